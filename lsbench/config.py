@@ -1,0 +1,201 @@
+"""The settings of a run: their types, their ranges, and the way from Hydra's DictConfig to a `Run`.
+
+The dataclasses below are at once Hydra's schema and the record that the rest of lsbench works with. A range
+stands in one place, beside its field, and is checked when the object is made, before any data is read.
+"""
+
+import hashlib
+import json
+import math
+from dataclasses import Field, asdict, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, ClassVar, cast
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import DictConfig, OmegaConf
+
+from lsbench.terms import UsageError
+
+# Raised whenever the same settings would give other numbers than before; it is part of a run's identity.
+RESULT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Between:
+    """Numbers from ``low`` up to ``high``; ``high`` itself only where the range is ``closed``."""
+
+    low: float
+    high: float = math.inf
+    closed: bool = False
+
+    def __contains__(self, value: object) -> bool:
+        if not isinstance(value, int | float) or not math.isfinite(value):
+            return False
+        return self.low <= value < self.high or (self.closed and value == self.high)
+
+    def __str__(self) -> str:
+        if self.high == math.inf:
+            return f"at least {self.low:g}"
+        return f"from {self.low:g} to {'' if self.closed else 'below '}{self.high:g}"
+
+
+def setting(default: Any, allowed: Any = None, *, identity: bool = True) -> Any:
+    """A field with its range. ``identity=False`` marks what does not change a run's outcome."""
+    metadata = {"allowed": allowed, "identity": identity}
+    if isinstance(default, type):
+        return field(default_factory=default, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+class Ranged:
+    """Checks each field against its range when the object is made. ``prefix`` is how its keys are written."""
+
+    prefix: ClassVar[str] = ""
+
+    def __post_init__(self) -> None:
+        for item in fields(cast(Any, self)):
+            value, allowed = getattr(self, item.name), item.metadata["allowed"]
+            if allowed is not None and value is not None and value not in allowed:
+                raise UsageError(f"{self.prefix}{item.name}={value}: allowed is {describe(item)}")
+
+
+def describe(item: "Field[Any]") -> str:
+    """A field's type and range in words, for messages."""
+    allowed = item.metadata["allowed"]
+    if isinstance(allowed, tuple):
+        return "one of " + ", ".join(allowed)
+    kind = getattr(item.type, "__name__", str(item.type))
+    words = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text"}
+    return f"{words.get(kind.split(' ')[0], 'a mapping')} {allowed or ''}".rstrip()
+
+
+@dataclass(frozen=True)
+class DataConfig(Ranged):
+    """Which data set, where it lies, how many rows each split takes (null: all that remain), and how far
+    `augment=1` goes: shifts of up to ``shift`` pixels, mirrored half of the time where ``flip`` is on."""
+
+    prefix: ClassVar[str] = "data."
+    name: str = setting("???")
+    _target_: str = setting("???", identity=False)
+    root: str | None = setting(None, identity=False)
+    train: int | None = setting(None, Between(1))
+    select: int = setting(500, Between(1))
+    calibrate: int = setting(500, Between(1))
+    test: int | None = setting(None, Between(1))
+    shift: int = setting(0, Between(0))
+    flip: bool = setting(False)
+    options: dict[str, Any] = setting(dict)
+
+
+@dataclass(frozen=True)
+class MethodConfig(Ranged):
+    """The method's name, and the knobs of methods that have no key of their own at the top level."""
+
+    prefix: ClassVar[str] = "method."
+    name: str = setting("none")
+    knobs: dict[str, float] = setting(dict)
+
+
+@dataclass(frozen=True)
+class OptimConfig(Ranged):
+    """The optimiser and its learning-rate schedule; lr and weight_decay are knobs and stand at the top."""
+
+    prefix: ClassVar[str] = "optim."
+    name: str = setting("sgd", ("sgd", "adamw"))
+    momentum: float = setting(0.9, Between(0, 1))
+    nesterov: bool = setting(True)
+    beta1: float = setting(0.9, Between(0, 1))
+    beta2: float = setting(0.999, Between(0, 1))
+    eps: float = setting(1e-8, Between(0))
+    schedule: str = setting("cosine", ("cosine", "constant"))
+    warmup_epochs: float = setting(0.0, Between(0))
+
+
+@dataclass(frozen=True)
+class Run(Ranged):
+    """One configuration with one seed."""
+
+    data: DataConfig = setting(DataConfig)
+    model: dict[str, Any] = setting(dict)
+    method: MethodConfig = setting(MethodConfig)
+    optim: OptimConfig = setting(OptimConfig)
+    alpha: float = setting(0.0, Between(0, 1))
+    convention: str = setting("uniform", ("uniform", "others", "as_printed"))
+    dropout: float = setting(0.0, Between(0, 1))
+    augment: float = setting(0.0, Between(0, 1, closed=True))
+    weight_decay: float = setting(0.0, Between(0))
+    label_noise: float = setting(0.0, Between(0, 1, closed=True))
+    lr: float = setting(0.1, Between(0))
+    epochs: int = setting(20, Between(1))
+    batch_size: int = setting(128, Between(1))
+    seed: int = setting(0, Between(0, 2**31))
+    precision: str = setting("fp32", ("fp32", "bf16", "fp64"))
+    device: str = setting("auto", identity=False)
+    name: str = setting("sweep", identity=False)
+    results_dir: str = setting("results", identity=False)
+
+    @property
+    def knobs(self) -> dict[str, float]:
+        """The numbers that may differ between the members of a stack, seed apart."""
+        own = ("alpha", "lr", "weight_decay", "dropout", "augment", "label_noise")
+        return {name: getattr(self, name) for name in own} | self.method.knobs
+
+    @property
+    def model_name(self) -> str:
+        return str(self.model["name"])
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Every setting that changes the outcome, as plain nested dicts: no paths, no device, no names."""
+        return _identity(self)
+
+    def run_id(self, data_sha256: str) -> str:
+        """The run's name in the store: readable at the front, a hash of everything that matters at the end."""
+        content = {"settings": self.settings, "data": data_sha256, "result_version": RESULT_VERSION}
+        digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        front = f"{self.data.name}-{self.model_name}-{self.method.name}-a{self.alpha:g}-s{self.seed}"
+        return f"{front}-{digest[:8]}"
+
+
+def _identity(settings: Any) -> Any:
+    if is_dataclass(settings):
+        kept = [item.name for item in fields(settings) if item.metadata["identity"]]
+        return {name: _identity(getattr(settings, name)) for name in kept}
+    if isinstance(settings, dict):
+        return {key: _identity(value) for key, value in settings.items() if key != "_target_"}
+    return settings
+
+
+def register() -> None:
+    """Store the schema where conf/train.yaml's defaults list finds it.
+
+    OmegaConf marks nodes made from frozen dataclasses read-only; Hydra has yet to write the user's values.
+    """
+    schema = OmegaConf.structured(Run)
+    for node in (schema, schema.data, schema.method, schema.optim):
+        OmegaConf.set_readonly(node, None)
+    ConfigStore.instance().store(name="schema", node=schema)
+
+
+def to_run(composed: DictConfig) -> Run:
+    """The composed configuration as a checked `Run`.
+
+    Raises `UsageError` for a value out of its range, and omegaconf's own errors for one of the wrong type.
+    """
+    task = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
+    try:
+        return cast(Run, OmegaConf.to_object(task))
+    except AttributeError as error:  # a key that was added with + and that no dataclass has
+        raise UsageError(f"{error}: no such setting") from None
+
+
+def conf_dir() -> Path:
+    """The folder with the yaml files: inside an installed package, beside the package in a checkout."""
+    package = Path(__file__).parent
+    installed = package / "conf"
+    return installed if installed.is_dir() else package.parent / "conf"
+
+
+def to_yaml(run: Run) -> str:
+    """The run's settings as YAML, places included, for config.yaml in the store."""
+    return OmegaConf.to_yaml(OmegaConf.create(asdict(run)))

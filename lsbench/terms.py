@@ -1,0 +1,129 @@
+"""The glossary as code: the words that several files share, one meaning each.
+
+Letters for shapes: M members of a stack, B rows of a batch, N rows of a split, K classes,
+C, H, W channels, height and width of an image.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor, nn
+
+# The columns of runs.csv and the keys of result.json, in the order in which users read them.
+COLUMNS = (
+    "run status data model method convention alpha dropout augment weight_decay label_noise lr epochs "
+    "batch_size seed n_train n_test train_accuracy test_accuracy test_nll test_brier test_ece test_ece_mass "
+    "test_ece_classwise test_mce test_confidence_gap temperature test_nll_ts test_brier_ts test_ece_ts "
+    "select_accuracy select_nll train_seconds device precision stack_size data_sha256 lsbench git_sha torch "
+    "finished error"
+).split()
+
+SPLIT_NAMES = ("train", "select", "calibrate", "test")
+
+
+class LsbenchError(Exception):
+    """Anything that ends a command with one line on stderr; ``exit_code`` is the command's."""
+
+    exit_code = 1
+
+
+class UsageError(LsbenchError):
+    """A setting that is unknown, of the wrong type or out of its range."""
+
+    exit_code = 2
+
+
+class DataError(LsbenchError):
+    """A data set that is missing, damaged or too small."""
+
+    exit_code = 3
+
+
+class StorageError(LsbenchError):
+    """A results folder that cannot be written or read."""
+
+    exit_code = 4
+
+
+@dataclass(frozen=True)
+class Splits:
+    """A data set as its source delivers it; the seed decides later which row falls into which split.
+
+    ``train_images`` uint8 [N,C,H,W] and ``train_labels`` int64 [N] are divided into train, select and
+    calibrate, and into test too where the source has no test set of its own (``test_images`` None).
+    """
+
+    train_images: "np.ndarray[Any, np.dtype[np.uint8]]"
+    train_labels: "np.ndarray[Any, np.dtype[np.int64]]"
+    test_images: "np.ndarray[Any, np.dtype[np.uint8]] | None"
+    test_labels: "np.ndarray[Any, np.dtype[np.int64]] | None"
+    classes: tuple[str, ...]
+
+    @cached_property
+    def sha256(self) -> str:
+        """SHA-256 over class names, shapes, pixels and labels: the data's content, wherever it came from."""
+        digest = hashlib.sha256("\n".join(self.classes).encode())
+        for array in (self.train_images, self.train_labels, self.test_images, self.test_labels):
+            if array is not None:
+                digest.update(f"{array.dtype.str}{array.shape}".encode())
+                digest.update(memoryview(array).cast("B"))
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One training step's rows for every member.
+
+    ``images`` [M,B,C,H,W] in raw pixel values 0..255 (uint8, or float once a method has mixed them),
+    ``labels`` int64 [M,B]. ``extra`` is where a method's ``batch`` hook leaves tensors for its ``loss`` hook.
+    """
+
+    images: "Tensor"
+    labels: "Tensor"
+    extra: Mapping[str, "Tensor"] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Method:
+    """A regulariser: the knob that turns it on (0 is off, ``low <= knob < high``) and its places in training.
+
+    Strengths arrive as [M], one per member, and keys (see rng.py) as int64 [M], so that a hook serves every
+    member at once and its draws depend on nothing but the member's own seed and the step. A hook that is
+    None is not called; a method whose knob is 0 for the whole stack is not called either. At strength 0 a
+    hook must return its input bit for bit.
+
+    labels: (labels [N], strength, K, key []) -> labels [N], once, before training, train split only
+    batch:  (batch, strength [M], keys [M], shift in pixels, flip allowed) -> batch, each step
+    layers: (model, strength [M], keys [M]) -> {buffer name: [M, ...]}, each step
+    loss:   (losses [M,B], logits [M,B,K], batch, strength [M]) -> losses [M,B], each step
+    """
+
+    knob: str
+    low: float = 0.0
+    high: float = float("inf")
+    labels: "Callable[[Tensor, float, int, Tensor], Tensor] | None" = None
+    batch: "Callable[[Batch, Tensor, Tensor, int, bool], Batch] | None" = None
+    layers: "Callable[[nn.Module, Tensor, Tensor], dict[str, Tensor]] | None" = None
+    loss: "Callable[[Tensor, Tensor, Batch, Tensor], Tensor] | None" = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one run: ``status`` done, diverged or failed, and everything that the store keeps.
+
+    ``columns`` are values for COLUMNS; ``history`` has a dict per epoch; ``predictions`` holds float32 logits
+    [N,K] and int64 labels [N]; ``weights`` is a state dict of CPU tensors. A run that is not done has none of
+    the last two, and says why in ``error``.
+    """
+
+    status: str
+    columns: Mapping[str, Any]
+    history: tuple[Mapping[str, float], ...] = ()
+    predictions: "Mapping[str, np.ndarray[Any, Any]]" = field(default_factory=dict)
+    weights: "Mapping[str, Tensor]" = field(default_factory=dict)
+    error: str = ""
