@@ -4,15 +4,16 @@ The dataclasses below are at once Hydra's schema and the record that the rest of
 stands in one place, beside its field, and is checked when the object is made, before any data is read.
 """
 
+import copy
 import hashlib
 import json
 import math
-from dataclasses import Field, asdict, dataclass, field, fields, is_dataclass
+from dataclasses import Field, FrozenInstanceError, asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
 from hydra.core.config_store import ConfigStore
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from lsbench.terms import UsageError
 
@@ -35,8 +36,8 @@ class Between:
 
     def __str__(self) -> str:
         if self.high == math.inf:
-            return f"at least {self.low:g}"
-        return f"from {self.low:g} to {'' if self.closed else 'below '}{self.high:g}"
+            return f"of at least {self.low}"
+        return f"from {self.low} to {'' if self.closed else 'below '}{self.high}"
 
 
 def setting(default: Any, allowed: Any = None, *, identity: bool = True) -> Any:
@@ -56,7 +57,8 @@ class Ranged:
         for item in fields(cast(Any, self)):
             value, allowed = getattr(self, item.name), item.metadata["allowed"]
             if allowed is not None and value is not None and value not in allowed:
-                raise UsageError(f"{self.prefix}{item.name}={value}: allowed is {describe(item)}")
+                shown = f"{value:g}" if isinstance(value, float) else value
+                raise UsageError(f"{self.prefix}{item.name}={shown}: allowed is {describe(item)}")
 
 
 def describe(item: "Field[Any]") -> str:
@@ -151,10 +153,18 @@ class Run(Ranged):
 
     def run_id(self, data_sha256: str) -> str:
         """The run's name in the store: readable at the front, a hash of everything that matters at the end."""
-        content = {"settings": self.settings, "data": data_sha256, "result_version": RESULT_VERSION}
-        digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
         front = f"{self.data.name}-{self.model_name}-{self.method.name}-a{self.alpha:g}-s{self.seed}"
-        return f"{front}-{digest[:8]}"
+        return f"{front}-{_digest(self.settings, data_sha256)}"
+
+    def cell_id(self, data_sha256: str) -> str:
+        """Equal for the runs that a table's row sums up: a hash of everything but the seed. Its letter keeps
+        spreadsheets from reading 12e45678 as a number."""
+        return "c" + _digest(self.settings | {"seed": None}, data_sha256)
+
+
+def _digest(settings: dict[str, Any], data_sha256: str) -> str:
+    content = {"settings": settings, "data": data_sha256, "result_version": RESULT_VERSION}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def _identity(settings: Any) -> Any:
@@ -182,11 +192,13 @@ def to_run(composed: DictConfig) -> Run:
 
     Raises `UsageError` for a value out of its range, and omegaconf's own errors for one of the wrong type.
     """
-    task = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
+    task = copy.deepcopy(composed)
+    with open_dict(task):
+        task.pop("hydra", None)
     try:
         return cast(Run, OmegaConf.to_object(task))
-    except AttributeError as error:  # a key that was added with + and that no dataclass has
-        raise UsageError(f"{error}: no such setting") from None
+    except FrozenInstanceError as error:  # a key that was added with + and that no dataclass has
+        raise UsageError(f"{str(error).rpartition(' ')[2].strip(chr(39))}: no such setting") from None
 
 
 def conf_dir() -> Path:

@@ -1,4 +1,4 @@
-"""The run store: one folder a run, one immutable record in it, and the lists of runs that make up sweeps.
+"""The run store: one folder a run with one immutable record in it, and the lists of runs that are sweeps.
 
 A run is finished when its result.json is there; that file is written last and appears in one piece. Nothing
 is ever appended to: tables are derived from the records each time.
@@ -8,19 +8,31 @@ import csv
 import io
 import json
 import os
+import subprocess
+import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
-from tempfile import NamedTemporaryFile
-from typing import IO, TYPE_CHECKING, Any, Iterator
+from typing import Any
 
+from lsbench import __version__
 from lsbench.config import Run, to_yaml
-from lsbench.terms import Outcome, StorageError, UsageError
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from lsbench.terms import COLUMNS, Outcome, StorageError, UsageError
 
 Record = dict[str, Any]
+FINISHED = ("done", "diverged")
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """All runs of one command; kept as results/NAME/sweep.json."""
+
+    name: str
+    command: str
+    runs: tuple[str, ...] = ()
 
 
 def run_dir(results_dir: str | Path, run_id: str) -> Path:
@@ -31,8 +43,144 @@ def read(results_dir: str | Path, run_id: str) -> Record | None:
     """The run's record, or None where there is none. Raises `StorageError` for one that does not parse."""
     path = run_dir(results_dir, run_id) / "result.json"
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
+        return dict(json.loads(path.read_bytes()))
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise StorageError(f"{path}: cannot be read ({error}); delete it and the run is trained again") from None
+        raise StorageError(f"{path}: {error}; delete it and the run is trained again") from error
+
+
+def is_finished(record: Record | None) -> bool:
+    """Whether the run need not be trained again; a failed one is tried anew."""
+    return record is not None and record["status"] in FINISHED
+
+
+def write(results_dir: str | Path, run: Run, data_sha256: str, outcome: Outcome, device: str) -> Record:
+    """Store a run, its record last, and return the record. Raises `StorageError` where it cannot be written."""
+    run_id = run.run_id(data_sha256)
+    folder = run_dir(results_dir, run_id)
+    write_atomically(folder / "config.yaml", to_yaml(run).encode())
+    if outcome.history:
+        write_atomically(folder / "history.csv", _csv(outcome.history))
+    if outcome.predictions:
+        write_atomically(folder / "predictions.npz", _npz(outcome.predictions))
+    if outcome.weights:
+        write_atomically(folder / "model.pt", _pt(outcome.weights))
+    record = _record(run, run_id, data_sha256, outcome, device)
+    write_atomically(folder / "result.json", _json(record))
+    return record
+
+
+def _record(run: Run, run_id: str, data_sha256: str, outcome: Outcome, device: str) -> Record:
+    """The run's row: every column, null where the outcome has no value, further keys at the end."""
+    values = {
+        "run": run_id,
+        "status": outcome.status,
+        "data": run.data.name,
+        "model": run.model_name,
+        "method": run.method.name,
+        **{name: getattr(run, name) for name in COLUMNS if hasattr(run, name) and name not in ("data", "model", "method")},
+        **outcome.columns,
+        "device": device,
+        "data_sha256": data_sha256,
+        **provenance(),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "error": outcome.error,
+    }
+    further = {"cell": run.cell_id(data_sha256), "temperature_flag": "", "diverged_step": None} | run.method.knobs
+    return dict.fromkeys(COLUMNS) | further | values
+
+
+@cache
+def provenance() -> dict[str, str]:
+    """Which code made a record: lsbench's version, its commit where it runs from a checkout, and torch's version."""
+    return {"lsbench": __version__, "git_sha": _git_sha(), "torch": version("torch")}
+
+
+def _git_sha() -> str:
+    """The commit of the checkout that this file belongs to, with ``-dirty`` for uncommitted changes; else empty."""
+    here = Path(__file__)
+    git = ["git", "-C", str(here.parent)]
+    try:
+        subprocess.run([*git, "ls-files", "--error-unmatch", here.name], capture_output=True, check=True)
+        command = [*git, "describe", "--always", "--dirty", "--abbrev=40", "--match="]
+        return subprocess.run(command, capture_output=True, check=True, text=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def check_writable(results_dir: str | Path) -> None:
+    """Raise `StorageError` now rather than after hours of training."""
+    probe = Path(results_dir) / "runs" / f".writable-{os.getpid()}"
+    write_atomically(probe, b"")
+    probe.unlink()
+
+
+def write_sweep(results_dir: str | Path, sweep: Sweep) -> None:
+    """Keep the list of a sweep's runs; the same name given another grid replaces it."""
+    content = asdict(sweep) | {"lsbench": __version__}
+    write_atomically(Path(results_dir) / sweep.name / "sweep.json", _json(content))
+
+
+def read_sweep(results_dir: str | Path, name: str) -> Sweep:
+    """The sweep called ``name``. Raises `UsageError` where there is none, `StorageError` where it is damaged."""
+    path = Path(results_dir) / name / "sweep.json"
+    try:
+        content = json.loads(path.read_bytes())
+        return Sweep(content["name"], content["command"], tuple(content["runs"]))
+    except FileNotFoundError:
+        names = sorted(found.parent.name for found in Path(results_dir).glob("*/sweep.json"))
+        there = ", ".join(names) or "none yet"
+        raise UsageError(f"no sweep named {name} under {results_dir}; there: {there}") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StorageError(f"{path}: {error}") from error
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Make ``path`` hold ``content`` in one step: a reader sees the old file, the new one, or none.
+
+    Raises `StorageError` naming the path where the folder cannot be made or written, or the disk is full.
+    """
+    temporary = ""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            temporary = file.name
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except OSError as error:
+        Path(temporary).unlink(missing_ok=True) if temporary else None
+        raise StorageError(f"{path}: cannot be written ({error.strerror or error})") from error
+
+
+def _json(content: Mapping[str, Any]) -> bytes:
+    """JSON without NaN, which the standard does not have: a number that is not finite becomes null."""
+    cleaned = {k: None if isinstance(v, float) and v - v != 0 else v for k, v in content.items()}
+    return (json.dumps(cleaned, indent=1, allow_nan=False) + "\n").encode()
+
+
+def _csv(rows: Sequence[Mapping[str, float]]) -> bytes:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+def _npz(arrays: Mapping[str, Any]) -> bytes:
+    import numpy as np
+
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def _pt(weights: Mapping[str, Any]) -> bytes:
+    import torch
+
+    buffer = io.BytesIO()
+    torch.save(dict(weights), buffer)
+    return buffer.getvalue()

@@ -1,0 +1,152 @@
+"""The command line: argv to a command, errors to one line and an exit code.
+
+Nothing heavy is imported here: `lsbench --help` takes no longer than Python itself.
+"""
+
+import difflib
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from types import FrameType
+
+from lsbench import __version__
+from lsbench.terms import LsbenchError, StorageError, UsageError
+
+HELP = """\
+lsbench: does label smoothing help, how much, and at which alpha?
+
+  lsbench train alpha=0.1                                   one run
+  lsbench train -m alpha=0,0.05,0.1,0.15,0.2 seed=0,1,2     a sweep over every combination
+  lsbench compare                                           alpha x {none, dropout, augment} x 5 seeds, with its tables
+  lsbench compare data=mnist model=resnet8 seed=range(10)   the same on other data, with other settings
+  lsbench report compare-mnist5k-mlp                        tables and figures again, from stored runs
+  lsbench data list                                         data sets, and whether they are on this machine
+
+Commands:
+  train     train one run, or with -m every run of a sweep; settings are KEY=VALUE
+  compare   the experiment in conf/experiment/compare.yaml
+  report    NAME ...: rebuild runs.csv, summary.csv, report.md and figures under results/NAME/
+  data      list | where | verify | fetch
+
+  lsbench train --help lists the settings; every Hydra flag works after train and compare (--cfg job, --config-dir DIR).
+  lsbench --version, lsbench --help
+
+Exit codes: 0 all done, 1 some run failed or diverged, 2 usage, 3 data, 4 storage, 130 interrupted, 143 terminated.
+"""
+
+
+class Terminated(BaseException):
+    """SIGTERM, raised where the program stands so that reports are written on the way out."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command in ``argv`` and return its exit code; messages go to stderr, one line each."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    signal.signal(signal.SIGTERM, _on_sigterm)
+    tracebacks = "HYDRA_FULL_ERROR" in os.environ
+    try:
+        return _run(arguments)
+    except KeyboardInterrupt:
+        return _say("interrupted; the same command goes on with what is not stored yet", 130)
+    except Terminated:
+        return _say("terminated; the same command goes on with what is not stored yet", 143)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if tracebacks:
+            raise
+        return _complain(error, arguments)
+
+
+def _run(arguments: list[str]) -> int:
+    if arguments[:1] in ([], ["--help"], ["-h"], ["help"]):
+        print(HELP, end="")
+        return 0
+    if "--version" in arguments:
+        print(f"lsbench {__version__}")
+        return 0
+    if arguments[0] in ("-sc", "--shell-completion"):  # the shell asks; its line still has the command in it
+        words = os.environ.get("COMP_LINE", "").split(" ")
+        os.environ["COMP_LINE"] = " ".join([*words[:1], *words[2:]])
+        return _train(arguments)
+    command = COMMANDS.get(arguments[0])
+    if command is None:
+        near = difflib.get_close_matches(arguments[0], COMMANDS, n=1)
+        hint = f"did you mean lsbench {near[0]}?" if near else "lsbench --help shows them"
+        if "=" in arguments[0]:
+            hint = f"did you mean lsbench train {shlex.join(arguments)}?"
+        raise UsageError(f"{arguments[0]}: no such command; {hint}")
+    return command(arguments[1:])
+
+
+def _train(arguments: list[str]) -> int:
+    return _hydra("train", arguments)
+
+
+def _compare(arguments: list[str]) -> int:
+    return _hydra("compare", ["experiment=compare", *arguments])
+
+
+def _hydra(command: str, arguments: list[str]) -> int:
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # so that Hydra raises and the message can be ours
+    from lsbench import launcher
+
+    return launcher.main(shlex.join(["lsbench", command, *arguments]), arguments)
+
+
+def _report(arguments: list[str]) -> int:
+    from lsbench.report import terminal
+
+    results_dir, names = "results", []
+    for argument in arguments:
+        if argument.startswith("results_dir="):
+            results_dir = argument.partition("=")[2]
+        else:
+            names.append(argument)
+    if not names:
+        raise UsageError("report: which one? lsbench report NAME ...")
+    return max(terminal.publish(results_dir, name) for name in names)
+
+
+def _data(arguments: list[str]) -> int:
+    from lsbench.data import commands
+
+    return commands.main(arguments)
+
+
+COMMANDS: dict[str, Callable[[list[str]], int]] = {
+    "train": _train,
+    "compare": _compare,
+    "report": _report,
+    "data": _data,
+}
+
+
+def _complain(error: Exception, arguments: Sequence[str]) -> int:
+    """One line on stderr; the exit code is the error's own, 2 for what Hydra refuses, 1 for the unforeseen."""
+    if isinstance(error, LsbenchError):
+        return _say(str(error), error.exit_code)
+    if isinstance(error, OSError) and error.filename:
+        return _say(f"{error.filename}: {error.strerror}", StorageError.exit_code)
+    if "hydra" in sys.modules:
+        from lsbench import mistakes
+
+        if mistakes.is_usage(error):
+            return _say(mistakes.explain(error, arguments[1:]), UsageError.exit_code)
+    return _say(f"{type(error).__name__}: {error} (HYDRA_FULL_ERROR=1 shows where)", 1)
+
+
+def _say(message: str, code: int) -> int:
+    print("lsbench:", " ".join(message.split()), file=sys.stderr)
+    return code
+
+
+def _on_sigterm(number: int, frame: FrameType | None) -> None:
+    raise Terminated
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,105 @@
+"""The data on the device: one uint8 copy for all members, and for each member the rows of its splits."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from lsbench import rng
+from lsbench.config import DataConfig
+from lsbench.terms import SPLIT_NAMES, Splits, UsageError
+
+
+class Resident:
+    """Images and labels on ``device``, divided by each member's seed.
+
+    ``images`` uint8 [N,C,H,W] and ``labels`` int64 [N] hold every row, the source's own test set last.
+    ``rows[split]`` int64 [M,n] are each member's rows. Members with one seed have the same rows.
+    Raises `UsageError` where the splits ask for more rows than there are.
+    """
+
+    def __init__(self, splits: Splits, config: DataConfig, seeds: Sequence[int], device: torch.device):
+        parts = [(splits.train_images, splits.train_labels)]
+        if splits.test_images is not None and splits.test_labels is not None:
+            parts.append((splits.test_images, splits.test_labels))
+        self.images = torch.cat([torch.from_numpy(images) for images, _ in parts]).to(device)
+        self.labels = torch.cat([torch.from_numpy(labels) for _, labels in parts]).to(device)
+        self.classes = len(splits.classes)
+        distinct = sorted(set(seeds))
+        divided = [divide(splits, config, seed) for seed in distinct]
+        member = [distinct.index(seed) for seed in seeds]
+        self.rows = {name: torch.stack([divided[i][name] for i in member]).to(device) for name in SPLIT_NAMES}
+        self._mean, self._std = (moment[member].to(device) for moment in self._moments(divided))
+
+    def _moments(self, divided: Sequence[dict[str, Tensor]]) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation of each channel over each seed's own train split: float64 [seeds, C].
+
+        Pixel sums are whole numbers, so they are the same on every device.
+        """
+        totals = [
+            torch.stack([part.sum((2, 3), dtype=torch.int64), (part.int() ** 2).sum((2, 3), dtype=torch.int64)])
+            for part in self.images.split(4096)
+        ]
+        sums = torch.cat(totals, dim=1).cpu()
+        pixels = self.images.shape[2] * self.images.shape[3]
+        first, second = torch.stack(
+            [sums[:, rows["train"]].sum(1).double() / (pixels * len(rows["train"])) for rows in divided], dim=1
+        )
+        std = (second - first**2).clamp(min=0).sqrt()
+        return first, torch.where(std > 0, std, 1.0)
+
+    def gather(self, rows: Tensor) -> Tensor:
+        """The images at ``rows`` [M,B]: uint8 [M,B,C,H,W]."""
+        return self.images[rows]
+
+    def normalise(self, images: Tensor, dtype: torch.dtype) -> Tensor:
+        """Raw pixel values [M,B,C,H,W] to zero mean and unit deviation over the member's train split."""
+        scale = (1 / self._std).to(dtype)[:, None, :, None, None]
+        offset = (-self._mean / self._std).to(dtype)[:, None, :, None, None]
+        return torch.addcmul(offset, images.to(dtype), scale)
+
+
+def divide(splits: Splits, config: DataConfig, seed: int) -> dict[str, Tensor]:
+    """Each split's rows for one seed: int64 [n] into the train images followed by the test images.
+
+    Stratified: each class has its share of each split, give or take one row.
+    """
+    root = rng.key(torch.tensor(seed), "split")
+    train_labels = torch.from_numpy(splits.train_labels)
+    order = stratified_order(train_labels, rng.fold(root, 0))
+    if splits.test_labels is None:
+        wanted = {"test": config.test or len(order) // 6, "select": config.select, "calibrate": config.calibrate}
+    else:
+        wanted = {"select": config.select, "calibrate": config.calibrate}
+    remaining = len(order) - sum(wanted.values())
+    train = remaining if config.train is None else config.train
+    if not 0 < train <= remaining:
+        asked = ", ".join(f"{name} {size}" for name, size in wanted.items())
+        raise UsageError(f"data={config.name}: has {len(order)} rows; {asked} leave {max(remaining, 0)} for train")
+    sizes = [*wanted.values(), train]
+    rows = dict(zip([*wanted, "train"], order[: sum(sizes)].split(sizes), strict=True))
+    if splits.test_labels is not None:
+        rows["test"] = len(order) + _official_test(torch.from_numpy(splits.test_labels), config, rng.fold(root, 1))
+    return rows
+
+
+def _official_test(labels: Tensor, config: DataConfig, key: Tensor) -> Tensor:
+    """The source's own test set, in its order, or a stratified part of it."""
+    if config.test is None:
+        return torch.arange(len(labels))
+    if config.test > len(labels):
+        raise UsageError(f"data.test={config.test}: data={config.name} has {len(labels)} test rows")
+    return stratified_order(labels, key)[: config.test].sort().values
+
+
+def stratified_order(labels: Tensor, key: Tensor) -> Tensor:
+    """A random order of the rows in which every stretch holds the classes in proportion: int64 [N].
+
+    Row j of a class with n rows, in random order, goes to (j + u)/n of the way, u random in [0, 1).
+    """
+    shuffled = rng.permutation(rng.fold(key, 0), len(labels))
+    by_class = shuffled[torch.sort(labels[shuffled], stable=True).indices]
+    counts = torch.bincount(labels)
+    within = torch.cat([torch.arange(int(count)) for count in counts])
+    place = (within + rng.uniform(rng.fold(key, 1), len(labels))) / counts[labels[by_class]]
+    return by_class[torch.sort(place, stable=True).indices]

@@ -1,0 +1,30 @@
+"""Random shifts and mirroring: pad and crop, as He et al. 2016 do on CIFAR; a small shift for digits."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lsbench import rng
+from lsbench.terms import Batch, Method
+
+
+def batch(batch: Batch, strength: Tensor, keys: Tensor, shift: int, flip: bool) -> Batch:
+    """Shift each image by up to round(strength * shift) pixels each way, drawn uniformly; black comes in at
+    the edges. Where the data set allows it, mirror it with probability strength / 2."""
+    images = batch.images
+    members, rows, _, height, width = images.shape
+    reach = (strength * shift).round()
+    draws = rng.uniform(keys, 3 * rows).view(members, rows, 3)
+    offset = (draws[..., :2] * (2 * reach + 1)[:, None, None]).long() - reach.long()[:, None, None] + shift
+    if flip:
+        mirrored = draws[..., 2] < strength[:, None] / 2
+        images = torch.where(mirrored[..., None, None, None], images.flip(-1), images)
+    padded = F.pad(images, (shift, shift, shift, shift))
+    windows = padded.unfold(3, height, 1).unfold(4, width, 1)  # [M,B,C,2*shift+1,2*shift+1,H,W], a view
+    member = torch.arange(members, device=images.device)[:, None]
+    row = torch.arange(rows, device=images.device)[None]
+    images = windows[member, row, :, offset[..., 0], offset[..., 1]]
+    return Batch(images, batch.labels, batch.extra)
+
+
+METHOD = Method(knob="augment", batch=batch)

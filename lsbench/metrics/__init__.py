@@ -1,0 +1,38 @@
+"""Measures of a classifier's probabilities, one file a metric, for every member of a stack at once.
+
+A metric is a file beside this one with ``compute(probs, labels) -> [M]``: ``probs`` float64 [M,N,K] on any
+device, ``labels`` int64 [M,N], or [N] where all members share them. Writing the file is all there is to it;
+files whose names begin with an underscore are not metrics. Where two classes tie, the first is predicted.
+"""
+
+import pkgutil
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from lsbench.terms import COLUMNS
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def _rank(name: str) -> tuple[int, str]:
+    column = f"test_{name}"
+    return (COLUMNS.index(column) if column in COLUMNS else len(COLUMNS)), name
+
+
+# In the order of the columns that users read; metrics without a column of their own follow by name.
+NAMES = tuple(
+    sorted((file.name for file in pkgutil.iter_modules(__path__) if file.name[0] != "_"), key=_rank)
+)
+
+
+def measure(logits: "Tensor", labels: "Tensor") -> dict[str, "Tensor"]:
+    """Every metric, float64 [M], of ``logits`` [M,N,K] of any precision and ``labels`` int64 [M,N] or [N].
+
+    Raises ValueError where the shapes don't fit.
+    """
+    if logits.ndim != 3 or labels.shape not in (logits.shape[:2], logits.shape[1:2]):
+        shapes = f"{list(logits.shape)} and {list(labels.shape)}"
+        raise ValueError(f"logits and labels: {shapes}, expected [M,N,K] and [M,N] or [N]")
+    probs = logits.detach().double().softmax(-1)
+    return {name: import_module(f"{__name__}.{name}").compute(probs, labels) for name in NAMES}

@@ -1,0 +1,11 @@
+"""Mean confidence minus accuracy: above 0 the model is overconfident, below 0 underconfident."""
+
+from torch import Tensor
+
+from lsbench.metrics._bins import predictions
+
+
+def compute(probs: Tensor, labels: Tensor) -> Tensor:
+    """[M] in [-1,1] from probs float64 [M,N,K] and labels int64 [M,N] or [N]."""
+    confidence, correct = predictions(probs, labels)
+    return confidence.mean(-1) - correct.double().mean(-1)

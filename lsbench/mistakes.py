@@ -1,0 +1,97 @@
+"""What Hydra and OmegaConf complain of, said in one line: the key, the value, what is allowed, what was meant."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import fields
+from difflib import get_close_matches
+
+from hydra import compose, initialize_config_dir
+from hydra.errors import HydraException, MissingConfigException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from lsbench.config import DataConfig, MethodConfig, OptimConfig, Run, conf_dir, describe
+
+
+def explain(error: Exception, overrides: Sequence[str]) -> str:
+    """One line for an error that Hydra or OmegaConf raised over ``overrides``."""
+    text = str(error)
+    if isinstance(error, MissingConfigException) and (found := _unknown_choice(text)):
+        return found
+    if found := _unknown_key(text, overrides) or _wrong_type(error, text):
+        return found
+    if "Ambiguous value for argument" in text and (match := re.search(r"'([^']+)'", text)):
+        return f"{match[1]}: several values are a sweep: add -m"
+    return " ".join(text.split())
+
+
+def did_you_mean(word: str, known: Sequence[str]) -> str:
+    """``; did you mean X?`` for the nearest of ``known``, empty where nothing is near."""
+    near = get_close_matches(word, known, n=1, cutoff=0.6)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def is_usage(error: BaseException) -> bool:
+    """Whether the user's settings are at fault: whatever Hydra or OmegaConf raised themselves, since a few of
+    their complaints are bare ValueErrors and TypeErrors."""
+    last = error.__traceback__
+    while last and last.tb_next:
+        last = last.tb_next
+    origin = last.tb_frame.f_globals.get("__name__", "") if last else ""
+    return isinstance(error, HydraException | OmegaConfBaseException) or origin.startswith(("hydra.", "omegaconf."))
+
+
+def _unknown_choice(text: str) -> str:
+    match = re.search(r"Could not find '([^']+)/([^'/]+)'", text)
+    if not match:
+        return ""
+    group, choice = match.groups()
+    listed = text.partition("Available options in")[2].partition("Config search path")[0]
+    options = [line.strip() for line in listed.splitlines()[1:] if line.strip()]
+    near = did_you_mean(choice, options)
+    return f"{group}={choice}: allowed is one of {', '.join(options)}{near}" if options else ""
+
+
+def _unknown_key(text: str, overrides: Sequence[str]) -> str:
+    patterns = (r"Could not override '([^']+)'", r"Key '([^']+)' not in", r"Key '([^']+)' is not in struct")
+    found = next((match[1] for pattern in patterns if (match := re.search(pattern, text))), "")
+    if not found:
+        return ""
+    key = found.partition("@")[0]
+    near = did_you_mean(key, known_keys(overrides))
+    return f"{key}: no such setting{near or '; lsbench train --help lists them'}"
+
+
+def _wrong_type(error: Exception, text: str) -> str:
+    """A value that OmegaConf could not convert to the field's type."""
+    cause = error.__cause__ or error
+    match = re.search(r"full_key: (\S+)", f"{cause}")
+    value = re.search(r"Error merging override ([^\n]+)", text)
+    if not match or not value:
+        return ""
+    key = match[1]
+    item = {f"{schema.prefix}{f.name}": f for schema in _SCHEMAS for f in fields(schema)}.get(key)
+    allowed = f"allowed is {describe(item)}" if item else str(cause).splitlines()[0]
+    return f"{value[1].lstrip('+')}: {allowed}"
+
+
+_SCHEMAS = (Run, DataConfig, MethodConfig, OptimConfig)
+
+
+def known_keys(overrides: Sequence[str]) -> list[str]:
+    """Every key that may be set: of the base configuration with the user's choices of groups, and the groups."""
+    groups = sorted(path.name for path in conf_dir().iterdir() if path.is_dir() and path.name != "hydra")
+    chosen = [item for item in overrides if item.partition("=")[0] in groups]
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        try:
+            base = compose("train", overrides=chosen)
+        except (HydraException, OmegaConfBaseException):
+            base = compose("train")
+    keys = list(groups)
+    stack = [("", OmegaConf.to_container(base, resolve=False))]
+    while stack:
+        prefix, node = stack.pop()
+        if isinstance(node, dict):
+            keys += [f"{prefix}{name}" for name in node]
+            stack += [(f"{prefix}{name}.", child) for name, child in node.items()]
+    return keys

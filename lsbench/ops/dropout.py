@@ -1,0 +1,33 @@
+"""Dropout whose mask is a pure function of a key, so that it may differ between the members of a stack."""
+
+import torch
+from torch import Tensor, nn
+
+from lsbench import rng
+
+
+class KeyedDropout(nn.Module):
+    """Zeroes each activation with ``probability`` and scales the rest by 1/(1 - probability) (Srivastava 2014).
+
+    ``probability`` (float, in [0, 1)) and ``key`` (int64) are buffers, set before each training step; under
+    vmap they differ by member. Sixteen bits decide an activation, so the probability is met to 1/65536. At
+    probability 0 the input passes bit for bit. In eval mode, and until ``active`` is set, it does nothing.
+    """
+
+    probability: Tensor
+    key: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.active = False
+        self.register_buffer("probability", torch.zeros(()), persistent=False)
+        self.register_buffer("key", torch.zeros((), dtype=torch.int64), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not (self.training and self.active):
+            return x
+        words = rng.bits(self.key, -(-x.numel() // 4))
+        draws = words.view(torch.int16)[: x.numel()].view(x.shape)
+        dropped_below = (self.probability * 65536 - 32768).to(torch.int16)
+        scale = (1 / (1 - self.probability)).to(x.dtype)
+        return torch.where(draws >= dropped_below, x * scale, 0)

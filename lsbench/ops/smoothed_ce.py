@@ -1,0 +1,146 @@
+"""Cross entropy against smoothed labels, with one alpha for all rows or one for each.
+
+Three conventions share the name "label smoothing". With K classes and y the true one, the target q is
+
+    uniform     (1−alpha)·onehot(y) + alpha/K           Szegedy et al. 2016 (arXiv:1512.00567), PyTorch
+    others      1−alpha at y, alpha/(K−1) elsewhere     uniform with alpha·K/(K−1)
+    as_printed  1−alpha at y, alpha/K elsewhere         a mistake, kept so that its effect can be measured
+
+`as_printed` is the widely copied listing that fills a row with alpha/K and then overwrites the true class.
+Its rows sum to 1−alpha/K instead of 1, so its gradient is (1−alpha/K)·softmax(z) − q, not softmax(z) − q.
+
+All three are q = on·onehot(y) + spread, so the loss is −on·log p_y − spread·Σ_k log p_k.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+CONVENTIONS = ("uniform", "others", "as_printed")
+REDUCTIONS = ("none", "mean", "sum")
+
+
+def smoothed_cross_entropy(
+    logits: Tensor,
+    target: Tensor,
+    alpha: float | Tensor,
+    *,
+    convention: str = "uniform",
+    weight: Tensor | None = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+) -> Tensor:
+    """The loss of ``logits`` [N,K] against ``target`` int64 [N]: [N] for reduction none, else [].
+
+    ``alpha`` is a number in [0,1), or a tensor [] or [N] whose range is not checked, since that would make a
+    GPU wait. ``weight`` [K], ``ignore_index`` and ``reduction`` mean what they mean in
+    `torch.nn.functional.cross_entropy`, which ``convention="uniform"`` equals: weights sit inside the
+    smoothing sum, and the mean divides by the sum of weight[target] over the rows that are not ignored (NaN
+    where there are none). float16 and bfloat16 logits are accumulated, and their loss returned, in float32.
+
+    A logit of −inf makes the smoothing term infinite; only the number 0 for ``alpha`` leaves the term out.
+
+    Raises ValueError for a wrong shape, type or setting, and on the CPU IndexError for a label outside
+    [0,K); on a GPU such a label stops the program as it does in PyTorch.
+    """
+    _check_settings(alpha, convention, reduction)
+    _check_tensors(logits, target, alpha, weight, convention)
+    half = logits.dtype in (torch.float16, torch.bfloat16)
+    log_probs = F.log_softmax(logits, dim=-1, dtype=torch.float32 if half else None)
+    if weight is not None:
+        weight = weight.to(log_probs.dtype)
+    if isinstance(alpha, Tensor):
+        alpha = alpha.to(log_probs.dtype)
+
+    on, spread = target_terms(alpha, logits.shape[1], convention)
+    ignored = target == ignore_index
+    loss = on * F.nll_loss(log_probs, target, weight, ignore_index=ignore_index, reduction="none")
+    if isinstance(spread, Tensor) or spread > 0:
+        total = (log_probs if weight is None else log_probs * weight).sum(-1)
+        loss = loss - spread * total.masked_fill(ignored, 0.0)
+
+    if reduction == "none":
+        return loss
+    if reduction == "sum":
+        return loss.sum()
+    if weight is None:
+        return loss.sum() / (~ignored).sum()
+    return loss.sum() / weight[target.masked_fill(ignored, 0)].masked_fill(ignored, 0.0).sum()
+
+
+def target_terms(
+    alpha: float | Tensor, classes: int, convention: str
+) -> tuple[float | Tensor, float | Tensor]:
+    """``on`` and ``spread`` of the target q = on·onehot(y) + spread, each of alpha's shape."""
+    spread = alpha / (classes - 1 if convention == "others" else classes)
+    return (1 - alpha if convention == "uniform" else 1 - alpha - spread), spread
+
+
+class SmoothedCrossEntropy(nn.Module):
+    """`smoothed_cross_entropy` with its settings kept; ``weight`` [K] is a buffer and moves with the module.
+
+    Raises ValueError for a setting that `smoothed_cross_entropy` would refuse.
+    """
+
+    weight: Tensor | None
+
+    def __init__(
+        self,
+        alpha: float,
+        *,
+        convention: str = "uniform",
+        weight: Tensor | None = None,
+        ignore_index: int = -100,
+        reduction: str = "mean",
+    ) -> None:
+        super().__init__()
+        _check_settings(alpha, convention, reduction)
+        self.alpha = alpha
+        self.convention = convention
+        self.register_buffer("weight", weight)
+        self.ignore_index = ignore_index
+        self.reduction = reduction
+
+    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        """The loss of ``logits`` [N,K] against ``target`` int64 [N]."""
+        return smoothed_cross_entropy(
+            logits,
+            target,
+            self.alpha,
+            convention=self.convention,
+            weight=self.weight,
+            ignore_index=self.ignore_index,
+            reduction=self.reduction,
+        )
+
+    def extra_repr(self) -> str:
+        weight = None if self.weight is None else self.weight.tolist()
+        return (
+            f"alpha={self.alpha}, convention={self.convention!r}, weight={weight}, "
+            f"ignore_index={self.ignore_index}, reduction={self.reduction!r}"
+        )
+
+
+def _check_settings(alpha: float | Tensor, convention: str, reduction: str) -> None:
+    if not isinstance(alpha, Tensor) and not 0 <= alpha < 1:
+        raise ValueError(f"alpha={alpha}: allowed is from 0 to below 1")
+    if convention not in CONVENTIONS:
+        raise ValueError(f"convention={convention!r}: allowed is one of {', '.join(CONVENTIONS)}")
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"reduction={reduction!r}: allowed is one of {', '.join(REDUCTIONS)}")
+
+
+def _check_tensors(
+    logits: Tensor, target: Tensor, alpha: float | Tensor, weight: Tensor | None, convention: str
+) -> None:
+    least = 2 if convention == "others" else 1
+    if logits.ndim != 2 or logits.shape[1] < least or not logits.is_floating_point():
+        got = f"{logits.dtype} {list(logits.shape)}"
+        raise ValueError(f"logits: {got}, expected floating point [N,K] with K at least {least}")
+    rows, classes = logits.shape
+    if target.shape != (rows,) or target.dtype != torch.int64:
+        raise ValueError(f"target: {target.dtype} {list(target.shape)}, expected torch.int64 [{rows}]")
+    if isinstance(alpha, Tensor) and alpha.shape not in ((), (rows,)):
+        raise ValueError(f"alpha: {list(alpha.shape)}, expected a number, [] or [{rows}]")
+    if weight is not None and weight.shape != (classes,):
+        raise ValueError(f"weight: {list(weight.shape)}, expected [{classes}]")

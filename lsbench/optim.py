@@ -1,0 +1,87 @@
+"""SGD and AdamW on stacked parameters [M, ...], with a learning rate and a weight decay for each member.
+
+Both follow torch.optim's arithmetic (checked against it in float64), where every hyper-parameter that is a
+number there may be a tensor [M] here. Weight decay reaches every parameter, as in torch.optim and in He et
+al. 2016.
+"""
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from lsbench.config import OptimConfig
+
+Tensors = dict[str, Tensor]
+
+
+def schedule(settings: OptimConfig, epochs: int, steps_per_epoch: int) -> list[float]:
+    """The factor on the learning rate at each step: a linear warm-up from 1/W to 1 over W steps, then constant
+    or half a cosine that would reach 0 just after the last step (Loshchilov & Hutter 2017)."""
+    total = epochs * steps_per_epoch
+    warmup = min(round(settings.warmup_epochs * steps_per_epoch), total)
+    rest = max(total - warmup, 1)
+    ramp = [(step + 1) / warmup for step in range(warmup)]
+    if settings.schedule == "constant":
+        return ramp + [1.0] * (total - warmup)
+    return ramp + [(1 + math.cos(math.pi * step / rest)) / 2 for step in range(total - warmup)]
+
+
+class Optimizer:
+    """State for stacked parameters; `step` updates them in place.
+
+    ``lr`` and ``weight_decay`` are [M]; ``freeze`` stops members for good.
+    """
+
+    def __init__(self, params: Mapping[str, Tensor], lr: Tensor, weight_decay: Tensor, settings: OptimConfig):
+        self.params = params
+        self.lr = lr
+        self.weight_decay = weight_decay
+        self.settings = settings
+        self.steps = 0
+        self.slots: list[Tensors] = [{} for _ in range(2)]
+        self._decays = bool((weight_decay > 0).any())
+
+    def step(self, grads: Mapping[str, Tensor], factor: float) -> None:
+        """Update every parameter from its gradient; ``factor`` multiplies each member's learning rate."""
+        self.steps += 1
+        update = self._sgd if self.settings.name == "sgd" else self._adamw
+        with torch.no_grad():
+            for name, param in self.params.items():
+                shape = (-1,) + (1,) * (param.ndim - 1)
+                lr = (self.lr * factor).view(shape).to(param.dtype)
+                update(name, param, grads[name], lr, self.weight_decay.view(shape).to(param.dtype))
+
+    def _sgd(self, name: str, param: Tensor, grad: Tensor, lr: Tensor, decay: Tensor) -> None:
+        if self._decays:
+            grad = torch.addcmul(grad, param, decay)
+        momentum = self.settings.momentum
+        if momentum:
+            velocities = self.slots[0]
+            if name not in velocities:
+                velocities[name] = grad.clone()
+            else:
+                velocities[name].mul_(momentum).add_(grad)
+            velocity = velocities[name]
+            grad = grad.add(velocity, alpha=momentum) if self.settings.nesterov else velocity
+        param.addcmul_(grad, lr, value=-1)
+
+    def _adamw(self, name: str, param: Tensor, grad: Tensor, lr: Tensor, decay: Tensor) -> None:
+        beta1, beta2 = self.settings.beta1, self.settings.beta2
+        first, second = (slot.setdefault(name, torch.zeros_like(param)) for slot in self.slots)
+        if self._decays:
+            param.mul_(1 - lr * decay)
+        first.lerp_(grad, 1 - beta1)
+        second.mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
+        denominator = (second.sqrt() / math.sqrt(1 - beta2**self.steps)).add_(self.settings.eps)
+        param.addcmul_(first / denominator, lr / (1 - beta1**self.steps), value=-1)
+
+    def freeze(self, dead: Tensor) -> None:
+        """Stop the members in ``dead`` (bool [M]): their weights and state become 0 and their lr 0, so that
+        nothing non-finite stays in the stack."""
+        self.lr = torch.where(dead, 0.0, self.lr)
+        with torch.no_grad():
+            for tensors in (self.params, *self.slots):
+                for tensor in tensors.values():
+                    tensor[dead] = 0

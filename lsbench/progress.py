@@ -1,0 +1,42 @@
+"""What a user sees while work is under way: one bar on a terminal, plain lines in a pipe."""
+
+import logging
+import sys
+from types import TracebackType
+from typing import Self
+
+from tqdm import tqdm
+
+log = logging.getLogger(__name__)
+
+
+class ConsoleHandler(logging.Handler):
+    """Log lines on stderr that do not tear the bar."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        tqdm.write(self.format(record), file=sys.stderr)
+
+
+class EpochBar:
+    """Epochs of all runs together, with the loss and the time left; where stderr is no terminal, a line a stack."""
+
+    def __init__(self, epochs: int) -> None:
+        self._bar = tqdm(total=epochs, unit="epoch", disable=None, file=sys.stderr, dynamic_ncols=True, leave=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._bar.close()
+
+    def describe(self, text: str) -> None:
+        """Say which stack is being trained."""
+        if self._bar.disable:
+            log.info("training %s", text)
+        else:
+            self._bar.set_description(text)
+
+    def advance(self, epochs: int, loss: float) -> None:
+        """``epochs`` more are done, whose mean loss was ``loss``."""
+        self._bar.set_postfix(loss=f"{loss:.4f}", refresh=False)
+        self._bar.update(epochs)

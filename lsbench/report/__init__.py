@@ -1,0 +1,91 @@
+"""Tables and figures from run records. Records are the source; everything here can be rebuilt from them."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lsbench.terms import StorageError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FORMULA = re.compile(r"[=+\-@\t\r]")
+TERMINAL_WIDTH = 100
+LEFT_OUT = ("p (Holm)",)  # from the terminal's table, which has no room for it
+NOTE = "Δ: accuracy against the baseline, paired by seed, 95 % interval. ·T: after temperature scaling."
+SHORT = {"Δ accuracy, points": "Δ points", "ECE % scaled": "ECE·T", "NLL scaled": "NLL·T"}
+
+
+def build(
+    results_dir: Path, name: str, records: Sequence[dict[str, Any]], *, command: str, missing: Sequence[str]
+) -> Path:
+    """Write runs.csv, summary.csv, report.md and figures/ into results_dir/name, and return that folder.
+
+    ``missing`` names the sweep's runs that have no record. Equal records give equal bytes, whatever their
+    order. Raises `StorageError`, naming the path, where a file cannot be written.
+    """
+    from lsbench.report.aggregate import runs_table, summary_table
+    from lsbench.report.figures import alpha_figures
+    from lsbench.report.markdown import report
+    from lsbench.runs import write_atomically
+
+    runs = runs_table(records)
+    summary = summary_table(runs)
+    figures = alpha_figures(summary)
+    text = report(runs, summary, command=command, missing=missing, figures=list(figures))
+    folder = results_dir / name
+    files = {f"figures/{file}": content for file, content in figures.items()}
+    files |= {"runs.csv": to_csv(runs), "summary.csv": to_csv(summary), "report.md": text.encode()}
+    for file, content in files.items():
+        write_atomically(folder / file, content)
+    _remove_stale(folder / "figures", list(figures))
+    return folder
+
+
+def to_csv(frame: "pd.DataFrame") -> bytes:
+    """CSV in UTF-8: numbers as Python's repr has them, empty cells for null.
+
+    Text that a spreadsheet would run as a formula gets a leading apostrophe (OWASP, "CSV injection").
+    """
+    from pandas.api.types import is_numeric_dtype
+
+    safe = frame.copy()
+    for column in safe.columns:
+        if not is_numeric_dtype(safe[column]):
+            safe[column] = safe[column].map(_neutral, na_action="ignore")
+    return safe.to_csv(index=False, lineterminator="\n").encode()
+
+
+def terminal_table(summary: "pd.DataFrame") -> str:
+    """The comparison as text of at most 100 columns, a table for each data set and model."""
+    from lsbench.report.aggregate import tables
+    from lsbench.report.comparison import comparison, fixed_table
+
+    blocks = []
+    for data, model, table in tables(summary):
+        header, rows = comparison(table)
+        kept = [place for place, title in enumerate(header) if title not in LEFT_OUT]
+        tight = [[row[place].replace(" ± ", "±").replace(", ", ",") for place in kept] for row in rows]
+        text = fixed_table([SHORT.get(header[place], header[place]) for place in kept], tight, TERMINAL_WIDTH)
+        blocks.append(f"{data}, {model}\n\n{text}")
+    return "\n\n".join([*blocks, NOTE])
+
+
+def _neutral(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    lines = "\n".join(
+        value.splitlines()
+    )  # a lone CR would end the row, for the csv module leaves it unquoted
+    return f"'{lines}" if FORMULA.match(value) else lines
+
+
+def _remove_stale(folder: Path, names: Sequence[str]) -> None:
+    """Figures of an earlier sweep of this name would contradict the new tables."""
+    for path in folder.glob("alpha*.*"):
+        if path.name not in names and path.suffix in (".png", ".svg"):
+            try:
+                path.unlink()
+            except OSError as error:
+                raise StorageError(f"{path}: cannot be removed ({error.strerror})") from error

@@ -1,0 +1,109 @@
+"""The report as Markdown. Every number in it stands in summary.csv too; no α is chosen by test results."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from lsbench.report.aggregate import as_rows, brief, tables
+from lsbench.report.comparison import comparison, pipe_table
+from lsbench.report.reading import choices, reading
+
+DEFINITIONS = """\
+## Definitions
+
+- **α**: smoothing mass. With the convention `uniform` the target is q = (1 − α)·onehot + α/K over K classes
+  and the loss is the cross entropy with q. `others` spreads α over the wrong classes only. `as_printed` is a
+  widely copied mistake whose targets sum to 1 − α/K, kept so that its effect can be measured.
+- **NLL**: mean of −ln p(true class) on the test split, in nats; never smoothed.
+- **ECE**: Σ (n_bin/n)·|accuracy − mean confidence| over 15 equal-width bins of confidence. It is biased
+  upwards: a perfectly calibrated model scores about 0.4–1.1 % on 10,000 images and 1.3–3.5 % on 1,000.
+- **gap**: mean confidence − accuracy. Above 0 is over-confident, below 0 under-confident.
+- **T**: the temperature that minimises NLL on the calibrate split; logits are divided by it (Guo et al.
+  2017), and “scaled” columns are test results after that. † marks a mean over runs of which one has a
+  calibrate split that does not determine T; it was left at 1, and `temperature_flag` in runs.csv says why.
+- **±** and **[low, high]**: 95 % t-interval over seeds; none at n = 1, or where the values do not vary.
+- **Δ**: mean difference from the baseline, paired by seed: same split, initial weights and order of data.
+  The baseline has no smoothing and no other treatment under the same conditions: data, model, label noise,
+  learning rate, epochs, batch size, precision. Where that was not run, it is α = 0 of otherwise equal
+  settings.
+- **p (Holm)**: two-sided paired t-test of Δ = 0, adjusted over the comparisons of its table (Holm 1979).
+- An α is **chosen** by mean NLL on the select split. The test split is opened once, at the end, and has no
+  part in it.
+"""
+
+CAPTION = (
+    "Points are means over seeds, bars their 95 % t-intervals. Bars that overlap say little of a difference: "
+    "a seed moves all methods together, which is why Δ is paired."
+)
+
+
+def report(
+    runs: pd.DataFrame, summary: pd.DataFrame, *, command: str, missing: Sequence[str], figures: Sequence[str]
+) -> str:
+    """The text of report.md. ``figures`` names files in figures/, ``missing`` runs without a record."""
+    parts = list(tables(summary))
+    pairs = [f"{data}, {model}" for data, model, _ in parts]
+    blocks = [f"# Label smoothing: {'; '.join(pairs) or 'no runs'}", _provenance(runs, command, missing)]
+    for (data, model, table), pair in zip(parts, pairs, strict=True):
+        picture = "alpha.png" if len(parts) == 1 else f"alpha-{data}-{model}.png"
+        image = f"![Accuracy, ECE and NLL over α: {pair}](figures/{picture})"
+        shown = [image, CAPTION] if picture in figures else []
+        blocks += [f"## {pair}" if len(parts) > 1 else "## Comparison", _setup(table)]
+        blocks += [pipe_table(*comparison(table)), *shown]
+        blocks += ["### α chosen on the select split", choices(runs, table), "### Reading", reading(table)]
+    return "\n\n".join([*blocks, *_left_out(runs, missing), DEFINITIONS])
+
+
+def _provenance(runs: pd.DataFrame, command: str, missing: Sequence[str]) -> str:
+    status = runs["status"].value_counts()
+    counts = ", ".join(f"{status.get(name, 0)} {name}" for name in ("done", "diverged", "failed"))
+    facts = {
+        "Command": f"`{command}`",
+        "Runs": f"{len(runs)} ({counts}); {len(missing)} missing",
+        "Seeds": _values(runs["seed"]),
+        "Versions": f"lsbench {_values(runs['lsbench'])}, torch {_values(runs['torch'])}",
+        "Commit": _values(runs["git_sha"]),
+        "Device": _values(runs["device"]),
+        "Last run finished": _moment(runs["finished"]),
+        "Files": "`runs.csv`, a row per run; `summary.csv`, a row per setting with every metric and interval",
+    }
+    return "\n".join(f"- {name}: {fact}" for name, fact in facts.items())
+
+
+def _setup(table: pd.DataFrame) -> str:
+    """Size and content of the data, and the settings that every row shares or that the rows show."""
+    shas = ", ".join(f"`{sha[:12]}`" for sha in sorted(set(table["data_sha256"].dropna())))
+    train, test = (_values(table[name], ",") for name in ("n_train", "n_test"))
+    rest = [f"{_values(table['epochs'])} epochs", f"batch size {_values(table['batch_size'])}"]
+    rest += [f"learning rate {_values(table['lr'])}", _values(table["precision"])]
+    sizes = f"{train} training and {test} test images, data SHA-256 {shas or '—'}"
+    return f"{sizes}. {', '.join(rest)}, convention {_values(table['convention'])}."
+
+
+def _values(column: "pd.Series[Any]", grouping: str = "") -> str:
+    """A column's distinct values; three or more whole numbers without a hole as first–last."""
+    found = sorted(value for value in set(column.dropna()) if value != "")
+    whole = all(isinstance(value, int) for value in found)
+    if len(found) > 2 and whole and found == list(range(int(found[0]), int(found[0]) + len(found))):
+        return f"{found[0]}–{found[-1]}"
+    return ", ".join(f"{value:{grouping}}" if grouping else brief(value) for value in found) or "—"
+
+
+def _left_out(runs: pd.DataFrame, missing: Sequence[str]) -> list[str]:
+    """The runs that no mean contains, each with its reason."""
+    others = runs[runs["status"] != "done"]
+    points = [
+        f"- `{row['run']}`: {row['status']}. {_one_line(row['error'])}".rstrip() for row in as_rows(others)
+    ]
+    points += [f"- `{run}`: missing; it has no record in the store." for run in missing]
+    return ["## Runs that no mean contains", "\n".join(points)] if points else []
+
+
+def _moment(finished: "pd.Series[Any]") -> str:
+    latest: str = max(finished.dropna(), default="—")
+    return latest.replace("T", " ").replace("+00:00", " UTC")
+
+
+def _one_line(error: object) -> str:
+    return " ".join(error.split()).replace("<", "&lt;") if isinstance(error, str) else ""

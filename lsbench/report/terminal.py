@@ -1,0 +1,45 @@
+"""What the commands print: one run's table, and the tables of a sweep with the paths of its files."""
+
+from pathlib import Path
+from typing import Any
+
+from lsbench import report, runs
+
+
+def run_table(record: runs.Record, folder: Path) -> str:
+    """A run that is done in a few lines: accuracy, NLL and ECE on test before and after temperature scaling."""
+    settings = f"{record['data']}  {record['model']}  {record['method']}  alpha {record['alpha']:g}  seed {record['seed']}"
+    flag = f"  ({record['temperature_flag']})" if record["temperature_flag"] else ""
+    lines = [
+        settings,
+        f"{'test':10}{'before':>10}{'after temperature scaling':>28}",
+        f"{'accuracy':10}{record['test_accuracy']:>10.2%}{record['test_accuracy']:>28.2%}",
+        f"{'NLL':10}{record['test_nll']:>10.4f}{record['test_nll_ts']:>28.4f}",
+        f"{'ECE':10}{record['test_ece']:>10.2%}{record['test_ece_ts']:>28.2%}",
+        f"{'T':10}{1:>10}{record['temperature']:>28.3f}{flag}",
+        f"files     {folder}",
+    ]
+    return "\n".join(lines)
+
+
+def publish(results_dir: str | Path, name: str) -> int:
+    """Rebuild the report of sweep ``name`` from its stored runs and print its table; the exit code.
+
+    1 where a run is missing, failed or diverged, else 0. Raises `UsageError` for an unknown sweep.
+    """
+    from lsbench.report.aggregate import runs_table, summary_table
+
+    sweep = runs.read_sweep(results_dir, name)
+    found = {run_id: runs.read(results_dir, run_id) for run_id in sweep.runs}
+    records: list[dict[str, Any]] = [record for record in found.values() if record is not None]
+    missing = [run_id for run_id, record in found.items() if record is None]
+    folder = report.build(Path(results_dir), name, records, command=sweep.command, missing=missing)
+    done = sum(record["status"] == "done" for record in records)
+    if records:
+        print(report.terminal_table(summary_table(runs_table(records))))
+    for record in records:
+        if record["status"] != "done":
+            print(f"{record['run']}: {record['status']}: {record['error']}")
+    print(f"\n{done} of {len(found)} runs done")
+    print(f"{folder / 'report.md'}   runs.csv, summary.csv and figures/ beside it")
+    return int(done < len(found))

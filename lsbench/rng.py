@@ -1,0 +1,52 @@
+"""Randomness as a pure function of (seed, stream, position).
+
+SplitMix64 (Steele, Lea & Flood 2014) in integer arithmetic on tensors: the same bits on every device, for any
+number of members and in any order, because nothing is drawn from a shared generator. A key is an int64 that
+names a place ("seed 3, dropout, epoch 2, step 17"); `bits` gives as many words as one wants at that place.
+"""
+
+from hashlib import sha256
+
+import torch
+from torch import Tensor
+
+_GAMMA = -7046029254386353131  # 0x9E3779B97F4A7C15, the golden ratio in 64 bits, as int64
+_MIX_1 = -4658895280553007687  # 0xBF58476D1CE4E5B9
+_MIX_2 = -7723592293110705685  # 0x94D049BB133111EB
+
+
+def mix(z: Tensor) -> Tensor:
+    """SplitMix64's finaliser, int64 to int64. ``>>`` copies the sign on int64, so the masks clear it."""
+    z = (z ^ ((z >> 30) & 0x3FFFFFFFF)) * _MIX_1
+    z = (z ^ ((z >> 27) & 0x1FFFFFFFFF)) * _MIX_2
+    return z ^ ((z >> 31) & 0x1FFFFFFFF)
+
+
+def bits(keys: Tensor, n: int) -> Tensor:
+    """The first ``n`` words of the streams that start at ``keys`` [...]: int64 [..., n], all 64 bits random."""
+    counters = torch.arange(1, n + 1, device=keys.device) * _GAMMA
+    return mix(keys[..., None] + counters)
+
+
+def uniform(keys: Tensor, n: int) -> Tensor:
+    """``n`` numbers from [0, 1) with 53 random bits at each key: float64 [..., n]."""
+    return ((bits(keys, n) >> 11) & 0x1FFFFFFFFFFFFF).double() * 2.0**-53
+
+
+def fold(keys: Tensor, position: Tensor | int) -> Tensor:
+    """Keys for a place below the given ones: a step of an epoch, a layer of a step. Broadcasts."""
+    return mix(keys ^ mix((torch.as_tensor(position, device=keys.device) + 1) * _GAMMA))
+
+
+def key(seeds: Tensor, stream: str) -> Tensor:
+    """The root of all draws for one purpose: keys for int64 ``seeds`` [...].
+
+    ``stream`` is any name (split, init, order, a method's). Each has draws of its own, so that using one never
+    shifts another.
+    """
+    return fold(mix(seeds * _GAMMA), int.from_bytes(sha256(stream.encode()).digest()[:4]))
+
+
+def permutation(keys: Tensor, n: int) -> Tensor:
+    """A random order of ``n`` items for each key [...]: int64 [..., n]. Sorting is stable, hence reproducible."""
+    return torch.sort(bits(keys, n), dim=-1, stable=True).indices

@@ -1,0 +1,230 @@
+"""THE training loop and THE evaluation loop: M members as one program, M = 1 included.
+
+Every tensor of a member's state has a leading axis M. Only the forward pass is vmapped; the loss sits outside
+it, and member losses are summed, never averaged, so that members do not scale each other's gradients.
+"""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, stack_module_state, vmap
+
+from lsbench import metrics, models, rng
+from lsbench.config import Run
+from lsbench.data.resident import Resident
+from lsbench.methods import all_methods
+from lsbench.ops.smoothed_ce import smoothed_cross_entropy
+from lsbench.optim import Optimizer, schedule
+from lsbench.terms import SPLIT_NAMES, Batch, Method, Splits
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.float32, "fp64": torch.float64}
+# Rows of all members together in one evaluation step: large enough to keep the cores busy, small in memory.
+EVALUATION_ROWS = 4096
+
+Progress = Callable[[float], None]
+
+
+@dataclass(frozen=True)
+class Active:
+    """A method that some member has switched on: its strength [M] and the root key [M] of its draws."""
+
+    method: Method
+    strength: Tensor
+    key: Tensor
+
+
+class Stack:
+    """Members that share everything but seed and knobs, on one device."""
+
+    def __init__(self, runs: Sequence[Run], splits: Splits, device: torch.device):
+        self.shared, self.size, self.device = runs[0], len(runs), device
+        self.dtype = DTYPES[self.shared.precision]
+        seeds = [run.seed for run in runs]
+        self.seeds = torch.tensor(seeds, device=device)
+        self.data = Resident(splits, self.shared.data, seeds, device)
+        self.model, self.params, self.buffers = self._initial(seeds)
+        self.alpha = self._knob(runs, "alpha")
+        self.active = {
+            name: Active(method, strength, rng.key(self.seeds, name))
+            for name, method in all_methods().items()
+            if (strength := self._knob(runs, method.knob)).any()
+        }
+        self.train_labels = self._train_labels()
+        self.steps = math.ceil(self.train_labels.shape[1] / self.shared.batch_size)
+        lr, weight_decay = self._knob(runs, "lr"), self._knob(runs, "weight_decay")
+        self.optimizer = Optimizer(self.params, lr, weight_decay, self.shared.optim)
+        self.factors = schedule(self.shared.optim, self.shared.epochs, self.steps)
+        self.diverged_step = torch.full((self.size,), -1, device=device)
+
+    def _knob(self, runs: Sequence[Run], name: str) -> Tensor:
+        values = [run.knobs.get(name, 0.0) for run in runs]
+        return torch.tensor(values, dtype=torch.float64, device=self.device)
+
+    def _initial(self, seeds: Sequence[int]) -> tuple[nn.Module, dict[str, Tensor], dict[str, Tensor]]:
+        """One module to call, and every member's parameters and buffers stacked: {name: [M, ...]}.
+
+        Weights are drawn on the CPU in float32 whatever device and precision follow, once for each seed.
+        """
+        shape = tuple(self.data.images.shape[1:])
+        built = {}
+        for seed in set(seeds):
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(int(rng.key(torch.tensor(seed), "init")))
+                built[seed] = models.build(self.shared.model, shape, self.data.classes)
+        members = [built[seed].to(self.device, self.dtype) for seed in seeds]
+        params, buffers = stack_module_state(members)
+        return members[0], params, buffers
+
+    def _train_labels(self) -> Tensor:
+        """The labels that are trained on [M,n]: the data's own, after any method that changes labels."""
+        labels = self.data.labels[self.data.rows["train"]]
+        for active in self.active.values():
+            if change := active.method.labels:
+                members = zip(labels, active.strength.tolist(), active.key, strict=True)
+                labels = torch.stack([change(row, s, self.data.classes, key) for row, s, key in members])
+        return labels
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Normalised images [M,B,C,H,W] to logits [M,B,K]."""
+
+        def member(params: dict[str, Tensor], buffers: dict[str, Tensor], images: Tensor) -> Tensor:
+            logits: Tensor = functional_call(self.model, (params, buffers), (images,))
+            return logits
+
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.shared.precision == "bf16"):
+            if self.size > 1:
+                logits: Tensor = vmap(member)(self.params, self.buffers, images)
+                return logits
+            # measured on a CPU: vmap over a single member costs 1.5 times the direct call
+            params, buffers = ({name: t[0] for name, t in d.items()} for d in (self.params, self.buffers))
+            return member(params, buffers, images[0])[None]
+
+    def train_epoch(self, epoch: int) -> Tensor:
+        """One pass over each member's train split in its own order; the mean loss of each member [M].
+
+        The last batch takes what is left and its loss is the mean over those rows.
+        """
+        self.model.train()
+        epoch_key = rng.fold(rng.key(self.seeds, "order"), epoch)
+        order = rng.permutation(epoch_key, self.train_labels.shape[1])
+        rows, labels = self.data.rows["train"].gather(1, order), self.train_labels.gather(1, order)
+        steps = torch.arange(self.steps, device=self.device)
+        keys = {name: rng.fold(rng.fold(a.key, epoch)[:, None], steps) for name, a in self.active.items()}
+        size, losses = self.shared.batch_size, []
+        batches = zip(rows.split(size, dim=1), labels.split(size, dim=1), strict=True)
+        for step, (batch_rows, batch_labels) in enumerate(batches):
+            batch = Batch(self.data.gather(batch_rows), batch_labels)
+            step_keys = {name: key[:, step] for name, key in keys.items()}
+            losses.append(self._train_step(batch, step_keys, self.factors[epoch * self.steps + step]))
+        loss = torch.stack(losses, dim=1)
+        # Looked at once an epoch, so that a GPU need not wait for the answer at each step: until then a
+        # member's NaN stays in its own rows.
+        bad = ~loss.isfinite()
+        self._freeze(bad.any(1), epoch * self.steps + bad.int().argmax(1))
+        weights = torch.tensor([part.shape[1] for part in rows.split(size, dim=1)], device=self.device)
+        return (loss * weights).sum(1) / weights.sum()
+
+    def _train_step(self, batch: Batch, keys: dict[str, Tensor], factor: float) -> Tensor:
+        """Forward, backward and update for one batch; each member's loss [M]."""
+        data = self.shared.data
+        for name, active in self.active.items():
+            if change := active.method.batch:
+                batch = change(batch, active.strength, keys[name], data.shift, data.flip)
+            if set_layers := active.method.layers:
+                self.buffers.update(set_layers(self.model, active.strength, keys[name]))
+        logits = self.forward(self.data.normalise(batch.images, self.dtype))
+        rows = smoothed_cross_entropy(
+            logits.flatten(0, 1),
+            batch.labels.flatten(),
+            self.alpha.repeat_interleave(batch.labels.shape[1]),
+            convention=self.shared.convention,
+            reduction="none",
+        ).view_as(batch.labels)
+        for active in self.active.values():
+            if change_loss := active.method.loss:
+                rows = change_loss(rows, logits, batch, active.strength)
+        losses = rows.mean(1)
+        grads = torch.autograd.grad(losses.sum(), list(self.params.values()))
+        self.optimizer.step(dict(zip(self.params, grads, strict=True)), factor)
+        return losses.detach()
+
+    def _freeze(self, bad: Tensor, step: Tensor | int) -> None:
+        """Stop the members in ``bad`` [M] for good and remember the ``step`` at which each went wrong."""
+        newly = bad & (self.diverged_step < 0)
+        if newly.any():
+            self.diverged_step = torch.where(newly, step, self.diverged_step)
+            self.optimizer.freeze(newly)
+
+    @torch.no_grad()
+    def evaluate(self, split: str) -> Tensor:
+        """Logits of each member on its rows of ``split``, in eval mode: [M,N,K] in float64.
+
+        A member that does not give finite numbers has diverged; its logits are 0.
+        """
+        self.model.eval()
+        chunk = max(EVALUATION_ROWS // self.size, 1)
+        parts = self.data.rows[split].split(chunk, dim=1)
+        logits = [self.forward(self.data.normalise(self.data.gather(rows), self.dtype)) for rows in parts]
+        joined = torch.cat(logits, dim=1).double()
+        bad = ~joined.isfinite().all(2).all(1)
+        self._freeze(bad, self.optimizer.steps)
+        return torch.where(bad[:, None, None], 0.0, joined)
+
+    def labels(self, split: str) -> Tensor:
+        """The labels of each member's rows of ``split`` [M,N]: for train, those that are trained on."""
+        return self.train_labels if split == "train" else self.data.labels[self.data.rows[split]]
+
+    def weights(self, member: int) -> dict[str, Tensor]:
+        """A state dict on the CPU that the plain model loads."""
+        stacked = self.params | self.buffers
+        return {name: stacked[name][member].detach().cpu().clone() for name in self.model.state_dict()}
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A stack after its last epoch, by split and by member; nothing in it has been judged yet.
+
+    ``logits`` float64 [M,N,K] and ``labels`` int64 [M,N] for each split; the train labels are those that were
+    trained on. ``diverged_step`` is -1 for a member that did not diverge. ``seconds`` is the whole stack's.
+    """
+
+    logits: dict[str, Tensor]
+    labels: dict[str, Tensor]
+    history: list[list[dict[str, float]]]
+    weights: list[dict[str, Tensor]]
+    diverged_step: list[int]
+    seconds: float
+
+
+def train(runs: Sequence[Run], splits: Splits, device: torch.device, progress: Progress) -> Trained:
+    """Train ``runs`` together. ``progress(mean loss)`` is called after each epoch.
+
+    The test split is opened once, after the last epoch.
+    """
+    stack = Stack(runs, splits, device)
+    history: list[list[dict[str, float]]] = [[] for _ in runs]
+    seconds = 0.0
+    for epoch in range(stack.shared.epochs):
+        started = time.perf_counter()
+        losses = stack.train_epoch(epoch).tolist()
+        seconds += time.perf_counter() - started
+        selected = metrics.measure(stack.evaluate("select"), stack.labels("select"))
+        for member, rows in enumerate(history):
+            chosen = {f"select_{name}": values[member].item() for name, values in selected.items()}
+            rows.append({"epoch": epoch + 1, "train_loss": losses[member], **chosen})
+        finite = [loss for loss in losses if math.isfinite(loss)]
+        progress(sum(finite) / max(len(finite), 1))
+        if (stack.diverged_step >= 0).all():
+            break
+    return Trained(
+        logits={split: stack.evaluate(split) for split in SPLIT_NAMES},
+        labels={split: stack.labels(split) for split in SPLIT_NAMES},
+        history=history,
+        weights=[stack.weights(member) for member in range(stack.size)],
+        diverged_step=stack.diverged_step.tolist(),
+        seconds=seconds,
+    )

@@ -1,0 +1,196 @@
+import math
+import random
+
+import pandas as pd
+import pytest
+from scipy import stats as scipy_stats
+
+from lsbench.report.aggregate import chosen, lines, runs_table, summary_table, tables, varying
+from lsbench.terms import COLUMNS
+
+
+def summarise(records):
+    return summary_table(runs_table(records))
+
+
+def cell(summary, **settings):
+    rows = summary
+    for name, value in settings.items():
+        rows = rows[rows[name] == value]
+    assert len(rows) == 1
+    return rows.iloc[0]
+
+
+def baseline(summary, **settings):
+    """The settings of a cell's baseline as (method, alpha, label_noise, weight_decay), or None."""
+    name = cell(summary, **settings)["baseline"]
+    if not name:
+        return None
+    row = cell(summary, cell=name)
+    return row["method"], row["alpha"], row["label_noise"], row["weight_decay"]
+
+
+def test_runs_have_a_row_each_and_columns_in_order(sweep):
+    runs = runs_table(sweep())
+    assert len(runs) == 75
+    assert list(runs.columns) == [*COLUMNS, "temperature_flag", "diverged_step", "cell"]
+    assert list(runs["method"].unique()) == ["none", "augment", "dropout"]
+    assert list(runs["seed"][:6]) == [0, 1, 2, 3, 4, 0]
+
+
+def test_tables_do_not_depend_on_the_order_of_records(sweep, record):
+    records = [*sweep(), record("mixup", 0.1, 0, mixup_beta=0.2), record("cutout", 0.1, 0, cutout_size=8)]
+    shuffled = random.Random(0).sample(records, len(records))
+    pd.testing.assert_frame_equal(runs_table(records), runs_table(shuffled))
+    pd.testing.assert_frame_equal(summarise(records), summarise(shuffled))
+
+
+def test_a_run_that_is_listed_twice_counts_once(sweep):
+    records = sweep(alphas=[0.0], methods=["none"], seeds=range(3))
+    assert summarise(records + records)["n"].tolist() == [3]
+
+
+def test_whole_numbers_stay_whole_beside_nulls(record):
+    runs = runs_table([record(seed=0), record(seed=1, status="failed", n_train=None)])
+    assert runs["n_train"].tolist()[0] == 3000
+    assert str(runs["n_train"].dtype) == "Int64"
+
+
+def test_differences_equal_scipy(sweep):
+    records = sweep()
+    summary = summarise(records)
+
+    def values(method, alpha):
+        own = [r for r in records if (r["method"], r["alpha"]) == (method, alpha)]
+        return [r["test_accuracy"] for r in sorted(own, key=lambda r: r["seed"])]
+
+    expected = scipy_stats.ttest_rel(values("dropout", 0.1), values("none", 0.0))
+    interval = expected.confidence_interval(0.95)
+    row = cell(summary, method="dropout", alpha=0.1)
+    assert row["test_accuracy_diff_n"] == 5
+    assert row["test_accuracy_p"] == pytest.approx(expected.pvalue, rel=1e-9)
+    assert row["test_accuracy_diff_low"] == pytest.approx(interval.low, rel=1e-9)
+    assert row["test_accuracy_diff_high"] == pytest.approx(interval.high, rel=1e-9)
+    assert row["test_accuracy_p_holm"] >= row["test_accuracy_p"]
+
+
+def test_only_seeds_of_both_cells_are_paired(record):
+    base = [record("none", 0.0, seed, test_accuracy=0.9 + 0.01 * seed) for seed in range(4)]
+    ours = [record("none", 0.1, seed, test_accuracy=0.95 + 0.012 * seed) for seed in (1, 3, 5)]
+    row = cell(summarise([*base, *ours]), alpha=0.1)
+    assert row["n"] == 3
+    assert row["test_accuracy_diff_n"] == 2
+    # seeds 1 and 3: 0.962 − 0.91 = 0.052 and 0.986 − 0.93 = 0.056
+    assert row["test_accuracy_diff"] == pytest.approx(0.054)
+    assert row["test_accuracy_mean"] == pytest.approx((0.962 + 0.986 + 1.01) / 3)
+
+
+def test_failures_are_counted_and_not_averaged(sweep, record):
+    records = sweep(seeds=range(3), methods=["none"], alphas=[0.0, 0.1])
+    records += [
+        record("none", 0.1, 3, status="diverged"),
+        record("none", 0.1, 4, status="failed", n_train=None),
+    ]
+    row = cell(summarise(records), alpha=0.1)
+    assert (row["n"], row["n_failed"]) == (3, 2)
+    assert not math.isnan(row["test_accuracy_mean"])
+
+
+def test_a_cell_in_which_everything_failed_is_there(sweep, record):
+    records = sweep(seeds=range(2), methods=["none"], alphas=[0.1])
+    records += [record("none", 0.0, seed, status="failed", n_train=None, n_test=None) for seed in range(2)]
+    summary = summarise(records)
+    assert cell(summary, alpha=0.0)["n"] == 0
+    assert math.isnan(cell(summary, alpha=0.0)["test_accuracy_mean"])
+    row = cell(summary, alpha=0.1)
+    assert row["baseline"] == cell(summary, alpha=0.0)["cell"]
+    assert row["test_accuracy_diff_n"] == 0 and math.isnan(row["test_accuracy_diff"])
+
+
+def test_one_seed_has_a_mean_and_no_interval(sweep):
+    row = cell(summarise(sweep(seeds=[0], methods=["none"], alphas=[0.0, 0.1])), alpha=0.1)
+    assert not math.isnan(row["test_nll_mean"]) and not math.isnan(row["test_nll_diff"])
+    assert all(
+        math.isnan(row[f"test_nll_{name}"]) for name in ("sd", "low", "high", "diff_low", "p", "p_holm")
+    )
+
+
+def test_flags_of_temperatures_are_counted(record):
+    flags = ["", "separable", "uninformative"]
+    records = [record(seed=seed, temperature_flag=flag) for seed, flag in enumerate(flags)]
+    assert summarise(records)["n_flagged"].tolist() == [2]
+
+
+def test_baseline_is_plain_training(sweep):
+    summary = summarise(sweep())
+    assert baseline(summary, method="augment", alpha=0.2)[:2] == ("none", 0.0)
+    plain = cell(summary, method="none", alpha=0.0)
+    assert plain["baseline"] == plain["cell"]
+    assert math.isnan(plain["test_accuracy_diff"])
+
+
+def test_label_noise_is_a_condition(sweep):
+    records = sweep(seeds=[0, 1]) + sweep(seeds=[0, 1], label_noise=0.2)
+    summary = summarise(records)
+    assert baseline(summary, method="dropout", alpha=0.1, label_noise=0.2) == ("none", 0.0, 0.2, 0.0)
+    assert baseline(summary, method="dropout", alpha=0.1, label_noise=0.0) == ("none", 0.0, 0.0, 0.0)
+
+
+def test_a_treatment_that_is_never_off_is_a_condition(sweep):
+    always = summarise(sweep(seeds=[0, 1], weight_decay=5e-4))
+    assert baseline(always, method="dropout", alpha=0.1) == ("none", 0.0, 0.0, 5e-4)
+    both = summarise(sweep(seeds=[0, 1], weight_decay=5e-4) + sweep(seeds=[0, 1]))
+    assert baseline(both, method="dropout", alpha=0.1, weight_decay=5e-4) == ("none", 0.0, 0.0, 0.0)
+
+
+def test_other_learning_rates_are_no_baseline(sweep):
+    summary = summarise(sweep(seeds=[0, 1], alphas=[0.0]) + sweep(seeds=[0, 1], alphas=[0.1], lr=0.01))
+    assert baseline(summary, method="none", alpha=0.1) is None
+
+
+def test_without_plain_training_alpha_0_of_the_same_settings_stands_in(sweep):
+    summary = summarise(sweep(methods=["none"], alphas=[0.1]) + sweep(methods=["dropout"], alphas=[0.0, 0.1]))
+    assert baseline(summary, method="dropout", alpha=0.1)[:2] == ("dropout", 0.0)
+    assert baseline(summary, method="none", alpha=0.1) is None
+
+
+def test_convention_does_not_matter_at_alpha_0(sweep):
+    smoothed = sweep(methods=["none"], alphas=[0.1], convention="as_printed")
+    summary = summarise(sweep(methods=["none"], alphas=[0.0, 0.1]) + smoothed)
+    assert baseline(summary, alpha=0.1, convention="as_printed")[:2] == ("none", 0.0)
+    own = sweep(methods=["none"], alphas=[0.0], convention="as_printed")
+    summary = summarise(sweep(methods=["none"], alphas=[0.0, 0.1]) + smoothed + own)
+    row = cell(summary, alpha=0.1, convention="as_printed")
+    assert row["baseline"] == cell(summary, alpha=0.0, convention="as_printed")["cell"]
+
+
+def test_a_methods_own_knob_is_a_treatment(sweep, record):
+    mixed = [record("mixup", 0.1, seed, mixup_beta=beta) for seed in range(2) for beta in (0.2, 0.4)]
+    summary = summarise(sweep(methods=["none"], seeds=range(2)) + mixed)
+    assert baseline(summary, alpha=0.1, mixup_beta=0.4)[:2] == ("none", 0.0)
+    assert varying(summary) == ["mixup_beta"]
+
+
+def test_two_baselines_that_fit_equally_are_none(sweep):
+    hidden = sweep(methods=["none"], alphas=[0.0], seeds=[0, 1])
+    for record in hidden:
+        record |= {"cell": "other", "run": record["run"] + "-other"}
+    summary = summarise(hidden + sweep(methods=["none"], alphas=[0.0, 0.1], seeds=[0, 1]))
+    assert baseline(summary, alpha=0.1) is None
+    assert varying(summary) == ["cell"]
+
+
+def test_holm_is_taken_within_a_data_set(sweep):
+    alone = summarise(sweep())
+    both = summarise(sweep() + sweep(data="cifar10"))
+    column = "test_accuracy_p_holm"
+    assert both.loc[both["data"] == "mnist5k", column].tolist()[1:] == alone[column].tolist()[1:]
+    assert [(data, len(table)) for data, _, table in tables(both)] == [("cifar10", 15), ("mnist5k", 15)]
+
+
+def test_the_chosen_alpha_ignores_the_test_split(sweep):
+    records = sweep()
+    before = [chosen(line)["alpha"] for _, line in lines(summarise(records))]
+    values = random.Random(1).sample([r["test_nll"] for r in records], len(records))
+    swapped = [r | {"test_nll": v, "test_accuracy": 1 - v} for r, v in zip(records, values, strict=True)]
+    assert [chosen(line)["alpha"] for _, line in lines(summarise(swapped))] == before == [0.05] * 3

@@ -1,0 +1,157 @@
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from lsbench.report import build, terminal_table, to_csv
+from lsbench.report.aggregate import runs_table, summary_table
+from lsbench.report.comparison import number
+from lsbench.terms import StorageError
+
+
+def build_here(folder, records, missing=()):
+    return build(folder, "compare", records, command="lsbench compare", missing=missing)
+
+
+def contents(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def cells(text, *start):
+    """The cells of the first Markdown table row that begins with ``start``."""
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"
+    ]
+    return next(row for row in rows if row[: len(start)] == list(start))
+
+
+def test_all_files_are_written_and_rebuilt_byte_for_byte(tmp_path, sweep):
+    records = sweep(seeds=range(3))
+    first = contents(build_here(tmp_path / "a", records))
+    again = contents(build_here(tmp_path / "b", records[::-1]))
+    assert sorted(first) == ["figures/alpha.png", "figures/alpha.svg", "report.md", "runs.csv", "summary.csv"]
+    assert first == again
+    assert first["figures/alpha.png"].startswith(b"\x89PNG")
+    assert b"<dc:date>" not in first["figures/alpha.svg"]
+
+
+def test_one_alpha_has_no_figure_and_removes_a_stale_one(tmp_path, sweep):
+    folder = build_here(tmp_path, sweep(alphas=[0.0, 0.1], methods=["none"]))
+    assert (folder / "figures/alpha.svg").exists()
+    build_here(tmp_path, sweep(alphas=[0.1], methods=["none"]))
+    assert not list((folder / "figures").iterdir())
+    assert "![" not in (folder / "report.md").read_text()
+
+
+def test_several_data_sets_have_a_table_and_a_figure_each(tmp_path, sweep):
+    folder = build_here(
+        tmp_path, sweep(alphas=[0.0, 0.1]) + sweep(alphas=[0.0, 0.1], data="cifar10", model="resnet20")
+    )
+    names = sorted(path.name for path in (folder / "figures").glob("*.png"))
+    text = (folder / "report.md").read_text()
+    assert names == ["alpha-cifar10-resnet20.png", "alpha-mnist5k-mlp.png"]
+    assert all(f"(figures/{name})" in text for name in names)
+    assert text.count("| p (Holm) |") == 2
+
+
+def test_markdown_numbers_are_those_of_the_summary(tmp_path, sweep):
+    folder = build_here(tmp_path, sweep())
+    summary = pd.read_csv(folder / "summary.csv", dtype={"cell": str, "baseline": str})
+    row = summary[(summary["method"] == "dropout") & (summary["alpha"] == 0.1)].iloc[0]
+    half = row["test_accuracy_high"] - row["test_accuracy_mean"]
+    bounds = [
+        number(row[f"test_accuracy_{name}"], 2, 100, sign=True) for name in ("diff", "diff_low", "diff_high")
+    ]
+    shown = cells((folder / "report.md").read_text(), "dropout", "0.1")
+    assert shown[2] == "5"
+    assert shown[3] == f"{100 * row['test_accuracy_mean']:.2f} ± {100 * half:.2f}"
+    assert shown[4] == f"{bounds[0]} [{bounds[1]}, {bounds[2]}]"
+    assert shown[6] == f"{row['test_nll_mean']:.4f}"
+    assert shown[7] == f"{100 * row['test_ece_mean']:.2f}"
+    assert shown[8] == f"−{100 * -row['test_confidence_gap_mean']:.2f}"
+    assert shown[9] == f"{row['temperature_mean']:.2f}"
+    assert shown[11] == f"{row['test_nll_ts_mean']:.4f}"
+
+
+def test_few_seeds_get_no_verdict_and_many_do(tmp_path, sweep):
+    few = (build_here(tmp_path, sweep(seeds=range(7), alphas=[0.0, 0.1])) / "report.md").read_text()
+    many = (build_here(tmp_path, sweep(seeds=range(10), alphas=[0.0, 0.1])) / "report.md").read_text()
+    assert "more seeds needed" in few
+    assert "supported" not in few and "inconclusive" not in few
+    assert "higher: supported" in many and "more seeds needed" not in many
+
+
+def test_failures_and_missing_runs_are_listed(tmp_path, sweep, record):
+    bad = record("none", 0.1, 7, status="diverged", error="the loss was\nnot finite | step 3")
+    text = (
+        build_here(tmp_path, [*sweep(alphas=[0.1]), bad], missing=["mnist5k-mlp-none-a0.1-s8-1234abcd"])
+        / "report.md"
+    ).read_text()
+    assert f"- `{bad['run']}`: diverged. the loss was not finite | step 3" in text
+    assert "`mnist5k-mlp-none-a0.1-s8-1234abcd`: missing" in text
+    assert "16 (15 done, 1 diverged, 0 failed); 1 missing" in text
+
+
+@pytest.mark.parametrize("status", ["done", "failed"])
+def test_a_single_run_has_a_report(tmp_path, record, status):
+    records = [record(alpha=0.1, status=status, error="")]
+    assert (build_here(tmp_path, records) / "report.md").read_text()
+    assert terminal_table(summary_table(runs_table(records)))
+
+
+def test_csv_neutralises_formulas_in_text_only():
+    frame = pd.DataFrame({"error": ["=1+1", "+x", "-x", "@x", "\tx", "\rx", "a=b", None], "gap": [-0.5] * 8})
+    lines = to_csv(frame).decode().split("\n")
+    assert lines[1:5] == ["'=1+1,-0.5", "'+x,-0.5", "'-x,-0.5", "'@x,-0.5"]
+    assert lines[5] == "'\tx,-0.5"
+    assert lines[6:] == ["\"'", 'x",-0.5', "a=b,-0.5", ",-0.5", ""]  # a lone CR would end the row
+
+
+def test_csv_round_trip_keeps_every_digit(tmp_path, sweep, record):
+    records = [
+        *sweep(seeds=range(2), alphas=[0.1]),
+        record(alpha=0.1, seed=9, status="failed", error='no,\n"memory"'),
+    ]
+    folder = build_here(tmp_path, records)
+    back = pd.read_csv(folder / "runs.csv", dtype={"cell": str})
+    runs = runs_table(records)
+    assert list(back.columns) == list(runs.columns)
+    for name in ("test_nll", "temperature", "alpha", "seed"):
+        assert back[name].dropna().tolist() == runs[name].dropna().tolist()
+    assert 'no,\n"memory"' in back["error"].tolist()
+
+
+def test_a_folder_that_cannot_be_written_is_a_storage_error(tmp_path, sweep):
+    (tmp_path / "compare").write_text("a file where the folder should be")
+    with pytest.raises(StorageError, match="compare"):
+        build_here(tmp_path, sweep(seeds=[0], alphas=[0.1]))
+
+
+def test_terminal_table_fits_and_names_every_cell(sweep, record):
+    records = [*sweep(label_noise=0.2), *sweep(), record("none", 0.1, 9, status="failed")]
+    text = terminal_table(summary_table(runs_table(records)))
+    assert max(map(len, text.splitlines())) <= 100
+    assert sum(line.startswith(("none ", "dropout ", "augment ")) for line in text.splitlines()) == 30
+    assert "label_noise" in text
+
+
+def test_facts_list_what_differs_between_runs(tmp_path, record):
+    devices = ["cuda (H100)", "cpu", "cuda (H200)", "cpu"]
+    records = [record(seed=seed, device=device) for seed, device in enumerate(devices)]
+    text = (build_here(tmp_path, records) / "report.md").read_text()
+    assert "- Seeds: 0–3\n" in text
+    assert "- Device: cpu, cuda (H100), cuda (H200)\n" in text
+    assert "- Last run finished: 2026-05-04 10:03:00 UTC\n" in text
+
+
+def test_a_sweep_without_any_record_has_a_report(tmp_path):
+    text = (build_here(tmp_path, [], missing=["mnist5k-mlp-none-a0-s0-1234abcd"]) / "report.md").read_text()
+    assert "0 (0 done, 0 diverged, 0 failed); 1 missing" in text
+
+
+def test_import_is_light():
+    heavy = {"torch", "hydra", "pandas", "scipy", "matplotlib"}
+    code = f"import sys, lsbench.report; print({heavy} & set(sys.modules))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout == "set()\n"
