@@ -1,3 +1,12 @@
 """lsbench: does label smoothing help? Trains, sweeps and measures, and answers with evidence."""
 
+from pathlib import Path
+
 __version__ = "0.1.0"
+
+
+def conf_dir() -> Path:
+    """The folder with the yaml files: inside an installed package, beside the package in a checkout."""
+    package = Path(__file__).parent
+    installed = package / "conf"
+    return installed if installed.is_dir() else package.parent / "conf"

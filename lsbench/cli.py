@@ -19,7 +19,7 @@ lsbench: does label smoothing help, how much, and at which alpha?
 
   lsbench train alpha=0.1                                   one run
   lsbench train -m alpha=0,0.05,0.1,0.15,0.2 seed=0,1,2     a sweep over every combination
-  lsbench compare                                           alpha x {none, dropout, augment} x 5 seeds, with its tables
+  lsbench compare                                           alpha x {none, dropout, augment} x 5 seeds
   lsbench compare data=mnist model=resnet8 seed=range(10)   the same on other data, with other settings
   lsbench report compare-mnist5k-mlp                        tables and figures again, from stored runs
   lsbench data list                                         data sets, and whether they are on this machine
@@ -30,10 +30,11 @@ Commands:
   report    NAME ...: rebuild runs.csv, summary.csv, report.md and figures under results/NAME/
   data      list | where | verify | fetch
 
-  lsbench train --help lists the settings; every Hydra flag works after train and compare (--cfg job, --config-dir DIR).
-  lsbench --version, lsbench --help
+  lsbench train --help lists the settings; every Hydra flag works after train and compare, such as
+  --cfg job or --config-dir DIR. lsbench --version tells which lsbench this is.
 
-Exit codes: 0 all done, 1 some run failed or diverged, 2 usage, 3 data, 4 storage, 130 interrupted, 143 terminated.
+Exit codes: 0 all done, 1 some run failed or diverged, 2 usage, 3 data, 4 storage, 130 interrupted,
+143 terminated.
 """
 
 
@@ -87,14 +88,15 @@ def _train(arguments: list[str]) -> int:
 
 
 def _compare(arguments: list[str]) -> int:
-    return _hydra("compare", ["experiment=compare", *arguments])
+    return _hydra("compare", arguments, experiment="compare")
 
 
-def _hydra(command: str, arguments: list[str]) -> int:
+def _hydra(command: str, arguments: list[str], **groups: str) -> int:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # so that Hydra raises and the message can be ours
     from lsbench import launcher
 
-    return launcher.main(shlex.join(["lsbench", command, *arguments]), arguments)
+    chosen = [f"{group}={choice}" for group, choice in groups.items()]
+    return launcher.main(shlex.join(["lsbench", command, *arguments]), chosen + arguments)
 
 
 def _report(arguments: list[str]) -> int:
@@ -126,7 +128,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
 
 
 def _complain(error: Exception, arguments: Sequence[str]) -> int:
-    """One line on stderr; the exit code is the error's own, 2 for what Hydra refuses, 1 for the unforeseen."""
+    """One line on stderr, and the exit code: the error's own, 2 for what Hydra refuses, else 1."""
     if isinstance(error, LsbenchError):
         return _say(str(error), error.exit_code)
     if isinstance(error, OSError) and error.filename:

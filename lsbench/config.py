@@ -9,13 +9,12 @@ import hashlib
 import json
 import math
 from dataclasses import Field, FrozenInstanceError, asdict, dataclass, field, fields, is_dataclass
-from pathlib import Path
 from typing import Any, ClassVar, cast
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from lsbench.terms import UsageError
+from lsbench.terms import CONVENTIONS, UsageError
 
 # Raised whenever the same settings would give other numbers than before; it is part of a run's identity.
 RESULT_VERSION = 1
@@ -122,7 +121,7 @@ class Run(Ranged):
     method: MethodConfig = setting(MethodConfig)
     optim: OptimConfig = setting(OptimConfig)
     alpha: float = setting(0.0, Between(0, 1))
-    convention: str = setting("uniform", ("uniform", "others", "as_printed"))
+    convention: str = setting("uniform", CONVENTIONS)
     dropout: float = setting(0.0, Between(0, 1))
     augment: float = setting(0.0, Between(0, 1, closed=True))
     weight_decay: float = setting(0.0, Between(0))
@@ -149,10 +148,10 @@ class Run(Ranged):
     @property
     def settings(self) -> dict[str, Any]:
         """Every setting that changes the outcome, as plain nested dicts: no paths, no device, no names."""
-        return _identity(self)
+        return cast(dict[str, Any], _identity(self))
 
     def run_id(self, data_sha256: str) -> str:
-        """The run's name in the store: readable at the front, a hash of everything that matters at the end."""
+        """The run's name in the store: readable at the front, then a hash of everything that matters."""
         front = f"{self.data.name}-{self.model_name}-{self.method.name}-a{self.alpha:g}-s{self.seed}"
         return f"{front}-{_digest(self.settings, data_sha256)}"
 
@@ -199,13 +198,6 @@ def to_run(composed: DictConfig) -> Run:
         return cast(Run, OmegaConf.to_object(task))
     except FrozenInstanceError as error:  # a key that was added with + and that no dataclass has
         raise UsageError(f"{str(error).rpartition(' ')[2].strip(chr(39))}: no such setting") from None
-
-
-def conf_dir() -> Path:
-    """The folder with the yaml files: inside an installed package, beside the package in a checkout."""
-    package = Path(__file__).parent
-    installed = package / "conf"
-    return installed if installed.is_dir() else package.parent / "conf"
 
 
 def to_yaml(run: Run) -> str:

@@ -1,4 +1,4 @@
-"""Everything that Hydra calls: the task of a job, the launcher `stacked`, and the reports after a multirun."""
+"""Everything that Hydra calls: the task of a job, the launcher `stacked`, the reports after a multirun."""
 
 import io
 import json
@@ -21,7 +21,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, RunMode, TaskFunction
 from omegaconf import DictConfig, open_dict
 
-from lsbench import config, plan, runs
+from lsbench import conf_dir, config, plan, runs
 from lsbench.report import terminal
 from lsbench.terms import LsbenchError, UsageError
 
@@ -71,7 +71,7 @@ def main(command: str, overrides: Sequence[str]) -> int:
     _check_flags(overrides)
     _multirun.start(command)
     sys.argv = ["lsbench", *overrides]
-    start = hydra.main(version_base="1.3", config_path=str(config.conf_dir()), config_name="train")(task)
+    start = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")(task)
     try:
         start()
     except BaseException:
@@ -94,7 +94,7 @@ def _check_flags(arguments: Sequence[str]) -> None:
 
 
 def task(composed: DictConfig) -> float:
-    """One job: train its run unless it is stored. Returns select NLL, for sweepers that search (lower is better)."""
+    """One job: train its run unless it is stored. Returns select NLL, for sweepers that search."""
     if HydraConfig.get().mode != RunMode.MULTIRUN:
         try:
             _train_one(composed)
@@ -105,8 +105,7 @@ def task(composed: DictConfig) -> float:
     job = _multirun.jobs.get(settings.job.num) or _train(composed)
     _mark(Path(settings.runtime.output_dir), job)
     record = runs.read(job.run.results_dir, job.run_id)
-    found = record and record["select_nll"]
-    return float("inf") if found is None else float(found)
+    return float(record["select_nll"]) if record and record["status"] == "done" else float("inf")
 
 
 def _train(composed: DictConfig) -> plan.Job:
@@ -134,7 +133,7 @@ def _mark(folder: Path, job: plan.Job) -> None:
 
 
 class SweepReport(Callback):
-    """Tells this module where Hydra keeps the jobs of a multirun, and clears marks of an earlier one there."""
+    """Tells this module where Hydra keeps a multirun's jobs, and clears marks of an earlier one there."""
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         _multirun.folder = Path(config.hydra.sweep.dir)
@@ -158,7 +157,9 @@ class StackedLauncher(Launcher):
         """
         setup_globals()
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
-        composed = [self._compose(list(overrides), initial_job_idx + i) for i, overrides in enumerate(job_overrides)]
+        composed = [
+            self._compose(list(overrides), initial_job_idx + i) for i, overrides in enumerate(job_overrides)
+        ]
         checked = [self._check(job) for job in composed]
         jobs = plan.with_data(checked)
         for job in jobs:
@@ -180,7 +181,9 @@ class StackedLauncher(Launcher):
             run = config.to_run(composed)
             plan.check(run)
         except UsageError as error:
-            raise UsageError(f"job {composed.hydra.job.num} ({composed.hydra.job.override_dirname}): {error}") from None
+            raise UsageError(
+                f"job {composed.hydra.job.num} ({composed.hydra.job.override_dirname}): {error}"
+            ) from None
         return run
 
     def _complete(self, composed: DictConfig) -> JobReturn:

@@ -13,12 +13,11 @@ SCALED_METRICS = ("nll", "brier", "ece")
 
 
 def outcomes(trained: Trained) -> list[Outcome]:
-    """Judge every member: T from calibrate, the metrics from test, and what shows over-fitting from the rest."""
+    """Judge every member: T from calibrate, metrics from test, and what shows over-fitting from the rest."""
     logits, labels = trained.logits, trained.labels
     temperature = calibrate.fit_temperature(logits["calibrate"], labels["calibrate"])
-    scaled_logits = logits["test"] / temperature.value[:, None, None]
     test = metrics.measure(logits["test"], labels["test"])
-    scaled = metrics.measure(scaled_logits, labels["test"])
+    scaled = metrics.measure(calibrate.apply(logits["test"], temperature), labels["test"])
     select = metrics.measure(logits["select"], labels["select"])
     train_accuracy = (logits["train"].argmax(-1) == labels["train"]).double().mean(1)
     columns: dict[str, Tensor] = {

@@ -1,16 +1,18 @@
-"""What Hydra and OmegaConf complain of, said in one line: the key, the value, what is allowed, what was meant."""
+"""What Hydra and OmegaConf complain of, in one line: the key, the value, what is allowed or was meant."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import fields
 from difflib import get_close_matches
+from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from lsbench.config import DataConfig, MethodConfig, OptimConfig, Run, conf_dir, describe
+from lsbench import conf_dir
+from lsbench.config import DataConfig, MethodConfig, OptimConfig, Run, describe
 
 
 def explain(error: Exception, overrides: Sequence[str]) -> str:
@@ -38,7 +40,9 @@ def is_usage(error: BaseException) -> bool:
     while last and last.tb_next:
         last = last.tb_next
     origin = last.tb_frame.f_globals.get("__name__", "") if last else ""
-    return isinstance(error, HydraException | OmegaConfBaseException) or origin.startswith(("hydra.", "omegaconf."))
+    return isinstance(error, HydraException | OmegaConfBaseException) or origin.startswith(
+        ("hydra.", "omegaconf.")
+    )
 
 
 def _unknown_choice(text: str) -> str:
@@ -79,7 +83,7 @@ _SCHEMAS = (Run, DataConfig, MethodConfig, OptimConfig)
 
 
 def known_keys(overrides: Sequence[str]) -> list[str]:
-    """Every key that may be set: of the base configuration with the user's choices of groups, and the groups."""
+    """Every key that may be set: the groups, and those of the configuration that the user's groups make."""
     groups = sorted(path.name for path in conf_dir().iterdir() if path.is_dir() and path.name != "hydra")
     chosen = [item for item in overrides if item.partition("=")[0] in groups]
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
@@ -88,7 +92,7 @@ def known_keys(overrides: Sequence[str]) -> list[str]:
         except (HydraException, OmegaConfBaseException):
             base = compose("train")
     keys = list(groups)
-    stack = [("", OmegaConf.to_container(base, resolve=False))]
+    stack: list[tuple[str, Any]] = [("", OmegaConf.to_container(base, resolve=False))]
     while stack:
         prefix, node = stack.pop()
         if isinstance(node, dict):

@@ -17,8 +17,8 @@ Tensors = dict[str, Tensor]
 
 
 def schedule(settings: OptimConfig, epochs: int, steps_per_epoch: int) -> list[float]:
-    """The factor on the learning rate at each step: a linear warm-up from 1/W to 1 over W steps, then constant
-    or half a cosine that would reach 0 just after the last step (Loshchilov & Hutter 2017)."""
+    """The factor on the learning rate at each step: a linear warm-up from 1/W to 1 over W steps, then
+    constant, or half a cosine that would reach 0 just after the last step (Loshchilov & Hutter 2017)."""
     total = epochs * steps_per_epoch
     warmup = min(round(settings.warmup_epochs * steps_per_epoch), total)
     rest = max(total - warmup, 1)

@@ -2,7 +2,6 @@
 
 import logging
 import sys
-from types import TracebackType
 from typing import Self
 
 from tqdm import tqdm
@@ -18,15 +17,17 @@ class ConsoleHandler(logging.Handler):
 
 
 class EpochBar:
-    """Epochs of all runs together, with the loss and the time left; where stderr is no terminal, a line a stack."""
+    """Epochs of all runs, with the loss and the time left; where stderr is no terminal, a line a stack."""
 
     def __init__(self, epochs: int) -> None:
-        self._bar = tqdm(total=epochs, unit="epoch", disable=None, file=sys.stderr, dynamic_ncols=True, leave=False)
+        self._bar = tqdm(
+            total=epochs, unit="epoch", disable=None, file=sys.stderr, dynamic_ncols=True, leave=False
+        )
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *raised: object) -> None:
         self._bar.close()
 
     def describe(self, text: str) -> None:

@@ -23,7 +23,7 @@ def mix(z: Tensor) -> Tensor:
 
 
 def bits(keys: Tensor, n: int) -> Tensor:
-    """The first ``n`` words of the streams that start at ``keys`` [...]: int64 [..., n], all 64 bits random."""
+    """The first ``n`` words of the streams that start at ``keys`` [...]: int64 [..., n], all bits random."""
     counters = torch.arange(1, n + 1, device=keys.device) * _GAMMA
     return mix(keys[..., None] + counters)
 
@@ -41,12 +41,12 @@ def fold(keys: Tensor, position: Tensor | int) -> Tensor:
 def key(seeds: Tensor, stream: str) -> Tensor:
     """The root of all draws for one purpose: keys for int64 ``seeds`` [...].
 
-    ``stream`` is any name (split, init, order, a method's). Each has draws of its own, so that using one never
-    shifts another.
+    ``stream`` is any name (split, init, order, a method's). Each has draws of its own, so that using one
+    never shifts another.
     """
     return fold(mix(seeds * _GAMMA), int.from_bytes(sha256(stream.encode()).digest()[:4]))
 
 
 def permutation(keys: Tensor, n: int) -> Tensor:
-    """A random order of ``n`` items for each key [...]: int64 [..., n]. Sorting is stable, hence reproducible."""
+    """A random order of ``n`` items for each key [...]: int64 [..., n], by a stable sort of random words."""
     return torch.sort(bits(keys, n), dim=-1, stable=True).indices

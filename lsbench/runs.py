@@ -11,7 +11,7 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
@@ -24,6 +24,8 @@ from lsbench.terms import COLUMNS, Outcome, StorageError, UsageError
 
 Record = dict[str, Any]
 FINISHED = ("done", "diverged")
+# The columns that are a run's settings as they stand.
+OWN_COLUMNS = {f.name for f in fields(Run)}.intersection(COLUMNS) - {"data", "model", "method", "device"}
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def is_finished(record: Record | None) -> bool:
 
 
 def write(results_dir: str | Path, run: Run, data_sha256: str, outcome: Outcome, device: str) -> Record:
-    """Store a run, its record last, and return the record. Raises `StorageError` where it cannot be written."""
+    """Store a run, its record last, and return the record. Raises `StorageError` where that fails."""
     run_id = run.run_id(data_sha256)
     folder = run_dir(results_dir, run_id)
     write_atomically(folder / "config.yaml", to_yaml(run).encode())
@@ -79,7 +81,7 @@ def _record(run: Run, run_id: str, data_sha256: str, outcome: Outcome, device: s
         "data": run.data.name,
         "model": run.model_name,
         "method": run.method.name,
-        **{name: getattr(run, name) for name in COLUMNS if hasattr(run, name) and name not in ("data", "model", "method")},
+        **{name: getattr(run, name) for name in OWN_COLUMNS},
         **outcome.columns,
         "device": device,
         "data_sha256": data_sha256,
@@ -87,18 +89,18 @@ def _record(run: Run, run_id: str, data_sha256: str, outcome: Outcome, device: s
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "error": outcome.error,
     }
-    further = {"cell": run.cell_id(data_sha256), "temperature_flag": "", "diverged_step": None} | run.method.knobs
-    return dict.fromkeys(COLUMNS) | further | values
+    further = {"cell": run.cell_id(data_sha256), "temperature_flag": "", "diverged_step": None}
+    return dict.fromkeys(COLUMNS) | further | run.method.knobs | values
 
 
 @cache
 def provenance() -> dict[str, str]:
-    """Which code made a record: lsbench's version, its commit where it runs from a checkout, and torch's version."""
+    """Which code made a record: lsbench's version and commit, and torch's version."""
     return {"lsbench": __version__, "git_sha": _git_sha(), "torch": version("torch")}
 
 
 def _git_sha() -> str:
-    """The commit of the checkout that this file belongs to, with ``-dirty`` for uncommitted changes; else empty."""
+    """The commit of the checkout that this file is tracked in, with ``-dirty`` for changes; else empty."""
     here = Path(__file__)
     git = ["git", "-C", str(here.parent)]
     try:
@@ -123,7 +125,7 @@ def write_sweep(results_dir: str | Path, sweep: Sweep) -> None:
 
 
 def read_sweep(results_dir: str | Path, name: str) -> Sweep:
-    """The sweep called ``name``. Raises `UsageError` where there is none, `StorageError` where it is damaged."""
+    """The sweep called ``name``. Raises `UsageError` for none, `StorageError` for a damaged one."""
     path = Path(results_dir) / name / "sweep.json"
     try:
         content = json.loads(path.read_bytes())

@@ -26,6 +26,7 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.float32, "fp64": torch.float64}
 EVALUATION_ROWS = 4096
 
 Progress = Callable[[float], None]
+Tensors = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Stack:
         self.seeds = torch.tensor(seeds, device=device)
         self.data = Resident(splits, self.shared.data, seeds, device)
         self.model, self.params, self.buffers = self._initial(seeds)
+        self.rounded = _round_outside_norms(self.model) if self.shared.precision == "bf16" else set()
         self.alpha = self._knob(runs, "alpha")
         self.active = {
             name: Active(method, strength, rng.key(self.seeds, name))
@@ -64,7 +66,7 @@ class Stack:
         values = [run.knobs.get(name, 0.0) for run in runs]
         return torch.tensor(values, dtype=torch.float64, device=self.device)
 
-    def _initial(self, seeds: Sequence[int]) -> tuple[nn.Module, dict[str, Tensor], dict[str, Tensor]]:
+    def _initial(self, seeds: Sequence[int]) -> tuple[nn.Module, Tensors, Tensors]:
         """One module to call, and every member's parameters and buffers stacked: {name: [M, ...]}.
 
         Weights are drawn on the CPU in float32 whatever device and precision follow, once for each seed.
@@ -89,19 +91,25 @@ class Stack:
         return labels
 
     def forward(self, images: Tensor) -> Tensor:
-        """Normalised images [M,B,C,H,W] to logits [M,B,K]."""
+        """Normalised images [M,B,C,H,W] to logits [M,B,K].
 
-        def member(params: dict[str, Tensor], buffers: dict[str, Tensor], images: Tensor) -> Tensor:
+        With bf16 the weights are rounded for the pass and kept in float32; autocast does nothing under vmap.
+        """
+
+        def member(params: Tensors, buffers: Tensors, images: Tensor) -> Tensor:
             logits: Tensor = functional_call(self.model, (params, buffers), (images,))
             return logits
 
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.shared.precision == "bf16"):
-            if self.size > 1:
-                logits: Tensor = vmap(member)(self.params, self.buffers, images)
-                return logits
-            # measured on a CPU: vmap over a single member costs 1.5 times the direct call
-            params, buffers = ({name: t[0] for name, t in d.items()} for d in (self.params, self.buffers))
-            return member(params, buffers, images[0])[None]
+        params = self.params
+        if self.rounded:
+            images = images.bfloat16()
+            params = {name: t.bfloat16() if name in self.rounded else t for name, t in params.items()}
+        if self.size > 1:
+            logits: Tensor = vmap(member)(params, self.buffers, images)
+            return logits.to(self.dtype)
+        # measured on a CPU: vmap over a single member costs 1.5 times the direct call
+        first = ({name: t[0] for name, t in tensors.items()} for tensors in (params, self.buffers))
+        return member(*first, images[0])[None].to(self.dtype)
 
     def train_epoch(self, epoch: int) -> Tensor:
         """One pass over each member's train split in its own order; the mean loss of each member [M].
@@ -115,7 +123,7 @@ class Stack:
         steps = torch.arange(self.steps, device=self.device)
         keys = {name: rng.fold(rng.fold(a.key, epoch)[:, None], steps) for name, a in self.active.items()}
         size, losses = self.shared.batch_size, []
-        batches = zip(rows.split(size, dim=1), labels.split(size, dim=1), strict=True)
+        batches = zip(torch.split(rows, size, dim=1), torch.split(labels, size, dim=1), strict=True)
         for step, (batch_rows, batch_labels) in enumerate(batches):
             batch = Batch(self.data.gather(batch_rows), batch_labels)
             step_keys = {name: key[:, step] for name, key in keys.items()}
@@ -125,7 +133,7 @@ class Stack:
         # member's NaN stays in its own rows.
         bad = ~loss.isfinite()
         self._freeze(bad.any(1), epoch * self.steps + bad.int().argmax(1))
-        weights = torch.tensor([part.shape[1] for part in rows.split(size, dim=1)], device=self.device)
+        weights = torch.tensor([part.shape[1] for part in torch.split(rows, size, dim=1)], device=self.device)
         return (loss * weights).sum(1) / weights.sum()
 
     def _train_step(self, batch: Batch, keys: dict[str, Tensor], factor: float) -> Tensor:
@@ -167,7 +175,7 @@ class Stack:
         """
         self.model.eval()
         chunk = max(EVALUATION_ROWS // self.size, 1)
-        parts = self.data.rows[split].split(chunk, dim=1)
+        parts = torch.split(self.data.rows[split], chunk, dim=1)
         logits = [self.forward(self.data.normalise(self.data.gather(rows), self.dtype)) for rows in parts]
         joined = torch.cat(logits, dim=1).double()
         bad = ~joined.isfinite().all(2).all(1)
@@ -182,6 +190,18 @@ class Stack:
         """A state dict on the CPU that the plain model loads."""
         stacked = self.params | self.buffers
         return {name: stacked[name][member].detach().cpu().clone() for name in self.model.state_dict()}
+
+
+def _round_outside_norms(model: nn.Module) -> set[str]:
+    """Prepare ``model`` for bf16 and name the parameters to round: all but those of BatchNorm, which takes and
+    computes float32 and hands on bfloat16."""
+    rounded = {name for name, _ in model.named_parameters()}
+    for name, module in model.named_modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.register_forward_pre_hook(lambda _, inputs: (inputs[0].float(),))
+            module.register_forward_hook(lambda _, inputs, output: output.bfloat16())
+            rounded -= {f"{name}.{own}" for own, _ in module.named_parameters()}
+    return rounded
 
 
 @dataclass(frozen=True)

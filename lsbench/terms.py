@@ -23,6 +23,9 @@ COLUMNS = (
     "finished error"
 ).split()
 
+# What "label smoothing" can mean; lsbench/ops/smoothed_ce.py defines each.
+CONVENTIONS = ("uniform", "others", "as_printed")
+
 SPLIT_NAMES = ("train", "select", "calibrate", "test")
 
 
@@ -71,7 +74,7 @@ class Splits:
         for array in (self.train_images, self.train_labels, self.test_images, self.test_labels):
             if array is not None:
                 digest.update(f"{array.dtype.str}{array.shape}".encode())
-                digest.update(memoryview(array).cast("B"))
+                digest.update(array.data)
         return digest.hexdigest()
 
 

@@ -57,4 +57,4 @@ def _check(name: str, splits: Splits) -> None:
         if labels.dtype != "int64" or labels.shape != images.shape[:1]:
             raise DataError(f"{name}: {part} labels are {labels.dtype} {labels.shape}; need int64 [N]")
         if not len(labels) or labels.min() < 0 or labels.max() >= len(splits.classes):
-            raise DataError(f"{name}: {part} labels: need at least one, all from 0 to {len(splits.classes) - 1}")
+            raise DataError(f"{name}: {part} labels: need some, from 0 to {len(splits.classes) - 1}")

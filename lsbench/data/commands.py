@@ -9,8 +9,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
-import yaml  # type: ignore[import-untyped, unused-ignore]
+import yaml
 
+from lsbench import conf_dir
 from lsbench.data.files import Source, find, inspect, roots
 from lsbench.terms import DataError, UsageError
 
@@ -33,7 +34,7 @@ def main(argv: list[str]) -> int:
     sources = _sources()
     names = [_known("data set", name, list(sources)) for name in arguments.names]
     if command is _fetch and not names:
-        raise UsageError(f"lsbench data fetch NAME: name one or more of {', '.join(sources)}")
+        raise UsageError(f"data fetch NAME: name one or more of {', '.join(sources)}")
     return command({name: sources[name] for name in names or sources}, arguments.root, bool(names))
 
 
@@ -87,7 +88,7 @@ def _fetch(sources: Sources, root: str | None, named: bool) -> int:
 
     for name, source in sources.items():
         if source is None:
-            raise UsageError(f"lsbench data fetch {name}: there is nothing to download; its images are yours")
+            raise UsageError(f"data fetch {name}: there is nothing to download; its images are yours")
         print(f"{name}  {fetch(source, root, partial(print, 'asking', file=sys.stderr))}")
     return 0
 
@@ -111,7 +112,7 @@ def _here(source: Source, root: str | None) -> Path | None:
 def _sources() -> Sources:
     """Every data set of conf/data/, by name, with what its module says of it."""
     sources: Sources = {}
-    for path in sorted(_conf().glob("*.yaml")):
+    for path in sorted((conf_dir() / "data").glob("*.yaml")):
         target = yaml.safe_load(path.read_text(encoding="utf-8"))["_target_"]
         said = vars(import_module(target.rpartition(".")[0])).values()
         described = [value for value in said if isinstance(value, Source) and value.name == path.stem]
@@ -119,19 +120,12 @@ def _sources() -> Sources:
     return sources
 
 
-def _conf() -> Path:
-    """conf/data: inside an installed package, beside the package in a checkout."""
-    package = Path(__file__).parents[1]
-    installed = package / "conf" / "data"
-    return installed if installed.is_dir() else package.parent / "conf" / "data"
-
-
 def _known(kind: str, name: str, names: list[str]) -> str:
     if name in names:
         return name
     near = difflib.get_close_matches(name, names, 1)
     hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}"
-    raise UsageError(f"lsbench data: no {kind} {name}; {hint}" if name else f"lsbench data: {hint}")
+    raise UsageError(f"data: no {kind} {name}; {hint}" if name else f"data: {hint}")
 
 
 def _print(rows: Sequence[tuple[str, ...]]) -> None:
@@ -142,4 +136,4 @@ def _print(rows: Sequence[tuple[str, ...]]) -> None:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"lsbench data: {message}; see lsbench data --help")
+        raise UsageError(f"data: {message}; see lsbench data --help")

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -36,15 +37,11 @@ class Resident:
 
         Pixel sums are whole numbers, so they are the same on every device.
         """
-        totals = [
-            torch.stack([part.sum((2, 3), dtype=torch.int64), (part.int() ** 2).sum((2, 3), dtype=torch.int64)])
-            for part in self.images.split(4096)
-        ]
-        sums = torch.cat(totals, dim=1).cpu()
+        parts = (self.images[i : i + 4096].long().flatten(2) for i in range(0, len(self.images), 4096))
+        sums = torch.cat([torch.stack([part.sum(-1), (part * part).sum(-1)]) for part in parts], dim=1).cpu()
         pixels = self.images.shape[2] * self.images.shape[3]
-        first, second = torch.stack(
-            [sums[:, rows["train"]].sum(1).double() / (pixels * len(rows["train"])) for rows in divided], dim=1
-        )
+        of_seeds = [sums[:, rows["train"]].sum(1).double() / len(rows["train"]) / pixels for rows in divided]
+        first, second = torch.stack(of_seeds, dim=1)
         std = (second - first**2).clamp(min=0).sqrt()
         return first, torch.where(std > 0, std, 1.0)
 
@@ -67,19 +64,19 @@ def divide(splits: Splits, config: DataConfig, seed: int) -> dict[str, Tensor]:
     root = rng.key(torch.tensor(seed), "split")
     train_labels = torch.from_numpy(splits.train_labels)
     order = stratified_order(train_labels, rng.fold(root, 0))
-    if splits.test_labels is None:
-        wanted = {"test": config.test or len(order) // 6, "select": config.select, "calibrate": config.calibrate}
-    else:
-        wanted = {"select": config.select, "calibrate": config.calibrate}
-    remaining = len(order) - sum(wanted.values())
-    train = remaining if config.train is None else config.train
-    if not 0 < train <= remaining:
-        asked = ", ".join(f"{name} {size}" for name, size in wanted.items())
-        raise UsageError(f"data={config.name}: has {len(order)} rows; {asked} leave {max(remaining, 0)} for train")
-    sizes = [*wanted.values(), train]
-    rows = dict(zip([*wanted, "train"], order[: sum(sizes)].split(sizes), strict=True))
+    sizes = {"select": config.select, "calibrate": config.calibrate}
+    if splits.test_labels is None:  # a sixth, as MNIST and CIFAR-10 have it, unless the yaml says otherwise
+        sizes["test"] = config.test or len(order) // 6
+    remaining = len(order) - sum(sizes.values())
+    sizes["train"] = remaining if config.train is None else config.train
+    if not 0 < sizes["train"] <= remaining:
+        asked = ", ".join(f"{name} {size}" for name, size in sizes.items() if size > 0)
+        raise UsageError(f"data={config.name}: {asked} do not fit into its {len(order)} rows")
+    ends = np.cumsum(list(sizes.values())).tolist()
+    rows = {name: order[end - size : end] for (name, size), end in zip(sizes.items(), ends, strict=True)}
     if splits.test_labels is not None:
-        rows["test"] = len(order) + _official_test(torch.from_numpy(splits.test_labels), config, rng.fold(root, 1))
+        own = _official_test(torch.from_numpy(splits.test_labels), config, rng.fold(root, 1))
+        rows["test"] = len(order) + own
     return rows
 
 

@@ -27,8 +27,8 @@ class Block(nn.Module):
 
 
 class ResNet(nn.Module):
-    """Depth 6n+2: a 3x3 stem, three groups of n blocks with ``width`` times 1, 2 and 4 channels, global average
-    pooling, dropout, Linear: [B,C,H,W] to logits [B,K].
+    """Depth 6n+2: a 3x3 stem, three groups of n blocks with ``width`` times 1, 2 and 4 channels, global
+    average pooling, dropout, Linear: [B,C,H,W] to logits [B,K].
 
     Raises ValueError for a depth that is not 6n+2 or a width below 1.
     """
@@ -68,6 +68,6 @@ def resnet18(shape: tuple[int, ...], classes: int) -> nn.Module:
     module: nn.Module = torchvision_resnet18(num_classes=classes)
     module.conv1 = nn.Conv2d(shape[0], 64, 3, padding=1, bias=False)
     module.maxpool = nn.Identity()
-    module.fc = nn.Sequential(KeyedDropout(), module.fc)
+    module.fc = nn.Sequential(KeyedDropout(), nn.Linear(512, classes))
     nn.init.kaiming_normal_(module.conv1.weight, mode="fan_out", nonlinearity="relu")
     return module

@@ -7,7 +7,7 @@ from lsbench import rng
 
 
 class KeyedDropout(nn.Module):
-    """Zeroes each activation with ``probability`` and scales the rest by 1/(1 - probability) (Srivastava 2014).
+    """Zeroes each activation with ``probability`` and scales the rest by 1/(1 - probability).
 
     ``probability`` (float, in [0, 1)) and ``key`` (int64) are buffers, set before each training step; under
     vmap they differ by member. Sixteen bits decide an activation, so the probability is met to 1/65536. At

@@ -16,7 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-CONVENTIONS = ("uniform", "others", "as_printed")
+from lsbench.terms import CONVENTIONS
+
 REDUCTIONS = ("none", "mean", "sum")
 
 

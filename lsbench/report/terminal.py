@@ -7,8 +7,9 @@ from lsbench import report, runs
 
 
 def run_table(record: runs.Record, folder: Path) -> str:
-    """A run that is done in a few lines: accuracy, NLL and ECE on test before and after temperature scaling."""
-    settings = f"{record['data']}  {record['model']}  {record['method']}  alpha {record['alpha']:g}  seed {record['seed']}"
+    """A run that is done, in a few lines: test measures before and after temperature scaling."""
+    shown = [record["data"], record["model"], record["method"]]
+    settings = "  ".join([*shown, f"alpha {record['alpha']:g}", f"seed {record['seed']}"])
     flag = f"  ({record['temperature_flag']})" if record["temperature_flag"] else ""
     lines = [
         settings,

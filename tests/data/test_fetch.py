@@ -204,7 +204,8 @@ def test_archive_with_an_evil_member_is_refused(archived, tmp_path, evil):
 
 
 def test_archive_with_a_link_to_the_right_content_is_refused(archived, tmp_path):
-    source = archived((member("set-py/real"), CONTENT), (member("set-py/batch", tarfile.SYMTYPE, "real"), b""))
+    link = member("set-py/batch", tarfile.SYMTYPE, "real")
+    source = archived((member("set-py/real"), CONTENT), (link, b""))
     with pytest.raises(DataError, match="refused"):
         fetch(source)
     assert listing(tmp_path) == []

@@ -1,0 +1,58 @@
+"""Data small enough to train on in a blink, and a shell to call lsbench in."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lsbench.config import DataConfig, Run
+from lsbench.terms import Splits
+
+MODELS = {
+    "mlp": {"name": "mlp", "_target_": "lsbench.models.mlp.MLP", "hidden": [16]},
+    "resnet8": {"name": "resnet8", "_target_": "lsbench.models.resnet.ResNet", "depth": 8, "width": 4},
+}
+
+
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch, tmp_path):
+    """No test sees the user's settings, caches or results."""
+    for name in ("HYDRA_FULL_ERROR", "LSBENCH_DATA", "LSBENCH_OFFLINE", "COMP_LINE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def splits() -> Splits:
+    """120 noisy 1x12x12 images of 3 classes that differ in brightness; no test set of their own."""
+    random = np.random.default_rng(0)
+    labels = np.arange(120) % 3
+    images = random.integers(0, 64, (120, 1, 12, 12)) + 60 * labels[:, None, None, None]
+    return Splits(images.astype(np.uint8), labels.astype(np.int64), None, None, ("a", "b", "c"))
+
+
+@pytest.fixture
+def make_run():
+    """A run on `splits`: float64, three epochs of five batches, the last of them short."""
+
+    def make(model: str = "mlp", **settings: object) -> Run:
+        data = DataConfig("tiny", "tests.tiny", select=20, calibrate=20, test=14, shift=2, flip=True)
+        defaults = {"data": data, "model": MODELS[model], "precision": "fp64", "epochs": 3, "batch_size": 15}
+        return Run(**(defaults | settings))
+
+    return make
+
+
+@pytest.fixture
+def shell(tmp_path):
+    """Calls `lsbench ARGUMENTS` as a user does, in a process and a folder of its own."""
+
+    def call(*arguments: str, cwd: Path = tmp_path, **env: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "lsbench", *arguments]
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)} | env
+        return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+
+    return call
