@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
-from lsbench import metrics, models, rng
+from lsbench import metrics, models, precision, rng
 from lsbench.config import Run
 from lsbench.data.resident import Resident
 from lsbench.methods import all_methods
@@ -21,7 +21,6 @@ from lsbench.ops.smoothed_ce import smoothed_cross_entropy
 from lsbench.optim import Optimizer, schedule
 from lsbench.terms import SPLIT_NAMES, Batch, Method, Splits
 
-DTYPES = {"fp32": torch.float32, "bf16": torch.float32, "fp64": torch.float64}
 # Rows of all members together in one evaluation step: large enough to keep the cores busy, small in memory.
 EVALUATION_ROWS = 4096
 
@@ -43,12 +42,12 @@ class Stack:
 
     def __init__(self, runs: Sequence[Run], splits: Splits, device: torch.device):
         self.shared, self.size, self.device = runs[0], len(runs), device
-        self.dtype = DTYPES[self.shared.precision]
+        self.dtype = precision.DTYPES[self.shared.precision]
         seeds = [run.seed for run in runs]
         self.seeds = torch.tensor(seeds, device=device)
         self.data = Resident(splits, self.shared.data, seeds, device)
         self.model, self.params, self.buffers = self._initial(seeds)
-        self.rounded = _round_outside_norms(self.model) if self.shared.precision == "bf16" else set()
+        self.rounded = precision.round_outside_norms(self.model) if self.shared.precision == "bf16" else set()
         self.alpha = self._knob(runs, "alpha")
         self.active = {
             name: Active(method, strength, rng.key(self.seeds, name))
@@ -93,7 +92,7 @@ class Stack:
     def forward(self, images: Tensor) -> Tensor:
         """Normalised images [M,B,C,H,W] to logits [M,B,K].
 
-        With bf16 the weights are rounded for the pass and kept in float32; autocast does nothing under vmap.
+        With bf16 the weights are rounded for the pass and kept in float32.
         """
 
         def member(params: Tensors, buffers: Tensors, images: Tensor) -> Tensor:
@@ -108,8 +107,8 @@ class Stack:
             logits: Tensor = vmap(member)(params, self.buffers, images)
             return logits.to(self.dtype)
         # measured on a CPU: vmap over a single member costs 1.5 times the direct call
-        first = ({name: t[0] for name, t in tensors.items()} for tensors in (params, self.buffers))
-        return member(*first, images[0])[None].to(self.dtype)
+        params, buffers = ({name: t[0] for name, t in d.items()} for d in (params, self.buffers))
+        return member(params, buffers, images[0])[None].to(self.dtype)
 
     def train_epoch(self, epoch: int) -> Tensor:
         """One pass over each member's train split in its own order; the mean loss of each member [M].
@@ -190,18 +189,6 @@ class Stack:
         """A state dict on the CPU that the plain model loads."""
         stacked = self.params | self.buffers
         return {name: stacked[name][member].detach().cpu().clone() for name in self.model.state_dict()}
-
-
-def _round_outside_norms(model: nn.Module) -> set[str]:
-    """Prepare ``model`` for bf16 and name the parameters to round: all but those of BatchNorm, which takes and
-    computes float32 and hands on bfloat16."""
-    rounded = {name for name, _ in model.named_parameters()}
-    for name, module in model.named_modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            module.register_forward_pre_hook(lambda _, inputs: (inputs[0].float(),))
-            module.register_forward_hook(lambda _, inputs, output: output.bfloat16())
-            rounded -= {f"{name}.{own}" for own, _ in module.named_parameters()}
-    return rounded
 
 
 @dataclass(frozen=True)
