@@ -92,7 +92,6 @@ def _compare(arguments: list[str]) -> int:
 
 
 def _hydra(command: str, arguments: list[str], **groups: str) -> int:
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # so that Hydra raises and the message can be ours
     from lsbench import launcher
 
     chosen = [f"{group}={choice}" for group, choice in groups.items()]

@@ -2,13 +2,16 @@
 
 import io
 import json
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stderr, suppress
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from unittest.mock import patch
 
 import hydra
 from hydra._internal.utils import get_args_parser
@@ -70,10 +73,11 @@ def main(command: str, overrides: Sequence[str]) -> int:
     _register()
     _check_flags(overrides)
     _multirun.start(command)
-    sys.argv = ["lsbench", *overrides]
     start = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")(task)
     try:
-        start()
+        # Hydra reads sys.argv, and raises what goes wrong only where this variable is set.
+        with patch.object(sys, "argv", ["lsbench", *overrides]), patch.dict(os.environ, HYDRA_FULL_ERROR="1"):
+            start()
     except BaseException:
         with suppress(LsbenchError):
             _multirun.report()
@@ -205,8 +209,11 @@ def _register() -> None:
     editable install; so this class says that it lives there, and the name leads here.
     """
     config.register()
-    package = sys.modules.setdefault("hydra_plugins", ModuleType("hydra_plugins"))
-    package.__path__ = getattr(package, "__path__", [])
+    try:
+        import_module("hydra_plugins")  # the real one, where some plugin is installed
+    except ModuleNotFoundError:
+        sys.modules["hydra_plugins"] = ModuleType("hydra_plugins")
+        sys.modules["hydra_plugins"].__path__ = []
     sys.modules["hydra_plugins.lsbench"] = sys.modules[__name__]
     StackedLauncher.__module__ = "hydra_plugins.lsbench"
     plugins = Plugins.instance()

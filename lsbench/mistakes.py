@@ -24,7 +24,8 @@ def explain(error: Exception, overrides: Sequence[str]) -> str:
         return found
     if "Ambiguous value for argument" in text and (match := re.search(r"'([^']+)'", text)):
         return f"{match[1]}: several values are a sweep: add -m"
-    return " ".join(text.split())
+    override = getattr(error, "override", None)  # what Hydra's grammar could not read
+    return f"{override}: {text.splitlines()[0]}" if override else " ".join(text.split())
 
 
 def did_you_mean(word: str, known: Sequence[str]) -> str:

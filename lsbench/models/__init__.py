@@ -1,6 +1,5 @@
 """Networks: ordinary modules for one member, built as ``target(shape, classes, **options)``."""
 
-import inspect
 from collections.abc import Mapping
 from pkgutil import resolve_name
 from typing import Any
@@ -18,12 +17,9 @@ def build(settings: Mapping[str, Any], shape: tuple[int, ...], classes: int) -> 
     options = {name: value for name, value in settings.items() if name not in ("name", "_target_")}
     try:
         target = resolve_name(str(settings["_target_"]))
-        inspect.signature(target).bind(shape, classes, **options)
-    except (ImportError, AttributeError, ValueError, TypeError, KeyError) as error:
-        raise UsageError(f"model={settings.get('name')}: {error}") from error
-    try:
         module = target(shape, classes, **options)
-    except (ValueError, TypeError, RuntimeError) as error:
-        raise UsageError(f"model={settings.get('name')}: {error}") from error
+    except (ImportError, AttributeError, KeyError, ValueError, TypeError, RuntimeError) as error:
+        given = ", ".join(f"{name}={value}" for name, value in options.items())
+        raise UsageError(f"model={settings.get('name')} ({given}): {error}") from error
     assert isinstance(module, nn.Module)
     return module

@@ -1,0 +1,265 @@
+"""lsbench as a user meets it: exit codes, streams, one line an error, real training on the default data."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from lsbench import __version__
+from lsbench.cli import main
+from lsbench.terms import COLUMNS
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def call(capsys):
+    """Runs a command in this process: (exit code, stdout, stderr)."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        code = main(arguments)
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def test_help_and_version_import_neither_torch_nor_hydra():
+    script = (
+        "import sys; from lsbench.cli import main; main(['--help']); main(['--version']);"
+        "heavy = {'torch', 'hydra', 'omegaconf', 'numpy', 'pandas'} & set(sys.modules);"
+        "sys.exit(repr(heavy) if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == f"lsbench {__version__}"
+    assert done.stdout.index("lsbench train alpha=0.1") < done.stdout.index("Commands:")
+
+
+USAGE = [
+    (["train", "alpah=0.1"], ["alpah", "did you mean alpha?"]),
+    (["train", "alpha=2"], ["alpha=2", "from 0 to below 1"]),
+    (["train", "alpha=nan"], ["alpha=nan", "from 0 to below 1"]),
+    (["train", "alpha=inf"], ["alpha=inf", "from 0 to below 1"]),
+    (["train", "alpha=-1"], ["alpha=-1", "from 0 to below 1"]),
+    (["train", "alpha=abc"], ["alpha=abc", "a number from 0 to below 1"]),
+    (["train", "alpha="], ["alpha=", "a number"]),
+    (["train", "epochs=0"], ["epochs=0", "at least 1"]),
+    (["train", "epochs=1.5"], ["epochs=1.5", "a whole number"]),
+    (["train", "seed=-1"], ["seed=-1", "from 0"]),
+    (["train", "data=mnits"], ["data=mnits", "mnist5k", "did you mean mnist"]),
+    (["train", "model=resnet9"], ["model=resnet9", "did you mean resnet"]),
+    (["train", "device=cuda:7"], ["device=cuda:7", "allowed here are auto, cpu"]),
+    (["train", "precision=fp8"], ["precision=fp8", "fp32, bf16, fp64"]),
+    (["train", "model.hiden=[3]"], ["model.hiden", "did you mean model.hidden?"]),
+    (["train", "model.hidden=[0]"], ["model.hidden=[0]", "at least 1"]),
+    (["train", "data.select=0"], ["data.select=0", "at least 1"]),
+    (["train", "data.select=9000"], ["select 9000", "5000 rows"]),
+    (["train", "optim.momentum=1"], ["optim.momentum=1", "from 0 to below 1"]),
+    (["train", "+foo=1"], ["foo", "no such setting"]),
+    (["train", "=3"], ["lsbench: "]),
+    (["train", "alpha=[1"], ["alpha=[1"]),
+    (["train", "--foo"], ["--foo"]),
+    (["train", "alpha=0.1,0.2"], ["alpha=0.1,0.2", "add -m"]),
+    (["train", "-m", "alpha=0,2"], ["job 1", "alpha=2", "from 0 to below 1"]),
+    (["train", "--config-dir", "nowhere"], ["nowhere"]),
+    (["trian"], ["trian", "did you mean lsbench train?"]),
+    (["alpha=0.1"], ["did you mean lsbench train alpha=0.1?"]),
+    (["report"], ["report"]),
+    (["report", "nothing"], ["nothing", "none yet"]),
+    (["data", "fetch", "mnits"], ["mnits", "mnist"]),
+]
+
+
+@pytest.mark.parametrize(("arguments", "words"), USAGE, ids=[" ".join(arguments) for arguments, _ in USAGE])
+def test_a_usage_error_is_one_line_with_exit_2(arguments, words, call, tmp_path):
+    code, out, err = call(*arguments)
+    assert (code, out) == (2, "")
+    lines = [line for line in err.splitlines() if not line.startswith("training ")]
+    assert len(lines) == 1 and lines[0].startswith("lsbench: ")
+    assert not [word for word in words if word not in lines[0]]
+    assert not list(tmp_path.glob("results/runs/*/result.json"))
+
+
+def test_a_range_is_checked_before_data_is_read(call, monkeypatch):
+    monkeypatch.setattr("lsbench.plan.load", lambda config: pytest.fail("data was read"))
+    assert call("train", "alpha=2", "data=mnist")[0] == 2
+    assert call("train", "-m", "alpha=0,0.1", "seed=0,-1")[0] == 2
+
+
+def test_missing_data_is_exit_3_with_places_files_and_the_way_out(call, tmp_path, monkeypatch):
+    monkeypatch.setattr("lsbench.data.files.SYSTEM", tmp_path / "system")
+    code, out, err = call("train", "data=mnist")
+    assert (code, out) == (3, "")
+    for words in (
+        "lsbench: mnist",
+        str(tmp_path),
+        "train-images-idx3-ubyte",
+        "data fetch mnist",
+        "data=mnist5k",
+    ):
+        assert words in err
+
+
+def test_a_folder_that_cannot_be_written_is_exit_4(call, tmp_path):
+    (tmp_path / "file").touch()
+    code, out, err = call("train", "results_dir=file", "epochs=1")
+    assert (code, out) == (4, "") and err.startswith("lsbench: ") and "file" in err and err.count("\n") == 1
+
+
+def test_train_prints_a_table_and_stores_the_run(call, tmp_path):
+    code, out, err = call("train", "alpha=0.1", "epochs=2")
+    assert code == 0
+    [folder] = (tmp_path / "results" / "runs").iterdir()
+    record = json.loads((folder / "result.json").read_text())
+    assert list(record)[: len(COLUMNS)] == COLUMNS
+    for shown in (
+        f"{record['test_accuracy']:.2%}",
+        f"{record['test_nll']:.4f}",
+        f"{record['test_nll_ts']:.4f}",
+    ):
+        assert shown in out
+    for shown in (
+        f"{record['test_ece']:.2%}",
+        f"{record['test_ece_ts']:.2%}",
+        f"{record['temperature']:.3f}",
+    ):
+        assert shown in out
+    assert str(folder.relative_to(tmp_path)) in out
+    assert record["test_accuracy"] > 0.85 and record["n_train"] == 3000 and record["n_test"] == 1000
+    assert "\r" not in err, "a pipe gets plain lines"
+    code, again, err = call("train", "alpha=0.1", "epochs=2", "device=cpu")
+    assert code == 0 and again == out and "1 of 1 runs are stored already" in err
+
+
+def test_a_run_that_diverges_is_exit_1_and_stored(call, tmp_path):
+    code, out, err = call("train", "lr=1e9", "epochs=1")
+    assert (code, out) == (1, "") and "diverged" in err and "step" in err
+    [record] = (tmp_path / "results" / "runs").glob("*/result.json")
+    assert json.loads(record.read_text())["status"] == "diverged"
+
+
+SWEEP = ["alpha=0,0.1", "method=none,dropout", "seed=0,1"]
+
+
+def test_a_sweep_writes_its_report_and_goes_on_from_what_is_stored(call, tmp_path):
+    call("train", "alpha=0.1", "epochs=1", "seed=1")
+    code, out, err = call("train", "-m", *SWEEP)
+    assert code == 0 and "1 of 8 runs are stored already" in err and "8 of 8 runs done" in out
+    folder = tmp_path / "results" / "sweep-mnist5k-mlp"
+    table = pd.read_csv(folder / "runs.csv")
+    assert list(table.columns)[: len(COLUMNS)] == COLUMNS
+    assert len(table) == 8 and set(table["status"]) == {"done"}
+    assert set(zip(table["alpha"], table["method"], table["seed"], strict=True)) == {
+        (alpha, method, seed) for alpha in (0, 0.1) for method in ("none", "dropout") for seed in (0, 1)
+    }
+    assert set(table.loc[table["method"] == "dropout", "dropout"]) == {0.5}
+    assert {"summary.csv", "report.md", "sweep.json"} <= {path.name for path in folder.iterdir()}
+    sweep = json.loads((folder / "sweep.json").read_text())
+    assert sweep["command"] == "lsbench train -m " + " ".join(SWEEP) and set(sweep["runs"]) == set(
+        table["run"]
+    )
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    code, out, err = call("train", "-m", *SWEEP)
+    assert code == 0 and "8 of 8 runs are stored already" in err and "training" not in err
+    code, out, _ = call("report", "sweep-mnist5k-mlp")
+    assert code == 0 and "8 of 8 runs done" in out
+    assert before == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_hydra_keeps_its_folders_and_files(call, tmp_path):
+    call("train", "-m", "alpha=0,0.1", "epochs=1", "hydra.sweep.dir=jobs")
+    for number, alpha in enumerate(("0", "0.1")):
+        assert f"alpha={alpha}" in (tmp_path / "jobs" / str(number) / ".hydra" / "overrides.yaml").read_text()
+    assert (tmp_path / "jobs" / "multirun.yaml").exists()
+
+
+def test_a_grid_under_the_same_name_replaces_the_list_and_uses_the_runs(call, tmp_path):
+    call("train", "-m", "alpha=0,0.1", "epochs=1", "name=mine")
+    code, _, err = call("train", "-m", "alpha=0.1,0.2", "epochs=1", "name=mine")
+    assert code == 0 and "1 of 2 runs are stored already" in err
+    assert set(pd.read_csv(tmp_path / "results" / "mine" / "runs.csv")["alpha"]) == {0.1, 0.2}
+    assert len(list((tmp_path / "results" / "runs").iterdir())) == 3
+
+
+@pytest.mark.parametrize("launcher", ["basic", "joblib"])
+def test_other_launchers_write_the_same_report(launcher, call, tmp_path):
+    pytest.importorskip(
+        "hydra_plugins.hydra_joblib_launcher", reason="hydra-joblib-launcher is not installed"
+    )
+    code, out, _ = call("train", "-m", f"hydra/launcher={launcher}", "alpha=0,0.1", "epochs=1")
+    assert code == 0 and "2 of 2 runs done" in out
+    assert set(pd.read_csv(tmp_path / "results" / "sweep-mnist5k-mlp" / "runs.csv")["alpha"]) == {0, 0.1}
+
+
+def test_a_sweep_with_a_diverged_run_is_exit_1_and_reports_it(call, tmp_path):
+    code, out, _ = call("train", "-m", "lr=0.1,1e9", "epochs=1")
+    assert code == 1 and "1 of 2 runs done" in out and "diverged" in out
+    table = pd.read_csv(tmp_path / "results" / "sweep-mnist5k-mlp" / "runs.csv")
+    assert sorted(table["status"]) == ["diverged", "done"]
+    summary = pd.read_csv(tmp_path / "results" / "sweep-mnist5k-mlp" / "summary.csv")
+    assert sorted(summary["n_failed"]) == [0, 1]
+
+
+def test_compare_is_the_experiment_of_its_yaml(call):
+    code, out, _ = call("compare", "--cfg", "all")
+    assert code == 0 and "alpha: 0,0.05,0.1,0.15,0.2" in out and "method: none,dropout,augment" in out
+    assert "seed: 0,1,2,3,4" in out and "name: compare-${data.name}-${model.name}" in out
+
+
+def test_compare_takes_overrides_of_its_grid(call, tmp_path):
+    code, out, _ = call("compare", "alpha=0,0.1", "method=none", "seed=0", "epochs=1", "model.hidden=[8]")
+    assert code == 0 and "2 of 2 runs done" in out
+    assert (tmp_path / "results" / "compare-mnist5k-mlp" / "report.md").exists()
+
+
+def test_users_bring_their_own_configuration(call, tmp_path):
+    (tmp_path / "mine" / "model").mkdir(parents=True)
+    (tmp_path / "mine" / "model" / "tiny.yaml").write_text(
+        "name: tiny\n_target_: lsbench.models.mlp.MLP\nhidden: [4]\n"
+    )
+    code, out, _ = call("train", "--config-dir", "mine", "model=tiny", "epochs=1")
+    assert code == 0 and "tiny" in out
+
+
+def test_train_help_shows_examples_groups_and_settings(call):
+    with pytest.raises(SystemExit) as ended:
+        main(["train", "--help"])
+    assert ended.value.code == 0
+
+
+def test_tracebacks_come_when_asked_for(monkeypatch):
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+    with pytest.raises(Exception, match="alpah"):
+        main(["train", "alpah=1"])
+
+
+def test_completion_sees_the_line_without_the_command(shell):
+    done = shell("-sc", "query=bash", COMP_LINE="lsbench train model=resn", COMP_POINT="24")
+    assert "model=resnet8" in done.stdout.split()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stopped_sweep_keeps_what_is_done_and_goes_on(number, code, call, tmp_path):
+    """Convolutions train one after another: the first is stored when the second is announced."""
+    sweep = ["train", "-m", "model=resnet8", "model.width=1", "seed=0,1"]
+    command = [sys.executable, "-m", "lsbench", *sweep, "epochs=1,60", "data.train=200"]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    ) as sent:
+        lines = [sent.stderr.readline() for _ in range(3)]
+        sent.send_signal(number)
+        out, err = sent.communicate()
+    assert [line[:8] for line in lines] == ["training"] * 3
+    assert sent.returncode == code and err.count("\n") == 1 and err.startswith("lsbench: ")
+    assert "goes on with what is not stored" in err and "2 of 4 runs done" in out
+    table = pd.read_csv(tmp_path / "results" / "sweep-mnist5k-resnet8" / "runs.csv")
+    assert list(table["epochs"]) == [1, 1]

@@ -1,0 +1,91 @@
+import math
+from dataclasses import replace
+
+import pytest
+
+from lsbench.config import Between, DataConfig, MethodConfig, OptimConfig, Run
+from lsbench.terms import UsageError
+
+RUN = Run(data=DataConfig("mnist5k", "lsbench.data.mnist5k.load"), model={"name": "mlp", "hidden": [256]})
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"alpha": 1.0}, "alpha=1: allowed is a number from 0 to below 1"),
+        ({"alpha": float("nan")}, "alpha=nan: allowed is a number from 0 to below 1"),
+        ({"alpha": float("inf")}, "alpha=inf: "),
+        ({"alpha": -0.1}, "alpha=-0.1: "),
+        ({"dropout": 1.0}, "dropout=1: allowed is a number from 0 to below 1"),
+        ({"augment": 1.1}, "augment=1.1: allowed is a number from 0 to 1"),
+        ({"label_noise": 1.01}, "label_noise=1.01: "),
+        ({"weight_decay": -1.0}, "weight_decay=-1: allowed is a number of at least 0"),
+        ({"lr": float("inf")}, "lr=inf: allowed is a number of at least 0"),
+        ({"epochs": 0}, "epochs=0: allowed is a whole number of at least 1"),
+        ({"batch_size": 0}, "batch_size=0: "),
+        ({"seed": -1}, "seed=-1: allowed is a whole number from 0 to below 2147483648"),
+        ({"precision": "fp8"}, "precision=fp8: allowed is one of fp32, bf16, fp64"),
+        ({"convention": "mine"}, "convention=mine: allowed is one of uniform, others, as_printed"),
+    ],
+)
+def test_a_value_out_of_its_range_names_key_value_and_range(settings, message):
+    with pytest.raises(UsageError) as error:
+        replace(RUN, **settings)
+    assert str(error.value).startswith(message)
+
+
+def test_nested_settings_are_named_as_they_are_written():
+    with pytest.raises(UsageError, match=r"^data\.select=0: allowed is a whole number of at least 1$"):
+        DataConfig("x", "y", select=0)
+    with pytest.raises(UsageError, match=r"^optim\.momentum=1: "):
+        OptimConfig(momentum=1.0)
+
+
+def test_the_ends_of_ranges():
+    assert 0 in Between(0, 1) and 1 not in Between(0, 1) and 1 in Between(0, 1, closed=True)
+    assert not Between(0).__contains__(math.nan) and "x" not in Between(0)
+    replace(RUN, alpha=0.0, augment=1.0, label_noise=1.0, seed=2**31 - 1)
+
+
+# What changes the outcome, and must therefore change the run's name in the store.
+CHANGES = {
+    "alpha": 0.1, "convention": "others", "dropout": 0.1, "augment": 0.5, "weight_decay": 0.1,
+    "label_noise": 0.1, "lr": 0.2, "epochs": 21, "batch_size": 64, "seed": 1, "precision": "fp64",
+    "data": DataConfig("mnist5k", "lsbench.data.mnist5k.load", select=501),
+    "model": {"name": "mlp", "hidden": [128]},
+    "method": MethodConfig("none", {"strength": 1.0}),
+    "optim": OptimConfig(momentum=0.8),
+}  # fmt: skip
+SAME = {
+    "device": "cpu", "name": "other", "results_dir": "elsewhere",
+    "data": DataConfig("mnist5k", "moved.load", root="/somewhere"),
+    "model": {"name": "mlp", "hidden": [256], "_target_": "moved.MLP"},
+}  # fmt: skip
+
+
+def test_every_setting_is_either_of_outcome_or_of_place():
+    assert set(vars(RUN)) == set(CHANGES) | {"device", "name", "results_dir"}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_setting_that_changes_the_outcome_changes_the_run(name):
+    changed = replace(RUN, **{name: CHANGES[name]})
+    assert changed.run_id("d") != RUN.run_id("d")
+    assert (changed.cell_id("d") == RUN.cell_id("d")) == (name == "seed")
+
+
+@pytest.mark.parametrize("name", SAME)
+def test_places_and_paths_do_not_change_the_run(name):
+    assert replace(RUN, **{name: SAME[name]}).run_id("d") == RUN.run_id("d")
+
+
+def test_other_data_and_another_result_version_are_another_run(monkeypatch):
+    assert RUN.run_id("d") != RUN.run_id("e")
+    before = RUN.run_id("d")
+    monkeypatch.setattr("lsbench.config.RESULT_VERSION", 0)
+    assert RUN.run_id("d") != before
+
+
+def test_the_name_reads_as_the_design_has_it():
+    assert replace(RUN, alpha=0.05, seed=3).run_id("d").startswith("mnist5k-mlp-none-a0.05-s3-")
+    assert len(RUN.run_id("d").rpartition("-")[2]) == 8
