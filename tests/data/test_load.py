@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 from lsbench import data
-from lsbench.config import DataConfig, conf_dir
+from lsbench import conf_dir
+from lsbench.config import DataConfig
 from lsbench.data import mnist
 from lsbench.terms import DataError, Splits, UsageError
 
