@@ -146,7 +146,7 @@ def test_a_run_that_diverges_is_exit_1_and_stored(call, tmp_path):
     assert json.loads(record.read_text())["status"] == "diverged"
 
 
-SWEEP = ["alpha=0,0.1", "method=none,dropout", "seed=0,1"]
+SWEEP = ["alpha=0,0.1", "method=none,dropout", "seed=0,1", "epochs=1"]
 
 
 def test_a_sweep_writes_its_report_and_goes_on_from_what_is_stored(call, tmp_path):
