@@ -1,5 +1,7 @@
 """Dropout whose mask is a pure function of a key, so that it may differ between the members of a stack."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -26,8 +28,25 @@ class KeyedDropout(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not (self.training and self.active):
             return x
-        words = rng.bits(self.key, -(-x.numel() // 4))
-        draws = words.view(torch.int16)[: x.numel()].view(x.shape)
+        draws: Tensor = _Draws.apply(self.key, x.numel()).view(x.shape)
         dropped_below = (self.probability * 65536 - 32768).to(torch.int16)
         scale = (1 / (1 - self.probability)).to(x.dtype)
         return torch.where(draws >= dropped_below, x * scale, 0)
+
+
+class _Draws(torch.autograd.Function):
+    """``n`` random int16 for each key [...], four to a word of `rng.bits`. vmap has no rule of its own for
+    the view that parts the words (torch 2.11), hence this one."""
+
+    @staticmethod
+    def forward(keys: Tensor, n: int) -> Tensor:
+        return rng.bits(keys, -(-n // 4)).view(torch.int16)[..., :n]
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        ctx.mark_non_differentiable(output)
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int, None], keys: Tensor, n: int) -> tuple[Tensor, int]:
+        draws: Tensor = _Draws.apply(keys.movedim(in_dims[0], 0), n)
+        return draws, 0
