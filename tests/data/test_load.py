@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import yaml
 
-from lsbench import data
-from lsbench import conf_dir
+from lsbench import conf_dir, data
 from lsbench.config import DataConfig
 from lsbench.data import mnist
 from lsbench.terms import DataError, Splits, UsageError

@@ -1,0 +1,86 @@
+import numpy as np
+import pytest
+import torch
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax
+from sklearn.metrics import accuracy_score, log_loss
+
+from lsbench import measure
+from lsbench.stack import Trained
+from lsbench.terms import SPLIT_NAMES
+
+SIZES = {"train": 60, "select": 50, "calibrate": 400, "test": 70}
+
+
+def trained(members=3, diverged=(), seed=0):
+    """Members whose logits are informative and, by a factor of their own, over-confident."""
+    generator = torch.Generator().manual_seed(seed)
+    logits, labels = {}, {}
+    for split, rows in SIZES.items():
+        labels[split] = torch.randint(4, (members, rows), generator=generator)
+        noise = torch.randn(members, rows, 4, generator=generator, dtype=torch.float64)
+        signal = 1.5 * torch.nn.functional.one_hot(labels[split], 4)
+        logits[split] = (noise + signal) * torch.arange(1, members + 1)[:, None, None]
+    return Trained(
+        logits,
+        labels,
+        history=[[{"epoch": 1, "train_loss": 0.5}] for _ in range(members)],
+        weights=[{"w": torch.full((2,), float(member))} for member in range(members)],
+        diverged_step=[7 if member in diverged else -1 for member in range(members)],
+        seconds=6.0,
+    )
+
+
+def nll(logits, labels, temperature=1.0):
+    return -log_softmax(logits / temperature, axis=-1)[np.arange(len(labels)), labels].mean()
+
+
+def test_each_column_is_of_its_split():
+    stack = trained()
+    for member, outcome in enumerate(measure.outcomes(stack)):
+        columns = outcome.columns
+        logits = {split: stack.logits[split][member].numpy() for split in SPLIT_NAMES}
+        labels = {split: stack.labels[split][member].numpy() for split in SPLIT_NAMES}
+        for split in ("train", "select", "test"):
+            expected = accuracy_score(labels[split], logits[split].argmax(-1))
+            assert columns[f"{split}_accuracy"] == pytest.approx(expected)
+        probs = np.exp(log_softmax(logits["test"], axis=-1))
+        assert columns["test_nll"] == pytest.approx(log_loss(labels["test"], probs, labels=range(4)))
+        assert columns["select_nll"] == pytest.approx(nll(logits["select"], labels["select"]))
+        best = minimize_scalar(
+            lambda t, z=logits["calibrate"], y=labels["calibrate"]: nll(z, y, np.exp(t)), bounds=(-5, 5)
+        )
+        assert columns["temperature"] == pytest.approx(np.exp(best.x), rel=1e-4)
+        scaled = nll(logits["test"], labels["test"], columns["temperature"])
+        assert columns["test_nll_ts"] == pytest.approx(scaled)
+        assert (columns["n_train"], columns["n_test"], columns["stack_size"]) == (60, 70, 3)
+        assert columns["train_seconds"] == pytest.approx(2.0)
+
+
+def test_test_labels_have_no_part_in_temperature_and_choice():
+    stack = trained()
+    before = [outcome.columns for outcome in measure.outcomes(stack)]
+    stack.labels["test"] = stack.labels["test"].roll(13, dims=1)
+    after = [outcome.columns for outcome in measure.outcomes(stack)]
+    for one, other in zip(before, after, strict=True):
+        assert one["test_accuracy"] != other["test_accuracy"]
+        for name in ("temperature", "temperature_flag", "select_nll", "select_accuracy", "train_accuracy"):
+            assert one[name] == other[name]
+
+
+def test_predictions_are_of_test_and_calibrate():
+    outcome = measure.outcomes(trained())[1]
+    assert set(outcome.predictions) == {"test_logits", "test_labels", "calibrate_logits", "calibrate_labels"}
+    assert outcome.predictions["test_logits"].dtype == np.float32
+    assert np.allclose(outcome.predictions["test_logits"], trained().logits["test"][1])
+    assert np.array_equal(outcome.predictions["calibrate_labels"], trained().labels["calibrate"][1])
+
+
+def test_a_diverged_member_has_no_measures_and_says_where_it_went_wrong():
+    outcomes = measure.outcomes(trained(diverged={1}))
+    assert [outcome.status for outcome in outcomes] == ["done", "diverged", "done"]
+    lost = outcomes[1]
+    assert "step 7" in lost.error and lost.columns["diverged_step"] == 7
+    assert "test_accuracy" not in lost.columns and not lost.predictions and not lost.weights and lost.history
+    alone = measure.outcomes(trained())
+    assert outcomes[2].columns == alone[2].columns
