@@ -3,7 +3,6 @@
 Nothing heavy is imported here: `lsbench --help` takes no longer than Python itself.
 """
 
-import difflib
 import os
 import shlex
 import signal
@@ -12,7 +11,7 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 
 from lsbench import __version__
-from lsbench.terms import LsbenchError, StorageError, UsageError
+from lsbench.terms import LsbenchError, StorageError, UsageError, did_you_mean
 
 HELP = """\
 lsbench: does label smoothing help, how much, and at which alpha?
@@ -20,7 +19,7 @@ lsbench: does label smoothing help, how much, and at which alpha?
   lsbench train alpha=0.1                                   one run
   lsbench train -m alpha=0,0.05,0.1,0.15,0.2 seed=0,1,2     a sweep over every combination
   lsbench compare                                           alpha x {none, dropout, augment} x 5 seeds
-  lsbench compare data=mnist model=resnet8 seed=range(10)   the same on other data, with other settings
+  lsbench compare data=mnist model=resnet8 'seed=range(10)' the same on other data, with other settings
   lsbench report compare-mnist5k-mlp                        tables and figures again, from stored runs
   lsbench data list                                         data sets, and whether they are on this machine
 
@@ -56,6 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except SystemExit as ended:  # Hydra's own way out, 1 for what it cannot make sense of
+        return UsageError.exit_code if ended.code else 0
     except Exception as error:
         if tracebacks:
             raise
@@ -75,11 +76,10 @@ def _run(arguments: list[str]) -> int:
         return _train(arguments)
     command = COMMANDS.get(arguments[0])
     if command is None:
-        near = difflib.get_close_matches(arguments[0], COMMANDS, n=1)
-        hint = f"did you mean lsbench {near[0]}?" if near else "lsbench --help shows them"
+        hint = did_you_mean(arguments[0], COMMANDS) or "; lsbench --help shows them"
         if "=" in arguments[0]:
-            hint = f"did you mean lsbench train {shlex.join(arguments)}?"
-        raise UsageError(f"{arguments[0]}: no such command; {hint}")
+            hint = f"; did you mean lsbench train {shlex.join(arguments)}?"
+        raise UsageError(f"{arguments[0]}: no such command{hint}")
     return command(arguments[1:])
 
 
@@ -92,16 +92,19 @@ def _compare(arguments: list[str]) -> int:
 
 
 def _hydra(command: str, arguments: list[str], **groups: str) -> int:
-    from lsbench import launcher
+    from lsbench import task
 
     chosen = [f"{group}={choice}" for group, choice in groups.items()]
-    return launcher.main(shlex.join(["lsbench", command, *arguments]), chosen + arguments)
+    return task.main(shlex.join(["lsbench", command, *arguments]), chosen + arguments)
 
 
 def _report(arguments: list[str]) -> int:
     from lsbench.report import terminal
 
     results_dir, names = "results", []
+    if "--help" in arguments or "-h" in arguments:
+        print(HELP, end="")
+        return 0
     for argument in arguments:
         if argument.startswith("results_dir="):
             results_dir = argument.partition("=")[2]

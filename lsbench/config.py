@@ -8,6 +8,7 @@ import copy
 import hashlib
 import json
 import math
+import re
 from dataclasses import Field, FrozenInstanceError, asdict, dataclass, field, fields, is_dataclass
 from typing import Any, ClassVar, cast
 
@@ -18,6 +19,10 @@ from lsbench.terms import CONVENTIONS, UsageError
 
 # Raised whenever the same settings would give other numbers than before; it is part of a run's identity.
 RESULT_VERSION = 1
+
+RESERVED = ("runs", "hydra")  # folders of results_dir that are no sweep's
+METHOD_KNOBS = ("dropout", "augment", "weight_decay")
+UNUSED = {"sgd": ("beta1", "beta2", "eps"), "adamw": ("momentum", "nesterov")}
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,20 @@ def setting(default: Any, allowed: Any = None, *, identity: bool = True) -> Any:
     return field(default=default, metadata=metadata)
 
 
+class Name:
+    """Text that is safe as a part of a file's name."""
+
+    def __contains__(self, value: object) -> bool:
+        return (
+            isinstance(value, str)
+            and bool(re.fullmatch(r"[\w+=-][\w.+=-]*", value))
+            and value not in RESERVED
+        )
+
+    def __str__(self) -> str:
+        return f"of letters, digits and . _ + = - (but not {' or '.join(RESERVED)})"
+
+
 class Ranged:
     """Checks each field against its range when the object is made. ``prefix`` is how its keys are written."""
 
@@ -55,7 +74,7 @@ class Ranged:
     def __post_init__(self) -> None:
         for item in fields(cast(Any, self)):
             value, allowed = getattr(self, item.name), item.metadata["allowed"]
-            if allowed is not None and value is not None and value not in allowed:
+            if allowed is not None and value not in (None, "???") and value not in allowed:
                 shown = f"{value:g}" if isinstance(value, float) else value
                 raise UsageError(f"{self.prefix}{item.name}={shown}: allowed is {describe(item)}")
 
@@ -76,7 +95,7 @@ class DataConfig(Ranged):
     `augment=1` goes: shifts of up to ``shift`` pixels, mirrored half of the time where ``flip`` is on."""
 
     prefix: ClassVar[str] = "data."
-    name: str = setting("???")
+    name: str = setting("???", Name())
     _target_: str = setting("???", identity=False)
     root: str | None = setting(None, identity=False)
     train: int | None = setting(None, Between(1))
@@ -93,7 +112,7 @@ class MethodConfig(Ranged):
     """The method's name, and the knobs of methods that have no key of their own at the top level."""
 
     prefix: ClassVar[str] = "method."
-    name: str = setting("none")
+    name: str = setting("none", Name(), identity=False)
     knobs: dict[str, float] = setting(dict)
 
 
@@ -132,14 +151,31 @@ class Run(Ranged):
     seed: int = setting(0, Between(0, 2**31))
     precision: str = setting("fp32", ("fp32", "bf16", "fp64"))
     device: str = setting("auto", identity=False)
-    name: str = setting("sweep", identity=False)
+    name: str = setting("sweep", Name(), identity=False)
     results_dir: str = setting("results", identity=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.model and self.model.get("name") not in Name():
+            raise UsageError(f"model.name={self.model.get('name')}: allowed is text {Name()}")
+        for knob in self.method.knobs:
+            if hasattr(self, knob):
+                raise UsageError(f"method.knobs.{knob}: {knob} has a key of its own: {knob}=")
 
     @property
     def knobs(self) -> dict[str, float]:
         """The numbers that may differ between the members of a stack, seed apart."""
-        own = ("alpha", "lr", "weight_decay", "dropout", "augment", "label_noise")
+        own = ("alpha", "lr", *METHOD_KNOBS, "label_noise")
         return {name: getattr(self, name) for name in own} | self.method.knobs
+
+    @property
+    def method_name(self) -> str:
+        """The regularisers that are on, however they were switched on: none, dropout, augment+dropout."""
+        on = [name for name in METHOD_KNOBS if getattr(self, name)]
+        return (
+            "+".join(sorted([*on, *([self.method.name] if any(self.method.knobs.values()) else [])]))
+            or "none"
+        )
 
     @property
     def model_name(self) -> str:
@@ -147,12 +183,17 @@ class Run(Ranged):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Every setting that changes the outcome, as plain nested dicts: no paths, no device, no names."""
-        return cast(dict[str, Any], _identity(self))
+        """Every setting that changes the outcome, as plain nested dicts: no paths, no device, no names, and
+        nothing that the chosen optimiser does not read."""
+        found: dict[str, Any] = _identity(self)
+        found["method"]["knobs"] = {knob: value for knob, value in self.method.knobs.items() if value}
+        for name in UNUSED[self.optim.name]:
+            del found["optim"][name]
+        return found
 
     def run_id(self, data_sha256: str) -> str:
         """The run's name in the store: readable at the front, then a hash of everything that matters."""
-        front = f"{self.data.name}-{self.model_name}-{self.method.name}-a{self.alpha:g}-s{self.seed}"
+        front = f"{self.data.name}-{self.model_name}-{self.method_name}-a{self.alpha + 0.0:g}-s{self.seed}"
         return f"{front}-{_digest(self.settings, data_sha256)}"
 
     def cell_id(self, data_sha256: str) -> str:
@@ -171,8 +212,8 @@ def _identity(settings: Any) -> Any:
         kept = [item.name for item in fields(settings) if item.metadata["identity"]]
         return {name: _identity(getattr(settings, name)) for name in kept}
     if isinstance(settings, dict):
-        return {key: _identity(value) for key, value in settings.items() if key != "_target_"}
-    return settings
+        return {key: _identity(value) for key, value in settings.items()}
+    return settings + 0.0 if isinstance(settings, float) else settings  # -0.0 is 0.0
 
 
 def register() -> None:

@@ -1,148 +1,24 @@
-"""Everything that Hydra calls: the task of a job, the launcher `stacked`, the reports after a multirun."""
+"""What Hydra finds by name: the launcher `stacked`, and the callback that checks jobs for other launchers."""
 
-import io
-import json
-import os
 import sys
 from collections.abc import Sequence
-from contextlib import redirect_stderr, suppress
-from dataclasses import dataclass, field
 from importlib import import_module
-from pathlib import Path
 from types import ModuleType
 from typing import Any
-from unittest.mock import patch
 
-import hydra
-from hydra._internal.utils import get_args_parser
 from hydra.core.config_store import ConfigStore
-from hydra.core.hydra_config import HydraConfig
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, configure_log, run_job, setup_globals
 from hydra.experimental.callback import Callback
 from hydra.plugins.launcher import Launcher
-from hydra.types import HydraContext, RunMode, TaskFunction
+from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
-from lsbench import conf_dir, config, plan, runs
-from lsbench.report import terminal
-from lsbench.terms import LsbenchError, UsageError
-
-# A job leaves this in its own Hydra folder, so that the parent knows its run whichever launcher started it.
-MARK = "lsbench-run.json"
-
-
-@dataclass
-class Multirun:
-    """The multirun of this process: its command, where Hydra keeps its jobs, and the runs of each report."""
-
-    command: str = ""
-    folder: Path | None = None
-    members: dict[tuple[str, str], dict[str, None]] = field(default_factory=dict)
-    jobs: dict[int, plan.Job] = field(default_factory=dict)
-    error: LsbenchError | None = None
-
-    def start(self, command: str) -> None:
-        """Forget the multirun before this one."""
-        vars(self).update(vars(Multirun(command)))
-
-    def add(self, job: dict[str, str]) -> None:
-        self.members.setdefault((job["results_dir"], job["name"]), {})[job["run"]] = None
-
-    def write(self) -> None:
-        """Keep the list of runs of each report."""
-        for (results_dir, name), ids in self.members.items():
-            runs.write_sweep(results_dir, runs.Sweep(name, self.command, tuple(ids)))
-
-    def report(self) -> int:
-        """Write and print every report of this multirun; 1 where a run is not done, else 0."""
-        for mark in sorted(self.folder.glob(f"**/{MARK}")) if self.folder else ():
-            self.add(json.loads(mark.read_bytes()))
-        self.write()
-        return max((terminal.publish(results_dir, name) for results_dir, name in self.members), default=0)
-
-
-_multirun = Multirun()
-
-
-def main(command: str, overrides: Sequence[str]) -> int:
-    """Hand ``overrides`` to Hydra as the arguments of ``command`` and return the exit code.
-
-    Whatever ends a multirun, its reports are written from the runs that are stored.
-    """
-    _register()
-    _check_flags(overrides)
-    _multirun.start(command)
-    start = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")(task)
-    try:
-        # Hydra reads sys.argv, and raises what goes wrong only where this variable is set.
-        with patch.object(sys, "argv", ["lsbench", *overrides]), patch.dict(os.environ, HYDRA_FULL_ERROR="1"):
-            start()
-    except BaseException:
-        with suppress(LsbenchError):
-            _multirun.report()
-        raise
-    if _multirun.error:
-        raise _multirun.error
-    return _multirun.report()
-
-
-def _check_flags(arguments: Sequence[str]) -> None:
-    """Raise `UsageError` for a flag that Hydra does not have; argparse itself would print a page."""
-    complaint = io.StringIO()
-    try:
-        with redirect_stderr(complaint):
-            get_args_parser().parse_args(arguments)
-    except SystemExit:
-        raise UsageError(complaint.getvalue().rpartition("error: ")[2].strip()) from None
-
-
-def task(composed: DictConfig) -> float:
-    """One job: train its run unless it is stored. Returns select NLL, for sweepers that search."""
-    if HydraConfig.get().mode != RunMode.MULTIRUN:
-        try:
-            _train_one(composed)
-        except LsbenchError as error:  # Hydra would announce it with a line of its own
-            _multirun.error = error
-        return float("nan")
-    settings = HydraConfig.get()
-    job = _multirun.jobs.get(settings.job.num) or _train(composed)
-    _mark(Path(settings.runtime.output_dir), job)
-    record = runs.read(job.run.results_dir, job.run_id)
-    return float(record["select_nll"]) if record and record["status"] == "done" else float("inf")
-
-
-def _train(composed: DictConfig) -> plan.Job:
-    run = config.to_run(composed)
-    plan.check(run)
-    [job] = plan.with_data([run])
-    plan.execute([job])
-    return job
-
-
-def _train_one(composed: DictConfig) -> None:
-    """Train and print a run that stands alone. Raises `LsbenchError` where it is not done."""
-    job = _train(composed)
-    record = runs.read(job.run.results_dir, job.run_id)
-    assert record is not None, "execute stores every run, whatever becomes of it"
-    folder = runs.run_dir(job.run.results_dir, job.run_id)
-    if record["status"] != "done":
-        raise LsbenchError(f"{folder}: {record['status']}: {record['error']}")
-    print(terminal.run_table(record, folder))
-
-
-def _mark(folder: Path, job: plan.Job) -> None:
-    content = {"results_dir": job.run.results_dir, "name": job.run.name, "run": job.run_id}
-    runs.write_atomically(folder / MARK, json.dumps(content).encode())
-
-
-class SweepReport(Callback):
-    """Tells this module where Hydra keeps a multirun's jobs, and clears marks of an earlier one there."""
-
-    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        _multirun.folder = Path(config.hydra.sweep.dir)
-        for mark in _multirun.folder.glob(f"**/{MARK}"):
-            mark.unlink()
+from lsbench import config, plan
+from lsbench.multirun import MULTIRUN
+from lsbench.terms import UsageError
 
 
 class StackedLauncher(Launcher):
@@ -161,34 +37,15 @@ class StackedLauncher(Launcher):
         """
         setup_globals()
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
-        composed = [
-            self._compose(list(overrides), initial_job_idx + i) for i, overrides in enumerate(job_overrides)
-        ]
-        checked = [self._check(job) for job in composed]
-        jobs = plan.with_data(checked)
-        for job in jobs:
-            _multirun.add({"results_dir": job.run.results_dir, "name": job.run.name, "run": job.run_id})
-        _multirun.write()
+        loader = self.hydra_context.config_loader
+        numbered = enumerate(job_overrides, initial_job_idx)
+        composed = [_compose(loader, self.config, overrides, number) for number, overrides in numbered]
+        jobs = plan.with_data([_check(job) for job in composed])
+        MULTIRUN.add(jobs)
+        MULTIRUN.write()
         plan.execute(jobs)
-        _multirun.jobs = dict(enumerate(jobs, initial_job_idx))
+        MULTIRUN.jobs = dict(enumerate(jobs, initial_job_idx))
         return [self._complete(job) for job in composed]
-
-    def _compose(self, overrides: list[str], number: int) -> DictConfig:
-        composed = self.hydra_context.config_loader.load_sweep_config(self.config, overrides)
-        with open_dict(composed):
-            composed.hydra.job.id = str(number)
-            composed.hydra.job.num = number
-        return composed
-
-    def _check(self, composed: DictConfig) -> config.Run:
-        try:
-            run = config.to_run(composed)
-            plan.check(run)
-        except UsageError as error:
-            raise UsageError(
-                f"job {composed.hydra.job.num} ({composed.hydra.job.override_dirname}): {error}"
-            ) from None
-        return run
 
     def _complete(self, composed: DictConfig) -> JobReturn:
         returned = run_job(
@@ -202,7 +59,67 @@ class StackedLauncher(Launcher):
         return returned
 
 
-def _register() -> None:
+class Refused(BaseException):
+    """Carries an ``error`` out of a callback: Hydra turns whatever is an Exception there into a warning."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+
+class CheckFirst(Callback):
+    """Checks every job of a multirun before any trains, also where another launcher runs them.
+
+    Sweepers that search know their jobs only as they go, so theirs are checked one launch at a time.
+    """
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        if config.hydra.sweeper._target_.endswith(".BasicSweeper"):
+            try:
+                _check_grid(config)
+            except Exception as error:
+                raise Refused(error) from error
+
+
+def _check_grid(base: DictConfig) -> None:
+    """Raise `UsageError` for an empty grid, and for a wrong job where not `StackedLauncher` will check it."""
+    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+
+    loader, settings = GlobalHydra.instance().config_loader(), base.hydra
+    fixed = [f"{key}={value}" for key, value in (settings.sweeper.params or {}).items()]
+    parsed = OverridesParser.create(loader).parse_overrides([*fixed, *settings.overrides.task])
+    grid = [overrides for batch in BasicSweeper.split_arguments(parsed, None) for overrides in batch]
+    if not grid:
+        raise UsageError("the sweep has no runs")
+    if settings.launcher._target_ != STACKED:
+        jobs = [_compose(loader, base, overrides, number) for number, overrides in enumerate(grid)]
+        MULTIRUN.add(plan.with_data([_check(job) for job in jobs]))
+        MULTIRUN.write()
+
+
+def _compose(loader: Any, base: DictConfig, overrides: Sequence[str], number: int) -> DictConfig:
+    """One job of a multirun as Hydra composes it."""
+    composed: DictConfig = loader.load_sweep_config(base, list(overrides))
+    with open_dict(composed):
+        composed.hydra.job.id = str(number)
+        composed.hydra.job.num = number
+    return composed
+
+
+def _check(composed: DictConfig) -> config.Run:
+    """The job's run. Raises `UsageError` naming the job."""
+    try:
+        run = config.to_run(composed)
+        plan.check(run)
+    except UsageError as error:
+        job = composed.hydra.job
+        raise UsageError(f"job {job.num} ({job.override_dirname}): {error}") from None
+    return run
+
+
+STACKED = f"hydra_plugins.lsbench.{StackedLauncher.__qualname__}"
+
+
+def register() -> None:
     """Make the schema and the launcher known to Hydra.
 
     Hydra takes launchers only from modules below ``hydra_plugins``, and does not find such a package in an
@@ -214,9 +131,9 @@ def _register() -> None:
     except ModuleNotFoundError:
         sys.modules["hydra_plugins"] = ModuleType("hydra_plugins")
         sys.modules["hydra_plugins"].__path__ = []
-    sys.modules["hydra_plugins.lsbench"] = sys.modules[__name__]
-    StackedLauncher.__module__ = "hydra_plugins.lsbench"
+    StackedLauncher.__module__ = STACKED.rpartition(".")[0]
+    sys.modules[StackedLauncher.__module__] = sys.modules[__name__]
     plugins = Plugins.instance()
     plugins.register(StackedLauncher)
-    target = {"_target_": f"{StackedLauncher.__module__}.{StackedLauncher.__qualname__}"}
-    ConfigStore.instance().store(group="hydra/launcher", name="stacked", node=target, provider="lsbench")
+    node = {"_target_": STACKED}
+    ConfigStore.instance().store(group="hydra/launcher", name="stacked", node=node, provider="lsbench")

@@ -1,9 +1,9 @@
 """What Hydra and OmegaConf complain of, in one line: the key, the value, what is allowed or was meant."""
 
 import re
+import traceback
 from collections.abc import Sequence
 from dataclasses import fields
-from difflib import get_close_matches
 from typing import Any
 
 from hydra import compose, initialize_config_dir
@@ -13,6 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from lsbench import conf_dir
 from lsbench.config import DataConfig, MethodConfig, OptimConfig, Run, describe
+from lsbench.terms import did_you_mean
 
 
 def explain(error: Exception, overrides: Sequence[str]) -> str:
@@ -25,25 +26,21 @@ def explain(error: Exception, overrides: Sequence[str]) -> str:
     if "Ambiguous value for argument" in text and (match := re.search(r"'([^']+)'", text)):
         return f"{match[1]}: several values are a sweep: add -m"
     override = getattr(error, "override", None)  # what Hydra's grammar could not read
-    return f"{override}: {text.splitlines()[0]}" if override else " ".join(text.split())
-
-
-def did_you_mean(word: str, known: Sequence[str]) -> str:
-    """``; did you mean X?`` for the nearest of ``known``, empty where nothing is near."""
-    near = get_close_matches(word, known, n=1, cutoff=0.6)
-    return f"; did you mean {near[0]}?" if near else ""
+    if override:
+        return f"{override}: {text.splitlines()[0]}"
+    if not text.strip():
+        return f"Hydra refuses these settings ({type(error).__name__})"
+    cause = f" ({str(error.__cause__).splitlines()[0]})" if error.__cause__ and str(error.__cause__) else ""
+    return " ".join(text.split("\nTo append", maxsplit=1)[0].split()) + cause
 
 
 def is_usage(error: BaseException) -> bool:
-    """Whether the user's settings are at fault: whatever Hydra or OmegaConf raised themselves, since a few of
-    their complaints are bare ValueErrors and TypeErrors."""
-    last = error.__traceback__
-    while last and last.tb_next:
-        last = last.tb_next
-    origin = last.tb_frame.f_globals.get("__name__", "") if last else ""
-    return isinstance(error, HydraException | OmegaConfBaseException) or origin.startswith(
-        ("hydra.", "omegaconf.")
-    )
+    """Whether the user's settings are at fault: what Hydra and OmegaConf raised themselves, since a few of
+    their complaints are bare ValueErrors, and whatever ended the reading of a configuration."""
+    frames = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    itself = frames[-1].startswith(("hydra.", "omegaconf.")) if frames else False
+    reading = "hydra._internal.config_loader_impl" in frames
+    return isinstance(error, HydraException | OmegaConfBaseException) or itself or reading
 
 
 def _unknown_choice(text: str) -> str:
@@ -62,8 +59,10 @@ def _unknown_key(text: str, overrides: Sequence[str]) -> str:
     found = next((match[1] for pattern in patterns if (match := re.search(pattern, text))), "")
     if not found:
         return ""
-    key = found.partition("@")[0]
-    near = did_you_mean(key, known_keys(overrides))
+    key, known = found.partition("@")[0], known_keys(overrides)
+    if key in known:  # it is there; what Hydra could not place is something inside it, or beside it
+        return ""
+    near = did_you_mean(key, known)
     return f"{key}: no such setting{near or '; lsbench train --help lists them'}"
 
 

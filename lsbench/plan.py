@@ -13,6 +13,7 @@ from torch import nn
 from lsbench import measure, models, runs, stack
 from lsbench.config import Between, Run
 from lsbench.data import load
+from lsbench.data.resident import split_sizes
 from lsbench.methods import all_methods
 from lsbench.progress import EpochBar
 from lsbench.terms import LsbenchError, Outcome, Splits, UsageError
@@ -25,12 +26,11 @@ LARGEST_STACK = 40
 
 def check(run: Run) -> None:
     """Raise `UsageError` for what only this machine or the installed models and methods can tell, before any
-    data is read: the device, its precision, the model's options, the names of knobs."""
+    data is read: the device, its precision, the names of the model's options and of knobs."""
     device = choose_device(run.device)
     if run.precision == "bf16" and not _has_bf16(device):
         raise UsageError(f"precision=bf16: {device} has no bf16 arithmetic; allowed here are fp32, fp64")
-    with torch.device("meta"):
-        models.build(run.model, (3, 32, 32), 10)
+    models.check(run.model)
     methods = {method.knob: method for method in all_methods().values()}
     for name, value in run.method.knobs.items():
         if name not in methods:
@@ -74,14 +74,17 @@ class Job:
 
 
 def with_data(configs: Sequence[Run]) -> list[Job]:
-    """Load each data set once. Raises `DataError`."""
+    """Load each data set once. Raises `DataError`, and `UsageError` for splits or models that do not fit."""
     loaded: dict[str, Splits] = {}
     jobs = []
     for run in configs:
         source = json.dumps([run.data._target_, run.data.root, run.data.options], sort_keys=True)
         if source not in loaded:
             loaded[source] = load(run.data)
-        jobs.append(Job(run, loaded[source]))
+        splits = loaded[source]
+        split_sizes(splits, run.data)
+        models.check(run.model, splits.train_images.shape[1:], len(splits.classes))
+        jobs.append(Job(run, splits))
     return jobs
 
 
@@ -104,8 +107,8 @@ def _hooked_knobs() -> set[str]:
 
 def _largest_stack(job: Job, device: torch.device) -> int:
     """Convolutions do not stack on a CPU: grouped ones ran at 0.53 times the speed of one after another."""
-    model = models.build(job.run.model, job.splits.train_images.shape[1:], len(job.splits.classes))
-    convolutional = any(isinstance(module, nn.Conv2d) for module in model.modules())
+    model = models.check(job.run.model, job.splits.train_images.shape[1:], len(job.splits.classes))
+    convolutional = model is not None and any(isinstance(part, nn.Conv2d) for part in model.modules())
     return 1 if convolutional and device.type == "cpu" else LARGEST_STACK
 
 
@@ -143,26 +146,29 @@ def execute(jobs: Sequence[Job]) -> None:
 def _train(members: list[Job], device: torch.device, bar: EpochBar) -> None:
     """Train one stack and store its runs. Out of memory halves it; what else fails is stored as failed."""
     first = members[0].run
-    bar.describe(f"{len(members)} x {first.data.name} {first.model_name} {first.method.name}")
-    configs = [job.run for job in members]
-    try:
-        trained = stack.train(configs, members[0].splits, device, partial(bar.advance, len(members)))
-        outcomes = measure.outcomes(trained)
-    except torch.OutOfMemoryError as error:
-        if len(members) > 1:
-            half = len(members) // 2
-            _train(members[:half], device, bar)
-            _train(members[half:], device, bar)
-            return
-        outcomes = [_failed(error)]
-    except LsbenchError:
-        raise
-    except Exception as error:
-        log.debug("stack failed", exc_info=True)
-        outcomes = [_failed(error)] * len(members)
+    bar.describe(f"{len(members)} x {first.data.name} {first.model_name} {first.method_name}")
+    outcomes = _outcomes(members, device, bar)
+    if outcomes is None:
+        half = len(members) // 2
+        _train(members[:half], device, bar)
+        _train(members[half:], device, bar)
+        return
     for job, outcome in zip(members, outcomes, strict=True):
         runs.write(job.run.results_dir, job.run, job.splits.sha256, outcome, device_name(device))
 
 
-def _failed(error: Exception) -> Outcome:
-    return Outcome("failed", {}, error=f"{type(error).__name__}: {error}".splitlines()[0])
+def _outcomes(members: list[Job], device: torch.device, bar: EpochBar) -> list[Outcome] | None:
+    """Train and judge one stack; None where it is too large for the memory and could be smaller. The stack is
+    gone when this returns, so that its halves have the room."""
+    configs = [job.run for job in members]
+    try:
+        trained = stack.train(configs, members[0].splits, device, partial(bar.advance, len(members)))
+        return measure.outcomes(trained)
+    except LsbenchError:
+        raise
+    except Exception as error:
+        if isinstance(error, torch.OutOfMemoryError) and len(members) > 1:
+            return None
+        log.debug("stack failed", exc_info=True)
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        return [Outcome("failed", {}, error=reason)] * len(members)

@@ -2,11 +2,14 @@
 
 import logging
 import sys
+import time
 from typing import Self
 
 from tqdm import tqdm
 
 log = logging.getLogger(__name__)
+
+SECONDS_BETWEEN_LINES = 60
 
 
 class ConsoleHandler(logging.Handler):
@@ -17,12 +20,14 @@ class ConsoleHandler(logging.Handler):
 
 
 class EpochBar:
-    """Epochs of all runs, with the loss and the time left; where stderr is no terminal, a line a stack."""
+    """Epochs of all runs, with the loss and the time left; where stderr is no terminal, a line a stack and
+    one a minute."""
 
     def __init__(self, epochs: int) -> None:
         self._bar = tqdm(
             total=epochs, unit="epoch", disable=None, file=sys.stderr, dynamic_ncols=True, leave=False
         )
+        self._done, self._said = 0, time.monotonic()
 
     def __enter__(self) -> Self:
         return self
@@ -39,5 +44,9 @@ class EpochBar:
 
     def advance(self, epochs: int, loss: float) -> None:
         """``epochs`` more are done, whose mean loss was ``loss``."""
+        self._done += epochs
         self._bar.set_postfix(loss=f"{loss:.4f}", refresh=False)
         self._bar.update(epochs)
+        if self._bar.disable and time.monotonic() - self._said > SECONDS_BETWEEN_LINES:
+            self._said = time.monotonic()
+            log.info("%d of %d epochs, loss %.4f", self._done, self._bar.total, loss)

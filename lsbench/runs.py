@@ -45,11 +45,14 @@ def read(results_dir: str | Path, run_id: str) -> Record | None:
     """The run's record, or None where there is none. Raises `StorageError` for one that does not parse."""
     path = run_dir(results_dir, run_id) / "result.json"
     try:
-        return dict(json.loads(path.read_bytes()))
+        record = json.loads(path.read_bytes())
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
         raise StorageError(f"{path}: {error}; delete it and the run is trained again") from error
+    if not isinstance(record, dict) or not record.keys() >= {*COLUMNS, "cell"}:
+        raise StorageError(f"{path}: is no record of a run; delete it and the run is trained again")
+    return record
 
 
 def is_finished(record: Record | None) -> bool:
@@ -80,7 +83,7 @@ def _record(run: Run, run_id: str, data_sha256: str, outcome: Outcome, device: s
         "status": outcome.status,
         "data": run.data.name,
         "model": run.model_name,
-        "method": run.method.name,
+        "method": run.method_name,
         **{name: getattr(run, name) for name in OWN_COLUMNS},
         **outcome.columns,
         "device": device,
@@ -90,7 +93,17 @@ def _record(run: Run, run_id: str, data_sha256: str, outcome: Outcome, device: s
         "error": outcome.error,
     }
     further = {"cell": run.cell_id(data_sha256), "temperature_flag": "", "diverged_step": None}
-    return dict.fromkeys(COLUMNS) | further | run.method.knobs | values
+    return dict.fromkeys(COLUMNS) | further | run.method.knobs | values | _other_settings(run)
+
+
+def _other_settings(run: Run) -> Record:
+    """The settings that have no column in COLUMNS, as data.shift, model.hidden, optim.momentum."""
+    flat = {}
+    for group in ("data", "model", "optim"):
+        for name, value in run.settings[group].items():
+            if name != "_target_" and (group, name) not in (("data", "name"), ("model", "name")):
+                flat[f"{group}.{name}"] = json.dumps(value) if isinstance(value, list | dict) else value
+    return flat
 
 
 @cache

@@ -216,13 +216,14 @@ def train(runs: Sequence[Run], splits: Splits, device: torch.device, progress: P
     history: list[list[dict[str, float]]] = [[] for _ in runs]
     seconds = 0.0
     for epoch in range(stack.shared.epochs):
+        going = [member for member, step in enumerate(stack.diverged_step.tolist()) if step < 0]
         started = time.perf_counter()
         losses = stack.train_epoch(epoch).tolist()
         seconds += time.perf_counter() - started
         selected = metrics.measure(stack.evaluate("select"), stack.labels("select"))
-        for member, rows in enumerate(history):
+        for member in going:
             chosen = {f"select_{name}": values[member].item() for name, values in selected.items()}
-            rows.append({"epoch": epoch + 1, "train_loss": losses[member], **chosen})
+            history[member].append({"epoch": epoch + 1, "train_loss": losses[member], **chosen})
         finite = [loss for loss in losses if math.isfinite(loss)]
         progress(sum(finite) / max(len(finite), 1))
         if (stack.diverged_step >= 0).all():

@@ -4,8 +4,9 @@ Letters for shapes: M members of a stack, B rows of a batch, N rows of a split, 
 C, H, W channels, height and width of an image.
 """
 
+import difflib
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -41,6 +42,12 @@ class UsageError(LsbenchError):
     exit_code = 2
 
 
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """``; did you mean X?`` for the nearest of ``known``, empty where nothing is near."""
+    near = difflib.get_close_matches(word, [name for name in known if name != word], n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
 class DataError(LsbenchError):
     """A data set that is missing, damaged or too small."""
 
@@ -70,7 +77,7 @@ class Splits:
     @cached_property
     def sha256(self) -> str:
         """SHA-256 over class names, shapes, pixels and labels: the data's content, wherever it came from."""
-        digest = hashlib.sha256("\n".join(self.classes).encode())
+        digest = hashlib.sha256("\n".join(self.classes).encode(errors="surrogateescape"))
         for array in (self.train_images, self.train_labels, self.test_images, self.test_labels):
             if array is not None:
                 digest.update(f"{array.dtype.str}{array.shape}".encode())

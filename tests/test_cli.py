@@ -70,7 +70,12 @@ USAGE = [
     (["train", "alpha=0.1,0.2"], ["alpha=0.1,0.2", "add -m"]),
     (["train", "-m", "alpha=0,2"], ["job 1", "alpha=2", "from 0 to below 1"]),
     (["train", "--config-dir", "nowhere"], ["nowhere"]),
-    (["trian"], ["trian", "did you mean lsbench train?"]),
+    (["trian"], ["trian", "did you mean train?"]),
+    (["train", "name=../x"], ["name=../x", "letters"]),
+    (["train", "~data"], ["lsbench: "]),
+    (["train", "alpha=${nope}"], ["nope"]),
+    (["train", "+method.knobs.dropout=0.5"], ["method.knobs.dropout", "dropout="]),
+    (["train", "-m", "hydra.sweeper.max_batch_size=0", "seed=0,1"], ["refuses"]),
     (["alpha=0.1"], ["did you mean lsbench train alpha=0.1?"]),
     (["report"], ["report"]),
     (["report", "nothing"], ["nothing", "none yet"]),
@@ -191,9 +196,8 @@ def test_a_grid_under_the_same_name_replaces_the_list_and_uses_the_runs(call, tm
 
 @pytest.mark.parametrize("launcher", ["basic", "joblib"])
 def test_other_launchers_write_the_same_report(launcher, call, tmp_path):
-    pytest.importorskip(
-        "hydra_plugins.hydra_joblib_launcher", reason="hydra-joblib-launcher is not installed"
-    )
+    if launcher == "joblib":
+        pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="needs hydra-joblib-launcher")
     code, out, _ = call("train", "-m", f"hydra/launcher={launcher}", "alpha=0,0.1", "epochs=1")
     assert code == 0 and "2 of 2 runs done" in out
     assert set(pd.read_csv(tmp_path / "results" / "sweep-mnist5k-mlp" / "runs.csv")["alpha"]) == {0, 0.1}
@@ -220,6 +224,11 @@ def test_compare_takes_overrides_of_its_grid(call, tmp_path):
     assert (tmp_path / "results" / "compare-mnist5k-mlp" / "report.md").exists()
 
 
+def test_what_hydra_says_itself_is_usage_too(call):
+    code, out, err = call("train", "--cfg", "job", "--package", "nope")
+    assert (code, out) == (2, "") and "nope" in err
+
+
 def test_users_bring_their_own_configuration(call, tmp_path):
     (tmp_path / "mine" / "model").mkdir(parents=True)
     (tmp_path / "mine" / "model" / "tiny.yaml").write_text(
@@ -230,9 +239,75 @@ def test_users_bring_their_own_configuration(call, tmp_path):
 
 
 def test_train_help_shows_examples_groups_and_settings(call):
-    with pytest.raises(SystemExit) as ended:
-        main(["train", "--help"])
-    assert ended.value.code == 0
+    code, out, _ = call("train", "--help")
+    assert code == 0 and out.index("lsbench train alpha=0.1") < out.index("data: cifar10") < out.index(
+        "alpha: 0.0"
+    )
+
+
+@pytest.mark.parametrize("command", ["train", "compare"])
+def test_flags_and_overrides_come_in_any_order(command, call, tmp_path):
+    (tmp_path / "mine" / "model").mkdir(parents=True)
+    tiny = "name: tiny\n_target_: lsbench.models.mlp.MLP\nhidden: [4]\n"
+    (tmp_path / "mine" / "model" / "tiny.yaml").write_text(tiny)
+    orders = [
+        ["--config-dir", "mine", "--cfg", "job", "model=tiny", "alpha=0.2"],
+        ["model=tiny", "--cfg", "job", "alpha=0.2", "--config-dir", "mine"],
+    ]
+    for order in orders:
+        code, out, err = call(command, *order)
+        assert (code, err) == (0, "") and "name: tiny" in out and "alpha: 0.2" in out
+
+
+def test_a_sweep_flag_may_stand_anywhere(call):
+    code, out, _ = call("train", "epochs=1", "-m", "alpha=0,0.1", "model.hidden=[4]")
+    assert code == 0 and "2 of 2 runs done" in out
+    assert call("compare", "-m", "alpha=0", "method=none", "seed=0", "epochs=1", "model.hidden=[4]")[0] == 0
+
+
+@pytest.mark.parametrize("launcher", ["stacked", "basic"])
+@pytest.mark.parametrize(
+    ("grid", "words"),
+    [
+        ("alpha=0,2", ["job 1", "alpha=2"]),
+        ("data.select=50,9000", ["select 9000", "5000 rows"]),
+        ("seed=range(3,1)", ["no runs"]),
+    ],
+)
+def test_no_job_trains_where_one_is_wrong(launcher, grid, words, call, tmp_path):
+    code, out, err = call("train", "-m", f"hydra/launcher={launcher}", grid, "epochs=1")
+    assert (code, out) == (2, "") and err.count("\n") == 1
+    assert not [word for word in words if word not in err]
+    assert not (tmp_path / "results" / "runs").exists()
+
+
+def test_a_jobs_own_folder_does_not_move_the_results(call, tmp_path):
+    code, out, _ = call("train", "epochs=1", "hydra.job.chdir=true")
+    assert code == 0 and len(list((tmp_path / "results" / "runs").iterdir())) == 1
+    code, out, _ = call("train", "-m", "epochs=1", "seed=0,1", "hydra.job.chdir=true")
+    assert (
+        code == 0 and "2 of 2 runs done" in out and len(list((tmp_path / "results" / "runs").iterdir())) == 2
+    )
+
+
+def test_settings_without_a_column_tell_rows_apart(call, tmp_path):
+    code, out, _ = call("train", "-m", "model.hidden=[4],[8]", "alpha=0,0.1", "seed=0,1", "epochs=1")
+    assert code == 0
+    summary = pd.read_csv(tmp_path / "results" / "sweep-mnist5k-mlp" / "summary.csv")
+    assert sorted(summary["model.hidden"]) == ["[4]", "[4]", "[8]", "[8]"]
+    smoothed = summary[summary["alpha"] > 0].set_index("model.hidden")
+    plain = summary[summary["alpha"] == 0].set_index("model.hidden")
+    assert (smoothed["baseline"] == plain["cell"]).all()
+    assert "[8]" in out
+
+
+def test_a_knob_given_to_every_run_is_in_every_runs_method(call, tmp_path):
+    """compare dropout=0.3: nothing is called none, and dropout is not trained twice."""
+    grid = ["alpha=0", "seed=0", "epochs=1", "model.hidden=[4]", "dropout=0.3"]
+    code, out, _ = call("compare", *grid)
+    assert code == 0 and "2 of 2 runs done" in out
+    table = pd.read_csv(tmp_path / "results" / "compare-mnist5k-mlp" / "runs.csv")
+    assert set(table["method"]) == {"dropout", "augment+dropout"} and set(table["dropout"]) == {0.3}
 
 
 def test_tracebacks_come_when_asked_for(monkeypatch):

@@ -59,7 +59,9 @@ CHANGES = {
 SAME = {
     "device": "cpu", "name": "other", "results_dir": "elsewhere",
     "data": DataConfig("mnist5k", "moved.load", root="/somewhere"),
-    "model": {"name": "mlp", "hidden": [256], "_target_": "moved.MLP"},
+    "method": MethodConfig("other", {"strength": 0.0}),
+    "alpha": -0.0,
+    "optim": OptimConfig(beta1=0.5),
 }  # fmt: skip
 
 
@@ -89,3 +91,49 @@ def test_other_data_and_another_result_version_are_another_run(monkeypatch):
 def test_the_name_reads_as_the_design_has_it():
     assert replace(RUN, alpha=0.05, seed=3).run_id("d").startswith("mnist5k-mlp-none-a0.05-s3-")
     assert len(RUN.run_id("d").rpartition("-")[2]) == 8
+
+
+def test_another_models_code_is_another_run():
+    """Else one model's numbers would be given for another's."""
+    moved = replace(RUN, model={"name": "mlp", "hidden": [256], "_target_": "mine.MLP"})
+    assert moved.run_id("d") != RUN.run_id("d")
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        ({}, "none"),
+        ({"dropout": 0.3}, "dropout"),
+        ({"method": MethodConfig("dropout"), "dropout": 0.0}, "none"),
+        ({"method": MethodConfig("augment"), "augment": 1.0, "dropout": 0.3}, "augment+dropout"),
+        ({"method": MethodConfig("mixup", {"mixup_beta": 0.2}), "weight_decay": 0.1}, "mixup+weight_decay"),
+        ({"label_noise": 0.2}, "none"),
+    ],
+)
+def test_the_methods_name_is_what_is_on(settings, name):
+    run = replace(RUN, **settings)
+    assert run.method_name == name and f"-mlp-{name}-a0-" in run.run_id("d")
+
+
+def test_one_training_has_one_name_however_it_was_asked_for():
+    by_method = replace(RUN, method=MethodConfig("dropout"), dropout=0.3)
+    assert by_method.run_id("d") == replace(RUN, dropout=0.3).run_id("d")
+
+
+def test_a_knob_with_a_key_of_its_own_is_set_by_that_key():
+    with pytest.raises(UsageError, match=r"method\.knobs\.dropout: dropout has a key of its own: dropout="):
+        replace(RUN, method=MethodConfig("x", {"dropout": 0.5}))
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../x", "runs", "hydra", ".hidden", "a b"])
+def test_names_that_are_no_file_names_are_refused(name):
+    for make in (lambda: replace(RUN, name=name), lambda: DataConfig(name, "t"), lambda: MethodConfig(name)):
+        with pytest.raises(UsageError, match=r"name=.*: allowed is text of letters, digits"):
+            make()
+    with pytest.raises(UsageError, match=r"model\.name="):
+        replace(RUN, model={"name": name})
+
+
+def test_a_model_without_a_name_is_refused():
+    with pytest.raises(UsageError, match=r"model\.name=None"):
+        replace(RUN, model={"hidden": [3]})

@@ -48,7 +48,10 @@ def test_a_stored_run_holds_the_files_of_the_design(run, tmp_path):
 def test_a_record_has_every_column_in_order_and_further_keys_behind(run, tmp_path):
     record = runs.write(tmp_path, run, "d" * 64, DONE, "cpu")
     assert tuple(record)[: len(COLUMNS)] == tuple(COLUMNS)
-    assert set(tuple(record)[len(COLUMNS) :]) == {"cell", "temperature_flag", "diverged_step", "test_extra"}
+    further = set(list(record)[len(COLUMNS) :])
+    assert {"cell", "temperature_flag", "diverged_step", "test_extra"} < further
+    assert (record["model.hidden"], record["data.select"], record["optim.name"]) == ("[16]", 20, "sgd")
+    assert "optim.beta1" not in further and "model.name" not in further
     assert (record["alpha"], record["seed"], record["data"], record["model"]) == (0.1, 3, "tiny", "mlp")
     assert (record["status"], record["device"], record["data_sha256"]) == ("done", "cpu", "d" * 64)
     assert record["torch"] == torch.__version__.partition("+")[0] or record["torch"] == torch.__version__
@@ -128,6 +131,15 @@ def test_a_damaged_record_is_named(run, tmp_path):
         path.write_bytes(whole[:length])
         with pytest.raises(StorageError, match=r"result\.json"):
             runs.read(tmp_path, record["run"])
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", "5", "null", '{"status": "done"}'])
+def test_json_that_is_no_record_is_named(content, run, tmp_path):
+    path = tmp_path / "runs" / run.run_id("d") / "result.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(content)
+    with pytest.raises(StorageError, match=r"result\.json: is no record"):
+        runs.read(tmp_path, run.run_id("d"))
 
 
 def test_a_folder_that_cannot_be_written_is_named_before_training(tmp_path):

@@ -1,7 +1,6 @@
 """``lsbench data list | where | verify | fetch``: the data sets on this machine."""
 
 import argparse
-import difflib
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -13,7 +12,7 @@ import yaml
 
 from lsbench import conf_dir
 from lsbench.data.files import Source, find, inspect, roots
-from lsbench.terms import DataError, UsageError
+from lsbench.terms import DataError, UsageError, did_you_mean
 
 SUMMARY = "List the data sets, say where they lie, verify their checksums, fetch them."
 Sources = dict[str, Source | None]  # None: a set without a list of files: the user's own images
@@ -42,7 +41,7 @@ def _list(sources: Sources, root: str | None, named: bool) -> int:
     rows = [("name", "images", "classes", "shape", "from", "here")]
     for name, source in sources.items():
         if source is None:
-            rows.append((name, "any", "any", "any", "data.root=DIR", "-"))
+            rows.append((name, "-", "-", "-", "its own loader", "-"))
             continue
         images = f"{source.train:,}" + (f" + {source.test:,}" if source.test else "")
         shape = "×".join(map(str, source.shape))
@@ -123,9 +122,8 @@ def _sources() -> Sources:
 def _known(kind: str, name: str, names: list[str]) -> str:
     if name in names:
         return name
-    near = difflib.get_close_matches(name, names, 1)
-    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}"
-    raise UsageError(f"data: no {kind} {name}; {hint}" if name else f"data: {hint}")
+    hint = did_you_mean(name, names) or f"; there are {', '.join(names)}"
+    raise UsageError(f"data: no {kind} {name}{hint}")
 
 
 def _print(rows: Sequence[tuple[str, ...]]) -> None:

@@ -77,14 +77,16 @@ def _images(folder: Path) -> Iterable[Path]:
 
 
 def _key(place: Path, trees: dict[str, Tree], size: int | None) -> str:
-    """A hash of names, sizes, times of change and options, and of the decoder's version."""
+    """A hash of places, names, sizes, times of change and options, and of the decoder's version."""
     from PIL import __version__ as pillow
 
-    digest = hashlib.sha256(f"1 {pillow} {size}".encode())
+    digest = hashlib.sha256(os.fsencode(f"1 {pillow} {size} {place.resolve()}"))
     for path in [*_paths(trees["train"]), *_paths(trees.get("test", {}))]:
         status = path.stat()
         digest.update(os.fsencode(path.relative_to(place)))
-        digest.update(f" {status.st_size} {status.st_mtime_ns}\n".encode())
+        digest.update(
+            f" {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}\n".encode()
+        )
     return digest.hexdigest()[:32]
 
 

@@ -64,29 +64,35 @@ def divide(splits: Splits, config: DataConfig, seed: int) -> dict[str, Tensor]:
     root = rng.key(torch.tensor(seed), "split")
     train_labels = torch.from_numpy(splits.train_labels)
     order = stratified_order(train_labels, rng.fold(root, 0))
-    sizes = {"select": config.select, "calibrate": config.calibrate}
-    if splits.test_labels is None:  # a sixth, as MNIST and CIFAR-10 have it, unless the yaml says otherwise
-        sizes["test"] = config.test or len(order) // 6
-    remaining = len(order) - sum(sizes.values())
-    sizes["train"] = remaining if config.train is None else config.train
-    if not 0 < sizes["train"] <= remaining:
-        asked = ", ".join(f"{name} {size}" for name, size in sizes.items() if size > 0)
-        raise UsageError(f"data={config.name}: {asked} do not fit into its {len(order)} rows")
+    sizes = split_sizes(splits, config)
     ends = np.cumsum(list(sizes.values())).tolist()
     rows = {name: order[end - size : end] for (name, size), end in zip(sizes.items(), ends, strict=True)}
     if splits.test_labels is not None:
-        own = _official_test(torch.from_numpy(splits.test_labels), config, rng.fold(root, 1))
-        rows["test"] = len(order) + own
+        labels = torch.from_numpy(splits.test_labels)
+        part = stratified_order(labels, rng.fold(root, 1))[: config.test].sort().values
+        rows["test"] = len(order) + (torch.arange(len(labels)) if config.test is None else part)
     return rows
 
 
-def _official_test(labels: Tensor, config: DataConfig, key: Tensor) -> Tensor:
-    """The source's own test set, in its order, or a stratified part of it."""
-    if config.test is None:
-        return torch.arange(len(labels))
-    if config.test > len(labels):
-        raise UsageError(f"data.test={config.test}: data={config.name} has {len(labels)} test rows")
-    return stratified_order(labels, key)[: config.test].sort().values
+def split_sizes(splits: Splits, config: DataConfig) -> dict[str, int]:
+    """How many of the train images each split takes; test is among them where the source has no test set.
+
+    Raises `UsageError` where they do not fit.
+    """
+    rows = len(splits.train_labels)
+    sizes = {"select": config.select, "calibrate": config.calibrate}
+    if splits.test_labels is None:  # a sixth, as MNIST and CIFAR-10 have it, unless the yaml says otherwise
+        sizes["test"] = config.test or rows // 6
+    elif config.test is not None and config.test > len(splits.test_labels):
+        raise UsageError(
+            f"data.test={config.test}: data={config.name} has {len(splits.test_labels)} test rows"
+        )
+    remaining = rows - sum(sizes.values())
+    sizes["train"] = remaining if config.train is None else config.train
+    if not 0 < sizes["train"] <= remaining:
+        asked = ", ".join(f"{name} {size}" for name, size in sizes.items() if size > 0)
+        raise UsageError(f"data={config.name}: {asked} do not fit into its {rows} rows")
+    return sizes
 
 
 def stratified_order(labels: Tensor, key: Tensor) -> Tensor:

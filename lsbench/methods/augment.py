@@ -9,11 +9,12 @@ from lsbench.terms import Batch, Method
 
 
 def batch(batch: Batch, strength: Tensor, keys: Tensor, shift: int, flip: bool) -> Batch:
-    """Shift each image by up to round(strength * shift) pixels each way, drawn uniformly; black comes in at
-    the edges. Where the data set allows it, mirror it with probability strength / 2."""
+    """Shift each image by up to strength * shift pixels each way, drawn uniformly, rounded up so that no
+    strength above 0 is idle; black comes in at the edges. Where the data set allows it, mirror it with
+    probability strength / 2."""
     images = batch.images
     members, rows, _, height, width = images.shape
-    reach = (strength * shift).round()
+    reach = (strength * shift - 1e-9).ceil()
     draws = rng.uniform(keys, 3 * rows).view(members, rows, 3)
     offset = (draws[..., :2] * (2 * reach + 1)[:, None, None]).long() - reach.long()[:, None, None] + shift
     if flip:

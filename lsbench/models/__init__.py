@@ -1,25 +1,53 @@
-"""Networks: ordinary modules for one member, built as ``target(shape, classes, **options)``."""
+"""Networks: ordinary modules for one member, built as ``target(shape, classes, **options)``.
 
-from collections.abc import Mapping
+A model draws no random numbers of its own; dropout is `lsbench.ops.dropout.KeyedDropout`.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
 from pkgutil import resolve_name
 from typing import Any
 
+import torch
 from torch import nn
 
 from lsbench.terms import UsageError
 
+Settings = Mapping[str, Any]
 
-def build(settings: Mapping[str, Any], shape: tuple[int, ...], classes: int) -> nn.Module:
-    """The network of conf/model/*.yaml for images of ``shape`` (C, H, W).
 
-    Raises `UsageError` where the settings name no such model, or one that cannot be built with them.
-    """
+def check(settings: Settings, shape: tuple[int, ...] | None = None, classes: int = 2) -> nn.Module | None:
+    """Raise `UsageError` for settings that name no model or that it does not take, and where ``shape``
+    (C, H, W) is known, for a model that cannot be built or trained; that model has no memory for weights."""
+    if shape is None:
+        _resolve(settings)
+        return None
+    with torch.device("meta"):
+        module = build(settings, shape, classes)
+    if any(isinstance(part, nn.modules.dropout._DropoutNd) and part.p > 0 for part in module.modules()):
+        raise UsageError(
+            f"model={settings['name']}: torch's dropout would depend on the other runs; use KeyedDropout"
+        )
+    return module
+
+
+def build(settings: Settings, shape: tuple[int, ...], classes: int) -> nn.Module:
+    """The network of conf/model/*.yaml. Raises `UsageError` where it cannot be built with these settings."""
+    target, options = _resolve(settings)
+    try:
+        module = target(shape, classes, **options)
+    except Exception as error:  # whatever the model's own checks raise
+        given = ", ".join(f"{name}={value}" for name, value in options.items())
+        raise UsageError(f"model={settings['name']} ({given}): {error}") from error
+    assert isinstance(module, nn.Module)
+    return module
+
+
+def _resolve(settings: Settings) -> tuple[Callable[..., Any], dict[str, Any]]:
     options = {name: value for name, value in settings.items() if name not in ("name", "_target_")}
     try:
         target = resolve_name(str(settings["_target_"]))
-        module = target(shape, classes, **options)
-    except (ImportError, AttributeError, KeyError, ValueError, TypeError, RuntimeError) as error:
-        given = ", ".join(f"{name}={value}" for name, value in options.items())
-        raise UsageError(f"model={settings.get('name')} ({given}): {error}") from error
-    assert isinstance(module, nn.Module)
-    return module
+        inspect.signature(target).bind((1, 1, 1), 2, **options)
+    except (ImportError, AttributeError, KeyError, ValueError, TypeError) as error:
+        raise UsageError(f"model={settings.get('name')}: {error}") from error
+    return target, options

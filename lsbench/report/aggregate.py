@@ -6,9 +6,9 @@ other treatment under the same conditions. What is a treatment and what a condit
 - `alpha`, `method`, `dropout`, `augment`, `weight_decay` and a method's own knobs are treatments. The
   baseline has alpha 0 and each other treatment off. A treatment that is on in every cell under these
   conditions (a weight decay of 5e-4 throughout, say) is one of them: the baseline has the cell's own value.
-- `label_noise`, the data and their size, `model`, `lr`, `epochs`, `batch_size` and `precision` are
-  conditions: the baseline has the same. What smoothing does under 20 % label noise is asked of a model that
-  was trained under 20 % label noise.
+- `label_noise`, the data and their size, `model`, `lr`, `epochs`, `batch_size`, `precision` and the settings
+  with a dot in their name (`model.hidden`, `optim.momentum`) are conditions: the baseline has the same.
+  What smoothing does under 20 % label noise is asked of a model that was trained under it.
 - `convention` says nothing at alpha 0; the baseline's own may differ, and the cell's is preferred.
 
 Where no such cell was run, the alpha 0 cell of otherwise equal settings stands in. Where there is none, or
@@ -79,8 +79,8 @@ def is_metric(name: str) -> bool:
 
 
 def _is_setting(name: str, column: "pd.Series[Any]") -> bool:
-    """Of the further keys, numbers are knobs and text is a remark."""
-    known = name in COLUMNS or pd.api.types.is_numeric_dtype(column)
+    """Of the further keys, those with a dot are settings; of the others, numbers are knobs, text a remark."""
+    known = name in COLUMNS or "." in name or pd.api.types.is_numeric_dtype(column)
     return known and name not in PER_RUN and not is_metric(name)
 
 
@@ -138,8 +138,9 @@ def _column(name: str, values: list[Any]) -> "pd.Series[Any]":
 
 def _baselines(cells: pd.DataFrame, further: list[str]) -> list[str]:
     """For each cell the name of its baseline cell, by the rules at the top of this file; empty if none."""
-    treatments = [*TREATMENTS, *further]
-    known = cells.fillna(dict.fromkeys(further, 0)).astype({"n_train": float, "n_test": float})
+    knobs = [name for name in further if "." not in name]
+    treatments = [*TREATMENTS, *knobs]
+    known = cells.fillna(dict.fromkeys(knobs, 0)).astype({"n_train": float, "n_test": float})
     names = []
     for _, peers in known.groupby(["data", "model"], sort=False):
         names += [(index, _baseline(cell, peers, treatments)) for index, cell in peers.iterrows()]
@@ -148,7 +149,8 @@ def _baselines(cells: pd.DataFrame, further: list[str]) -> list[str]:
 
 def _baseline(cell: "pd.Series[Any]", cells: pd.DataFrame, treatments: list[str]) -> str:
     # a cell whose runs all failed may lack the facts that only loading the data brings
-    alike = [(cells[name] == cell[name]) | cells[name].isna() for name in CONDITIONS]
+    conditions = [*CONDITIONS, *(name for name in cells.columns if "." in name)]
+    alike = [(cells[name] == cell[name]) | cells[name].isna() for name in conditions]
     peers = cells[np.logical_and.reduce(alike)]
     plain = same = peers[peers["alpha"] == 0]
     for name in treatments:

@@ -78,10 +78,11 @@ def pipe_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def fixed_table(header: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> str:
-    """A table for a terminal; columns on the right that would pass ``width`` characters are left out."""
+    """A table for a terminal. What would pass ``width`` characters goes by columns, those before the last
+    two first: these are the results after temperature scaling."""
     lined = padded(header, rows)
-    while len("  ".join(lined[0])) > width:
-        lined = [line[:-1] for line in lined]
+    while len("  ".join(lined[0])) > width and len(lined[0]) > 3:
+        lined = [[*line[:-3], *line[-2:]] for line in lined]
     first, *rest = ("  ".join(line) for line in lined)
     return "\n".join([first, "-" * len(first), *rest])
 

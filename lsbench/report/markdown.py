@@ -15,6 +15,7 @@ DEFINITIONS = """\
 - **α**: smoothing mass. With the convention `uniform` the target is q = (1 − α)·onehot + α/K over K classes
   and the loss is the cross entropy with q. `others` spreads α over the wrong classes only. `as_printed` is a
   widely copied mistake whose targets sum to 1 − α/K, kept so that its effect can be measured.
+- **train accuracy** (in the CSV files) is on the labels that were trained on, noise included.
 - **NLL**: mean of −ln p(true class) on the test split, in nats; never smoothed.
 - **ECE**: Σ (n_bin/n)·|accuracy − mean confidence| over 15 equal-width bins of confidence. It is biased
   upwards: a perfectly calibrated model scores about 0.4–1.1 % on 10,000 images and 1.3–3.5 % on 1,000.
@@ -24,9 +25,9 @@ DEFINITIONS = """\
   calibrate split that does not determine T; it was left at 1, and `temperature_flag` in runs.csv says why.
 - **±** and **[low, high]**: 95 % t-interval over seeds; none at n = 1, or where the values do not vary.
 - **Δ**: mean difference from the baseline, paired by seed: same split, initial weights and order of data.
-  The baseline has no smoothing and no other treatment under the same conditions: data, model, label noise,
-  learning rate, epochs, batch size, precision. Where that was not run, it is α = 0 of otherwise equal
-  settings.
+  The baseline has no smoothing and no other treatment (but what all runs have) under the same conditions:
+  data, model, label noise, optimiser, epochs, batch size, precision. Where that was not run, it is α = 0 of
+  otherwise equal settings.
 - **p (Holm)**: two-sided paired t-test of Δ = 0, adjusted over the comparisons of its table (Holm 1979).
 - An α is **chosen** by mean NLL on the select split. The test split is opened once, at the end, and has no
   part in it.

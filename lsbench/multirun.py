@@ -1,0 +1,55 @@
+"""The multirun of this process: which runs belong to which report, and what is trained already."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import to_absolute_path
+
+from lsbench import plan, runs
+from lsbench.config import Run
+from lsbench.report import terminal
+
+
+@dataclass
+class Multirun:
+    """Its command, the runs of each report, the jobs that are trained by number, and what went wrong."""
+
+    command: str = ""
+    members: dict[tuple[str, str], dict[str, None]] = field(default_factory=dict)
+    jobs: dict[int, plan.Job] = field(default_factory=dict)
+    error: Exception | None = None
+
+    def start(self, command: str) -> None:
+        """Forget the multirun before this one."""
+        vars(self).update(vars(Multirun(command)))
+
+    def add(self, jobs: Sequence[plan.Job]) -> None:
+        for job in jobs:
+            place = str(Path(job.run.results_dir).absolute())
+            self.members.setdefault((place, job.run.name), {})[job.run_id] = None
+
+    def write(self) -> None:
+        """Keep each report's list of runs, so that it can be built whatever becomes of this process."""
+        for (results_dir, name), ids in self.members.items():
+            runs.write_sweep(results_dir, runs.Sweep(name, self.command, tuple(ids)))
+
+    def report(self) -> int:
+        """Write and print every report of this multirun; 1 where a run is not done, else 0."""
+        self.write()
+        here = Path.cwd()
+        places = [(Path(results_dir), name) for results_dir, name in self.members]
+        shown = [(p.relative_to(here) if p.is_relative_to(here) else p, name) for p, name in places]
+        return max((terminal.publish(results_dir, name) for results_dir, name in shown), default=0)
+
+
+MULTIRUN = Multirun()
+
+
+def located(run: Run) -> Run:
+    """A job's run with its paths as they were meant where the user stands; hydra.job.chdir goes elsewhere."""
+    if Path.cwd() == Path(HydraConfig.get().runtime.cwd):
+        return run
+    root = run.data.root and to_absolute_path(run.data.root)
+    return replace(run, results_dir=to_absolute_path(run.results_dir), data=replace(run.data, root=root))

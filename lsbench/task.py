@@ -1,0 +1,104 @@
+"""From a command's arguments through Hydra to a job, and from a job to its run."""
+
+import io
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import redirect_stderr, suppress
+from pathlib import Path
+from unittest.mock import patch
+
+import hydra
+from hydra._internal.utils import get_args_parser
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from lsbench import conf_dir, config, launcher, plan, runs
+from lsbench.multirun import MULTIRUN, located
+from lsbench.report import terminal
+from lsbench.terms import LsbenchError, UsageError
+
+log = logging.getLogger(__name__)
+
+
+def main(command: str, arguments: Sequence[str]) -> int:
+    """Hand ``arguments`` to Hydra as those of ``command`` and return the exit code.
+
+    Whatever ends a multirun, its reports are written from the runs that are stored.
+    """
+    launcher.register()
+    MULTIRUN.start(command)
+    argv = ["lsbench", *_in_order(arguments)]
+    start = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")(task)
+    try:
+        # Hydra reads sys.argv, and raises what goes wrong only where this variable is set.
+        with patch.object(sys, "argv", argv), patch.dict(os.environ, HYDRA_FULL_ERROR="1"):
+            start()
+    except launcher.Refused as refused:
+        raise refused.error from None
+    except BaseException:
+        with suppress(LsbenchError):
+            MULTIRUN.report()
+        raise
+    code = MULTIRUN.report()
+    if MULTIRUN.error:
+        raise MULTIRUN.error
+    return code
+
+
+def _in_order(arguments: Sequence[str]) -> list[str]:
+    """Overrides first, flags behind them, which is the one order that Hydra's parser takes.
+
+    Raises `UsageError` for a flag that Hydra does not have; argparse itself would print a page.
+    """
+    complaint = io.StringIO()
+    try:
+        with redirect_stderr(complaint):
+            overrides: list[str] = get_args_parser().parse_intermixed_args(arguments).overrides
+    except SystemExit:
+        raise UsageError(complaint.getvalue().rpartition("error: ")[2].strip()) from None
+    flags = list(arguments)
+    for override in overrides:
+        flags.remove(override)
+    return [*overrides, *flags]
+
+
+def task(composed: DictConfig) -> float:
+    """One job: train its run unless it is stored. Returns select NLL, for sweepers that search.
+
+    What goes wrong is kept until Hydra is done, since Hydra would announce it with a line of its own.
+    """
+    multirun = HydraConfig.get().mode == RunMode.MULTIRUN
+    try:
+        job = MULTIRUN.jobs.get(HydraConfig.get().job.num) if multirun else None
+        if job is None:
+            job = _train(composed)
+            MULTIRUN.add([job] if multirun else [])
+        run = located(job.run)
+        record = runs.read(run.results_dir, job.run_id)
+        assert record is not None, "execute stores every run, whatever becomes of it"
+        if not multirun:
+            _show(record, runs.run_dir(run.results_dir, job.run_id))
+    except Exception as error:
+        if multirun:
+            log.error("%s", error)
+        MULTIRUN.error = error
+        return float("inf")
+    return float(record["select_nll"]) if record["status"] == "done" else float("inf")
+
+
+def _train(composed: DictConfig) -> plan.Job:
+    run = located(config.to_run(composed))
+    plan.check(run)
+    [job] = plan.with_data([run])
+    plan.execute([job])
+    return job
+
+
+def _show(record: runs.Record, folder: Path) -> None:
+    """Print a run that stands alone. Raises `LsbenchError` where it is not done."""
+    if record["status"] != "done":
+        raise LsbenchError(f"{folder}: {record['status']}: {record['error']}")
+    print(terminal.run_table(record, folder))
