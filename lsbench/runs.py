@@ -9,7 +9,6 @@ import io
 import json
 import os
 import subprocess
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
@@ -20,6 +19,7 @@ from typing import Any
 
 from lsbench import __version__
 from lsbench.config import Run, to_yaml
+from lsbench.storage import write_atomically
 from lsbench.terms import COLUMNS, Outcome, StorageError, UsageError
 
 Record = dict[str, Any]
@@ -149,26 +149,6 @@ def read_sweep(results_dir: str | Path, name: str) -> Sweep:
         raise UsageError(f"no sweep named {name} under {results_dir}; there: {there}") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StorageError(f"{path}: {error}") from error
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Make ``path`` hold ``content`` in one step: a reader sees the old file, the new one, or none.
-
-    Raises `StorageError` naming the path where the folder cannot be made or written, or the disk is full.
-    """
-    temporary = ""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            temporary = file.name
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except OSError as error:
-        Path(temporary).unlink(missing_ok=True) if temporary else None
-        raise StorageError(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
 def _json(content: Mapping[str, Any]) -> bytes:

@@ -8,7 +8,7 @@ import lsbench
 PACKAGE = Path(lsbench.__file__).parent
 FLOORS = [
     {"terms"},
-    {"ops", "rng", "config", "precision", "progress"},
+    {"ops", "rng", "config", "precision", "progress", "storage"},
     {"data", "models", "methods", "metrics", "calibrate", "optim", "runs"},
     {"stack", "measure"},
     {"plan", "report"},

@@ -4,6 +4,7 @@ import torch
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 from sklearn.metrics import accuracy_score, log_loss
+from torchmetrics.functional.classification import multiclass_calibration_error
 
 from lsbench import measure
 from lsbench.stack import Trained
@@ -53,6 +54,11 @@ def test_each_column_is_of_its_split():
         assert columns["temperature"] == pytest.approx(np.exp(best.x), rel=1e-4)
         scaled = nll(logits["test"], labels["test"], columns["temperature"])
         assert columns["test_nll_ts"] == pytest.approx(scaled)
+        for name, temperature in (("test_ece", 1.0), ("test_ece_ts", columns["temperature"])):
+            probs = (stack.logits["test"][member] / temperature).softmax(-1)
+            expected = multiclass_calibration_error(probs, stack.labels["test"][member], 4, n_bins=15)
+            assert columns[name] == pytest.approx(expected.item(), abs=1e-5)
+        assert columns["temperature_flag"] == ""
         assert (columns["n_train"], columns["n_test"], columns["stack_size"]) == (60, 70, 3)
         assert columns["train_seconds"] == pytest.approx(2.0)
 
@@ -84,3 +90,11 @@ def test_a_diverged_member_has_no_measures_and_says_where_it_went_wrong():
     assert "test_accuracy" not in lost.columns and not lost.predictions and not lost.weights and lost.history
     alone = measure.outcomes(trained())
     assert outcomes[2].columns == alone[2].columns
+
+
+def test_a_calibrate_split_that_fits_no_temperature_is_flagged():
+    stack = trained()
+    stack.logits["calibrate"] = 5.0 * torch.nn.functional.one_hot(stack.labels["calibrate"], 4).double()
+    outcomes = measure.outcomes(stack)
+    assert [outcome.columns["temperature_flag"] for outcome in outcomes] == ["separable"] * 3
+    assert all(outcome.columns["test_ece"] == outcome.columns["test_ece_ts"] for outcome in outcomes)

@@ -1,4 +1,8 @@
+import gc
+import sys
+import weakref
 from dataclasses import replace
+from types import ModuleType
 
 import pytest
 import torch
@@ -27,6 +31,16 @@ def test_runs_that_differ_in_knobs_and_seed_are_one_stack(splits, make_run):
 )
 def test_runs_of_another_shape_are_another_stack(settings, splits, make_run):
     assert sizes(plan.stacks([Job(make_run(), splits), Job(make_run(**settings), splits)], CPU)) == [1, 1]
+
+
+def test_two_data_sets_are_two_stacks(splits, make_run):
+    other = replace(splits, train_images=splits.train_images[::-1].copy())
+    assert sizes(plan.stacks([Job(make_run(), splits), Job(make_run(seed=1), other)], CPU)) == [1, 1]
+
+
+def test_two_models_of_one_name_are_two_stacks(splits, make_run):
+    moved = replace(make_run(), model={**make_run().model, "_target_": "lsbench.models.mlp:MLP"})
+    assert sizes(plan.stacks([Job(make_run(), splits), Job(moved, splits)], CPU)) == [1, 1]
 
 
 def test_no_member_pays_for_another_methods_work(splits, make_run):
@@ -101,6 +115,26 @@ def test_out_of_memory_halves_the_stack(splits, make_run, tmp_path, monkeypatch)
     assert {runs.read(tmp_path, job.run_id)["stack_size"] for job in jobs} == {1, 2}
 
 
+def test_the_stack_that_did_not_fit_is_gone_before_its_halves_train(splits, make_run, tmp_path, monkeypatch):
+    alive, most = weakref.WeakSet(), []
+    step = stack.Stack.train_epoch
+
+    def full_above_two(self, epoch):
+        alive.add(self)
+        most.append(len(alive))
+        if self.size > 2:
+            raise torch.OutOfMemoryError("full")
+        return step(self, epoch)
+
+    monkeypatch.setattr(stack.Stack, "train_epoch", full_above_two)
+    gc.disable()  # what only the collector would free is memory that the halves do not have
+    try:
+        plan.execute([Job(make_run(seed=s, epochs=1, results_dir=str(tmp_path)), splits) for s in range(8)])
+    finally:
+        gc.enable()
+    assert len(most) == 7 and max(most) == 1
+
+
 def test_settings_that_do_not_fit_the_data_end_the_command(splits, make_run, tmp_path):
     run = make_run(results_dir=str(tmp_path))
     too_many = replace(run, data=replace(run.data, select=500))
@@ -114,6 +148,7 @@ def test_settings_that_do_not_fit_the_data_end_the_command(splits, make_run, tmp
         ({"device": "cuda:99"}, "device=cuda:99: not on this machine; allowed here are auto, cpu"),
         ({"device": "abacus"}, "device=abacus: "),
         ({"model": {"name": "x"}}, "model=x"),
+        ({"model": {"name": "x", "_target_": "lsbench.models.mlp.MLP", "hiden": [3]}}, "hiden"),
         (
             {"method": MethodConfig("m", {"strenght": 1.0})},
             r"method\.knobs\.strenght=1: no method has this knob",
@@ -156,3 +191,25 @@ def test_an_added_method_works_through_its_hooks_alone(splits, make_run, tmp_pat
     plain, penalised = (runs.read(tmp_path, run.run_id(splits.sha256)) for run in runs_)
     assert penalised["penalty"] == 0.5
     assert penalised["test_confidence_gap"] < plain["test_confidence_gap"] - 0.05
+
+
+class Dropping(torch.nn.Sequential):
+    def __init__(self, shape, classes):
+        super().__init__(torch.nn.Flatten(), torch.nn.Linear(144, classes), torch.nn.Dropout(0.5))
+
+
+def test_a_model_with_torchs_own_dropout_is_refused(make_run, splits, monkeypatch):
+    """Its masks would come from the generator that all runs of the process share."""
+    monkeypatch.setattr(plan, "load", lambda config: splits)
+    run = replace(make_run(), model={"name": "dropping", "_target_": f"{__name__}.Dropping"})
+    monkeypatch.setitem(sys.modules, __name__, sys.modules.get(__name__) or ModuleType(__name__))
+    monkeypatch.setattr(sys.modules[__name__], "Dropping", Dropping, raising=False)
+    with pytest.raises(UsageError, match="KeyedDropout"):
+        plan.with_data([run])
+
+
+def test_sizes_are_checked_before_training(make_run, splits, monkeypatch):
+    monkeypatch.setattr(plan, "load", lambda config: splits)
+    run = make_run()
+    with pytest.raises(UsageError, match="select 90"):
+        plan.with_data([run, replace(run, data=replace(run.data, select=90))])

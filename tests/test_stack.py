@@ -117,9 +117,11 @@ def test_each_epoch_visits_every_row_once_and_the_orders_differ(splits, make_run
     assert not torch.equal(first, second)
 
 
-def test_two_steps_equal_a_loop_written_with_torch_alone(splits, make_run):
-    """An independent trainer: nn.Sequential, F.cross_entropy and torch.optim.SGD on the same batches."""
-    run = make_run(alpha=0.1, weight_decay=0.01, batch_size=33, epochs=1)
+@pytest.mark.parametrize(("convention", "equivalent"), [("uniform", 0.1), ("others", 0.15)])
+def test_two_steps_equal_a_loop_written_with_torch_alone(convention, equivalent, splits, make_run):
+    """An independent trainer: nn.Sequential, F.cross_entropy and torch.optim.SGD on the same batches. With
+    K = 3, `others` at 0.1 is `uniform` at 0.1·K/(K−1) = 0.15."""
+    run = make_run(alpha=0.1, convention=convention, weight_decay=0.01, batch_size=33, epochs=1)
     ours = Stack([run], splits, CPU)
     names = ["layers.1.weight", "layers.1.bias", "layers.4.weight", "layers.4.bias"]
     theirs = torch.nn.Sequential(torch.nn.Linear(144, 16), torch.nn.ReLU(), torch.nn.Linear(16, 3)).double()
@@ -136,7 +138,9 @@ def test_two_steps_equal_a_loop_written_with_torch_alone(splits, make_run):
     for batch, factor in zip(batches, ours.factors, strict=True):
         optimizer.param_groups[0]["lr"] = 0.1 * factor
         x = ((pixels[batch[0]] - mean) / std).flatten(1)
-        loss = torch.nn.functional.cross_entropy(theirs(x), ours.data.labels[batch[0]], label_smoothing=0.1)
+        loss = torch.nn.functional.cross_entropy(
+            theirs(x), ours.data.labels[batch[0]], label_smoothing=equivalent
+        )
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -167,6 +171,13 @@ def test_divergence_that_only_the_last_update_brings_is_noticed(splits, make_run
     trained = train([run], splits)
     assert trained.diverged_step == [1]
     assert trained.logits["test"].isfinite().all()
+
+
+def test_a_diverged_members_history_ends_where_it_diverged(splits, make_run):
+    wild, calm = make_run(lr=1e200, epochs=5), make_run(seed=1, epochs=5)
+    together, alone = train([wild, calm], splits), train([wild], splits)
+    assert [len(rows) for rows in together.history] == [1, 5]
+    assert len(alone.history[0]) == 1 and not np.isfinite(alone.history[0][0]["train_loss"])
 
 
 def test_training_stops_when_every_member_has_diverged(splits, make_run):

@@ -18,10 +18,10 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from time import monotonic
-from uuid import uuid4
 
 from lsbench.data.files import LARGEST, Source, cache, decompress, inspect, mismatch
-from lsbench.terms import DataError
+from lsbench.storage import write_atomically
+from lsbench.terms import DataError, StorageError
 
 STALL = 20.0  # seconds without a byte after which a mirror is given up
 PATIENCE = 900.0  # seconds that one download may take from one mirror; 170 MB at 200 kB/s
@@ -31,7 +31,7 @@ def fetch(source: Source, root: str | None = None, say: Callable[[str], None] = 
     """Download what is missing or damaged below ``root`` (the user's cache by default); returns the folder.
 
     ``say`` is told each address before it is asked. Raises `DataError` where LSBENCH_OFFLINE=1 forbids the
-    download, where every mirror fails, and where the folder cannot be written.
+    download and where every mirror fails, `StorageError` where the folder cannot be written.
     """
     folder = (Path(root).expanduser() if root else cache()) / source.folders[0]
     if not source.mirrors:
@@ -41,9 +41,9 @@ def fetch(source: Source, root: str | None = None, say: Callable[[str], None] = 
         with _alone_in(folder):
             wanted = [name for name in source.files if inspect(source, folder, name)[1]]
             for name, content in _contents(source, wanted, say):
-                _write(folder / name, content)
+                write_atomically(folder / name, content)
     except OSError as error:
-        raise DataError(f"{folder}: cannot be written ({error.strerror}); see --root") from None
+        raise StorageError(f"{folder}: cannot be written ({error.strerror}); see --root") from None
     return folder
 
 
@@ -130,16 +130,3 @@ def _alone_in(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Put ``content`` at ``path`` in one piece."""
-    part = path.with_name(f".{path.name}.{uuid4().hex}.part")
-    try:
-        with part.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)

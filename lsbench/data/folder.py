@@ -5,18 +5,19 @@ and kept in the user's cache, in a file named after a hash of everything they we
 """
 
 import hashlib
+import io
 import logging
 import os
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 
 from lsbench.data.files import cache
-from lsbench.terms import DataError, Splits, UsageError
+from lsbench.storage import write_atomically
+from lsbench.terms import DataError, Splits, StorageError, UsageError
 
 log = logging.getLogger(__name__)
 
@@ -164,16 +165,11 @@ def _recall(path: Path) -> Splits | None:
 
 
 def _keep(path: Path, splits: Splits) -> None:
-    """Write the cache file in one piece. A cache that cannot be written costs time and nothing else."""
-    part = path.with_name(f".{path.stem}.{uuid4().hex}.part")
-    arrays = {name: value for name, value in vars(splits).items() if value is not None}
+    """Write the cache file. A cache that cannot be written costs time and nothing else."""
+    arrays: dict[str, Any] = {name: value for name, value in vars(splits).items() if value is not None}
+    content = io.BytesIO()
+    np.savez(content, **arrays)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with part.open("wb") as stream:
-                np.savez(stream, **arrays)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        log.warning("%s: cannot be written (%s); the images will be decoded again", path, error.strerror)
+        write_atomically(path, content.getvalue())
+    except StorageError as error:
+        log.warning("%s; the images will be decoded again", error)

@@ -28,7 +28,7 @@ def build(
     from lsbench.report.aggregate import runs_table, summary_table
     from lsbench.report.figures import alpha_figures
     from lsbench.report.markdown import report
-    from lsbench.runs import write_atomically
+    from lsbench.storage import write_atomically
 
     runs = runs_table(records)
     summary = summary_table(runs)

@@ -12,7 +12,7 @@ import pytest
 from lsbench.data import fetch as module
 from lsbench.data.fetch import fetch
 from lsbench.data.files import Source, find, read
-from lsbench.terms import DataError
+from lsbench.terms import DataError, StorageError
 
 
 class Mirror(ThreadingHTTPServer):
@@ -131,7 +131,7 @@ def test_offline_forbids_downloads_only(monkeypatch, mirror, source, root):
 
 def test_folder_that_cannot_be_written(mirror, source, tmp_path):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(DataError, match="cannot be written"):
+    with pytest.raises(StorageError, match="cannot be written"):
         fetch(replace(source, mirrors=mirror.urls("good")), str(tmp_path / "file"))
 
 
