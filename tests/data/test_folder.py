@@ -159,3 +159,21 @@ def test_classes_must_agree(root):
 def test_bad_size(root, size):
     with pytest.raises(UsageError, match=r"data\.options\.size"):
         folder.load(str(root), size=size)
+
+
+def test_another_tree_with_the_same_names_sizes_and_times_is_read_anew(tmp_path):
+    """As archives that are made reproducibly unpack: every file dated 1970."""
+    for place, seed in (("one", 1), ("two", 2)):
+        for name in ("train/a/x.bmp", "train/b/x.bmp"):
+            os.utime(picture(tmp_path / place / name, seed=seed), (0, 0))
+    one, two = (folder.load(str(tmp_path / place)) for place in ("one", "two"))
+    assert one.sha256 != two.sha256
+
+
+def test_a_tree_replaced_in_place_is_read_anew(tmp_path):
+    shas = set()
+    for seed in (1, 2):
+        for name in ("train/a/x.bmp", "train/b/x.bmp"):
+            os.utime(picture(tmp_path / "tree" / name, seed=seed), (0, 0))
+        shas.add(folder.load(str(tmp_path / "tree")).sha256)
+    assert len(shas) == 2

@@ -71,3 +71,13 @@ def test_something_else_than_splits(monkeypatch):
     monkeypatch.setattr(mnist, "load", lambda root: [GOOD])
     with pytest.raises(DataError, match="returned no Splits"):
         data.load(DataConfig(name="own", _target_="lsbench.data.mnist.load"))
+
+
+def test_options_reach_the_loader(tmp_path):
+    from PIL import Image
+
+    for name in ("a", "b"):
+        (tmp_path / "train" / name).mkdir(parents=True)
+        Image.new("RGB", (6, 5)).save(tmp_path / "train" / name / "x.png")
+    config = DataConfig("folder", "lsbench.data.folder.load", root=str(tmp_path), options={"size": 4})
+    assert data.load(config).train_images.shape == (2, 3, 4, 4)
