@@ -3,6 +3,8 @@
 Nothing heavy is imported here: `lsbench --help` takes no longer than Python itself.
 """
 
+import errno
+import logging
 import os
 import shlex
 import signal
@@ -46,6 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     signal.signal(signal.SIGTERM, _on_sigterm)
     tracebacks = "HYDRA_FULL_ERROR" in os.environ
+    logging.raiseExceptions = tracebacks  # a closed pipe is no news
     try:
         return _run(arguments)
     except KeyboardInterrupt:
@@ -70,10 +73,10 @@ def _run(arguments: list[str]) -> int:
     if "--version" in arguments:
         print(f"lsbench {__version__}")
         return 0
-    if arguments[0] in ("-sc", "--shell-completion"):  # the shell asks; its line still has the command in it
+    if "query=bash" in arguments:  # the shell asks for completions; its line still has the command in it
         words = os.environ.get("COMP_LINE", "").split(" ")
         os.environ["COMP_LINE"] = " ".join([*words[:1], *words[2:]])
-        return _train(arguments)
+        return _train([argument for argument in arguments if argument not in COMMANDS])
     command = COMMANDS.get(arguments[0])
     if command is None:
         hint = did_you_mean(arguments[0], COMMANDS) or "; lsbench --help shows them"
@@ -133,8 +136,8 @@ def _complain(error: Exception, arguments: Sequence[str]) -> int:
     """One line on stderr, and the exit code: the error's own, 2 for what Hydra refuses, else 1."""
     if isinstance(error, LsbenchError):
         return _say(str(error), error.exit_code)
-    if isinstance(error, OSError) and error.filename:
-        return _say(f"{error.filename}: {error.strerror}", StorageError.exit_code)
+    if isinstance(error, OSError) and (error.filename or error.errno == errno.ENOSPC):
+        return _say(f"{error.filename or 'output'}: {error.strerror}", StorageError.exit_code)
     if "hydra" in sys.modules:
         from lsbench import mistakes
 

@@ -58,12 +58,12 @@ class Name:
     def __contains__(self, value: object) -> bool:
         return (
             isinstance(value, str)
-            and bool(re.fullmatch(r"[\w+=-][\w.+=-]*", value))
+            and bool(re.fullmatch(r"[\w+=-][\w.+=-]{0,79}", value))
             and value not in RESERVED
         )
 
     def __str__(self) -> str:
-        return f"of letters, digits and . _ + = - (but not {' or '.join(RESERVED)})"
+        return f"of up to 80 letters, digits and . _ + = - (but not {' or '.join(RESERVED)})"
 
 
 class Ranged:
@@ -158,6 +158,8 @@ class Run(Ranged):
         super().__post_init__()
         if self.model and self.model.get("name") not in Name():
             raise UsageError(f"model.name={self.model.get('name')}: allowed is text {Name()}")
+        if self.results_dir.startswith("~"):
+            raise UsageError(f"results_dir={self.results_dir}: write the folder out; only a shell knows ~")
         for knob in self.method.knobs:
             if hasattr(self, knob):
                 raise UsageError(f"method.knobs.{knob}: {knob} has a key of its own: {knob}=")
@@ -172,10 +174,10 @@ class Run(Ranged):
     def method_name(self) -> str:
         """The regularisers that are on, however they were switched on: none, dropout, augment+dropout."""
         on = [name for name in METHOD_KNOBS if getattr(self, name)]
-        return (
-            "+".join(sorted([*on, *([self.method.name] if any(self.method.knobs.values()) else [])]))
-            or "none"
-        )
+        further = [knob for knob, value in self.method.knobs.items() if value]
+        if further and self.method.name not in ("none", *METHOD_KNOBS):
+            further = [self.method.name]
+        return "+".join(sorted([*on, *further])) or "none"
 
     @property
     def model_name(self) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, configure_log, run_job, setup_globals
@@ -81,7 +82,7 @@ class CheckFirst(Callback):
 
 
 def _check_grid(base: DictConfig) -> None:
-    """Raise `UsageError` for an empty grid, and for a wrong job where not `StackedLauncher` will check it."""
+    """Raise `UsageError` for an empty grid, and for a wrong job where no `StackedLauncher` sees them all."""
     from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 
     loader, settings = GlobalHydra.instance().config_loader(), base.hydra
@@ -90,7 +91,7 @@ def _check_grid(base: DictConfig) -> None:
     grid = [overrides for batch in BasicSweeper.split_arguments(parsed, None) for overrides in batch]
     if not grid:
         raise UsageError("the sweep has no runs")
-    if settings.launcher._target_ != STACKED:
+    if settings.launcher._target_ != STACKED or settings.sweeper.max_batch_size is not None:
         jobs = [_compose(loader, base, overrides, number) for number, overrides in enumerate(grid)]
         MULTIRUN.add(plan.with_data([_check(job) for job in jobs]))
         MULTIRUN.write()
@@ -107,6 +108,7 @@ def _compose(loader: Any, base: DictConfig, overrides: Sequence[str], number: in
 
 def _check(composed: DictConfig) -> config.Run:
     """The job's run. Raises `UsageError` naming the job."""
+    HydraConfig.instance().set_config(composed)  # for settings that ask Hydra, as run_job sets it
     try:
         run = config.to_run(composed)
         plan.check(run)

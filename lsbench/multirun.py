@@ -38,8 +38,17 @@ class Multirun:
     def report(self) -> int:
         """Write and print every report of this multirun; 1 where a run is not done, else 0."""
         self.write()
+        return self._publish(list(self.members))
+
+    def salvage(self) -> None:
+        """Write and print the reports that have some run to show, after something ended the multirun."""
+        self._publish(
+            [place for place, ids in self.members.items() if any(runs.read(place[0], i) for i in ids)]
+        )
+
+    def _publish(self, members: Sequence[tuple[str, str]]) -> int:
         here = Path.cwd()
-        places = [(Path(results_dir), name) for results_dir, name in self.members]
+        places = [(Path(results_dir), name) for results_dir, name in members]
         shown = [(p.relative_to(here) if p.is_relative_to(here) else p, name) for p, name in places]
         return max((terminal.publish(results_dir, name) for results_dir, name in shown), default=0)
 

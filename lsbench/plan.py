@@ -125,12 +125,11 @@ def execute(jobs: Sequence[Job]) -> None:
     A run that fails is stored as failed, and the others go on. Raises `StorageError` before any training
     where results cannot be written.
     """
-    pending = {
-        job.run_id: job for job in jobs if not runs.is_finished(runs.read(job.run.results_dir, job.run_id))
-    }
-    stored = len({job.run_id for job in jobs}) - len(pending)
+    wanted = {(job.run.results_dir, job.run_id): job for job in jobs}
+    pending = {place: job for place, job in wanted.items() if not runs.is_finished(runs.read(*place))}
+    stored = len(wanted) - len(pending)
     if stored:
-        log.info("%d of %d runs are stored already", stored, stored + len(pending))
+        log.info("%d of %d runs are stored already", stored, len(wanted))
     for results_dir in {job.run.results_dir for job in pending.values()}:
         runs.check_writable(results_dir)
     by_device: dict[str, list[Job]] = {}

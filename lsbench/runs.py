@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from lsbench import __version__
 from lsbench.config import Run, to_yaml
@@ -50,9 +50,19 @@ def read(results_dir: str | Path, run_id: str) -> Record | None:
         return None
     except (OSError, ValueError) as error:
         raise StorageError(f"{path}: {error}; delete it and the run is trained again") from error
-    if not isinstance(record, dict) or not record.keys() >= {*COLUMNS, "cell"}:
+    if not _is_record(record):
         raise StorageError(f"{path}: is no record of a run; delete it and the run is trained again")
     return record
+
+
+def _is_record(content: object) -> TypeGuard[Record]:
+    """Whether ``content`` has every column, and what belongs there where a report cannot do without."""
+    if not isinstance(content, dict) or not content.keys() >= {*COLUMNS, "cell"}:
+        return False
+    names = all(isinstance(content[name], str) for name in ("run", "data", "model", "method", "cell"))
+    numbers = (value for name, value in content.items() if name.startswith(("test_", "train_", "select_")))
+    measured = all(isinstance(value, int | float | None) for value in numbers)
+    return names and measured and content["status"] in (*FINISHED, "failed")
 
 
 def is_finished(record: Record | None) -> bool:
@@ -142,7 +152,10 @@ def read_sweep(results_dir: str | Path, name: str) -> Sweep:
     path = Path(results_dir) / name / "sweep.json"
     try:
         content = json.loads(path.read_bytes())
-        return Sweep(content["name"], content["command"], tuple(content["runs"]))
+        listed = [str(Path(run).name) for run in content["runs"]]
+        if listed != content["runs"]:
+            raise ValueError("its list of runs is damaged")
+        return Sweep(content["name"], content["command"], tuple(listed))
     except FileNotFoundError:
         names = sorted(found.parent.name for found in Path(results_dir).glob("*/sweep.json"))
         there = ", ".join(names) or "none yet"

@@ -40,7 +40,7 @@ def main(command: str, arguments: Sequence[str]) -> int:
         raise refused.error from None
     except BaseException:
         with suppress(LsbenchError):
-            MULTIRUN.report()
+            MULTIRUN.salvage()
         raise
     code = MULTIRUN.report()
     if MULTIRUN.error:
@@ -56,13 +56,13 @@ def _in_order(arguments: Sequence[str]) -> list[str]:
     complaint = io.StringIO()
     try:
         with redirect_stderr(complaint):
-            overrides: list[str] = get_args_parser().parse_intermixed_args(arguments).overrides
+            parsed = get_args_parser().parse_intermixed_args(arguments)
     except SystemExit:
         raise UsageError(complaint.getvalue().rpartition("error: ")[2].strip()) from None
     flags = list(arguments)
-    for override in overrides:
+    for override in parsed.overrides:
         flags.remove(override)
-    return [*overrides, *flags]
+    return flags if parsed.hydra_help else [*parsed.overrides, *flags]  # that page is of Hydra's own settings
 
 
 def task(composed: DictConfig) -> float:

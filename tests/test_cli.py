@@ -73,6 +73,7 @@ USAGE = [
     (["trian"], ["trian", "did you mean train?"]),
     (["train", "name=../x"], ["name=../x", "letters"]),
     (["train", "~data"], ["lsbench: "]),
+    (["train", "results_dir='~/x'"], ["results_dir=~/x"]),
     (["train", "alpha=${nope}"], ["nope"]),
     (["train", "+method.knobs.dropout=0.5"], ["method.knobs.dropout", "dropout="]),
     (["train", "-m", "hydra.sweeper.max_batch_size=0", "seed=0,1"], ["refuses"]),
@@ -274,8 +275,10 @@ def test_a_sweep_flag_may_stand_anywhere(call):
         ("seed=range(3,1)", ["no runs"]),
     ],
 )
-def test_no_job_trains_where_one_is_wrong(launcher, grid, words, call, tmp_path):
-    code, out, err = call("train", "-m", f"hydra/launcher={launcher}", grid, "epochs=1")
+@pytest.mark.parametrize("batch", ["null", "1"])
+def test_no_job_trains_where_one_is_wrong(launcher, grid, words, batch, call, tmp_path):
+    options = [f"hydra/launcher={launcher}", f"hydra.sweeper.max_batch_size={batch}"]
+    code, out, err = call("train", "-m", *options, grid, "epochs=1")
     assert (code, out) == (2, "") and err.count("\n") == 1
     assert not [word for word in words if word not in err]
     assert not (tmp_path / "results" / "runs").exists()
@@ -301,6 +304,25 @@ def test_settings_without_a_column_tell_rows_apart(call, tmp_path):
     assert "[8]" in out
 
 
+def test_sizes_that_are_null_in_one_cell_are_compared(call, tmp_path):
+    grid = ["model.hidden=[4]", "data.train=1000,null", "alpha=0,0.1", "epochs=1", "data.test=1000"]
+    assert call("train", "-m", *grid)[0] == 0
+    summary = pd.read_csv(tmp_path / "results" / "sweep-mnist5k-mlp" / "summary.csv")
+    assert len(summary) == 4 and summary["baseline"].notna().all()
+
+
+def test_one_run_for_two_places_is_trained_for_both(call, tmp_path):
+    code, out, _ = call("train", "-m", "model.hidden=[4]", "results_dir=one,two", "epochs=1")
+    assert code == 0 and out.count("1 of 1 runs done") == 2
+    assert len(list(tmp_path.glob("*/runs/*/result.json"))) == 2
+
+
+def test_settings_may_ask_hydra(call, tmp_path):
+    place = "results_dir=${hydra:runtime.cwd}/there"
+    code, _, _ = call("train", "-m", place, "model.hidden=[4]", "seed=0,1", "epochs=1")
+    assert code == 0 and len(list((tmp_path / "there" / "runs").iterdir())) == 2
+
+
 def test_a_knob_given_to_every_run_is_in_every_runs_method(call, tmp_path):
     """compare dropout=0.3: nothing is called none, and dropout is not trained twice."""
     grid = ["alpha=0", "seed=0", "epochs=1", "model.hidden=[4]", "dropout=0.3"]
@@ -317,8 +339,9 @@ def test_tracebacks_come_when_asked_for(monkeypatch):
 
 
 def test_completion_sees_the_line_without_the_command(shell):
-    done = shell("-sc", "query=bash", COMP_LINE="lsbench train model=resn", COMP_POINT="24")
-    assert "model=resnet8" in done.stdout.split()
+    for arguments in (["-sc", "query=bash"], ["train", "-sc", "query=bash"]):
+        done = shell(*arguments, COMP_LINE="lsbench train model=resn", COMP_POINT="24")
+        assert "model=resnet8" in done.stdout.split()
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -107,6 +107,8 @@ def test_another_models_code_is_another_run():
         ({"method": MethodConfig("dropout"), "dropout": 0.0}, "none"),
         ({"method": MethodConfig("augment"), "augment": 1.0, "dropout": 0.3}, "augment+dropout"),
         ({"method": MethodConfig("mixup", {"mixup_beta": 0.2}), "weight_decay": 0.1}, "mixup+weight_decay"),
+        ({"method": MethodConfig("none", {"fade": 0.3})}, "fade"),
+        ({"method": MethodConfig("augment", {"fade": 0.3}), "augment": 1.0}, "augment+fade"),
         ({"label_noise": 0.2}, "none"),
     ],
 )
@@ -125,10 +127,10 @@ def test_a_knob_with_a_key_of_its_own_is_set_by_that_key():
         replace(RUN, method=MethodConfig("x", {"dropout": 0.5}))
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../x", "runs", "hydra", ".hidden", "a b"])
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../x", "runs", "hydra", ".hidden", "a b", "a" * 81])
 def test_names_that_are_no_file_names_are_refused(name):
     for make in (lambda: replace(RUN, name=name), lambda: DataConfig(name, "t"), lambda: MethodConfig(name)):
-        with pytest.raises(UsageError, match=r"name=.*: allowed is text of letters, digits"):
+        with pytest.raises(UsageError, match=r"name=.*: allowed is text of up to 80 letters, digits"):
             make()
     with pytest.raises(UsageError, match=r"model\.name="):
         replace(RUN, model={"name": name})

@@ -154,9 +154,19 @@ def test_sweeps_are_kept_and_replaced(tmp_path):
     assert runs.read_sweep(tmp_path, "one") == runs.Sweep("one", "lsbench train -m seed=1", ("b",))
     with pytest.raises(UsageError, match=r"no sweep named two under .*; there: one"):
         runs.read_sweep(tmp_path, "two")
-    (tmp_path / "one" / "sweep.json").write_text("{}")
-    with pytest.raises(StorageError, match=r"sweep\.json"):
-        runs.read_sweep(tmp_path, "one")
+    for listed in ("[1]", '"ab"', '["../../etc"]', "null"):
+        content = f'{{"name": "one", "command": "c", "runs": {listed}}}'
+        (tmp_path / "one" / "sweep.json").write_text(content)
+        with pytest.raises(StorageError, match=r"sweep\.json"):
+            runs.read_sweep(tmp_path, "one")
+
+
+@pytest.mark.parametrize("damage", [{"test_accuracy": "abc"}, {"data": None}, {"status": "?"}])
+def test_a_record_of_the_wrong_types_is_named(damage, run, tmp_path):
+    record = runs.write(tmp_path, run, "d", DONE, "cpu") | damage
+    (tmp_path / "runs" / record["run"] / "result.json").write_text(json.dumps(record))
+    with pytest.raises(StorageError, match=r"result\.json: is no record"):
+        runs.read(tmp_path, record["run"])
 
 
 def test_git_sha_is_of_the_checkout_or_empty():

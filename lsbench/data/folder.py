@@ -42,7 +42,7 @@ def load(root: str | None, size: int | None = None) -> Splits:
     except OSError as error:
         raise DataError(f"{error.filename or place}: cannot be read ({error.strerror})") from None
     splits = _recall(kept)
-    if splits is None:
+    if splits is None or splits.classes != tuple(trees["train"]):
         splits = _decode(trees, size)
         _keep(kept, splits)
     return splits

@@ -149,8 +149,12 @@ def _baselines(cells: pd.DataFrame, further: list[str]) -> list[str]:
 
 def _baseline(cell: "pd.Series[Any]", cells: pd.DataFrame, treatments: list[str]) -> str:
     # a cell whose runs all failed may lack the facts that only loading the data brings
-    conditions = [*CONDITIONS, *(name for name in cells.columns if "." in name)]
-    alike = [(cells[name] == cell[name]) | cells[name].isna() for name in conditions]
+    # n_train and n_test say what data.train and data.test came to
+    dotted = [name for name in cells.columns if "." in name and name not in ("data.train", "data.test")]
+    alike = [
+        (cells[name] == cell[name]).fillna(False).astype(bool) | cells[name].isna()
+        for name in (*CONDITIONS, *dotted)
+    ]
     peers = cells[np.logical_and.reduce(alike)]
     plain = same = peers[peers["alpha"] == 0]
     for name in treatments:

@@ -77,12 +77,15 @@ def pipe_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (first, rule, *rest))
 
 
-def fixed_table(header: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> str:
-    """A table for a terminal. What would pass ``width`` characters goes by columns, those before the last
-    two first: these are the results after temperature scaling."""
+def fixed_table(
+    header: Sequence[str], rows: Sequence[Sequence[str]], width: int, expendable: Sequence[str]
+) -> str:
+    """A table for a terminal; while it passes ``width`` characters, ``expendable`` columns go, in order."""
     lined = padded(header, rows)
-    while len("  ".join(lined[0])) > width and len(lined[0]) > 3:
-        lined = [[*line[:-3], *line[-2:]] for line in lined]
+    for title in expendable:
+        if len("  ".join(lined[0])) > width and title in header:
+            place = [cell.strip() for cell in lined[0]].index(title)
+            lined = [[*line[:place], *line[place + 1 :]] for line in lined]
     first, *rest = ("  ".join(line) for line in lined)
     return "\n".join([first, "-" * len(first), *rest])
 
