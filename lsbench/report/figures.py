@@ -118,10 +118,14 @@ def _legend(figure: Figure, labels: list[str], columns: int) -> None:
         Line2D([], [], color=COLOURS[index % 7], marker=MARKERS[index % 7], markersize=4.5, label=label)
         for index, label in enumerate(labels)
     ]
-    grey = {"color": "0.45", "linewidth": 1.3, "marker": "o", "markersize": 4.5}
-    handles.append(Line2D([], [], label="as trained", **grey))  # type: ignore[arg-type]
-    scaled = {"linestyle": "--", "markerfacecolor": "white", "label": "after temperature scaling"}
-    handles.append(Line2D([], [], **grey, **scaled))  # type: ignore[arg-type]
+    grey: dict[str, Any] = {"color": "0.45", "linewidth": 1.3, "marker": "o", "markersize": 4.5}
+    handles.append(Line2D([], [], label="as trained", **grey))
+    scaled: dict[str, Any] = {
+        "linestyle": "--",
+        "markerfacecolor": "white",
+        "label": "after temperature scaling",
+    }
+    handles.append(Line2D([], [], **grey, **scaled))
     figure.legend(handles=handles, loc="outside lower left", ncols=columns, frameon=False, handlelength=2.6)
 
 
