@@ -7,12 +7,10 @@ import errno
 import logging
 import os
 import shlex
-import signal
 import sys
 from collections.abc import Callable, Sequence
-from types import FrameType
 
-from lsbench import __version__
+from lsbench import __version__, signals
 from lsbench.terms import LsbenchError, StorageError, UsageError, did_you_mean
 
 HELP = """\
@@ -39,22 +37,18 @@ Exit codes: 0 all done, 1 some run failed or diverged, 2 usage, 3 data, 4 storag
 """
 
 
-class Terminated(BaseException):
-    """SIGTERM, raised where the program stands so that reports are written on the way out."""
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command in ``argv`` and return its exit code; messages go to stderr, one line each."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    signal.signal(signal.SIGTERM, _on_sigterm)
+    signals.install()
     tracebacks = "HYDRA_FULL_ERROR" in os.environ
     logging.raiseExceptions = tracebacks  # a closed pipe is no news
     try:
         return _run(arguments)
     except KeyboardInterrupt:
-        return _say("interrupted; the same command goes on with what is not stored yet", 130)
-    except Terminated:
-        return _say("terminated; the same command goes on with what is not stored yet", 143)
+        return _say(f"interrupted; go on with: {shlex.join(['lsbench', *arguments])}", 130)
+    except signals.Terminated:
+        return _say(f"terminated; go on with: {shlex.join(['lsbench', *arguments])}", 143)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -149,10 +143,6 @@ def _complain(error: Exception, arguments: Sequence[str]) -> int:
 def _say(message: str, code: int) -> int:
     print("lsbench:", " ".join(message.split()), file=sys.stderr)
     return code
-
-
-def _on_sigterm(number: int, frame: FrameType | None) -> None:
-    raise Terminated
 
 
 if __name__ == "__main__":

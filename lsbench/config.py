@@ -22,6 +22,7 @@ RESULT_VERSION = 1
 
 RESERVED = ("runs", "hydra")  # folders of results_dir that are no sweep's
 METHOD_KNOBS = ("dropout", "augment", "weight_decay")
+EXECUTORS = ("auto", "stack", "pool")
 UNUSED = {"sgd": ("beta1", "beta2", "eps"), "adamw": ("momentum", "nesterov")}
 
 
@@ -151,6 +152,8 @@ class Run(Ranged):
     seed: int = setting(0, Between(0, 2**31))
     precision: str = setting("fp32", ("fp32", "bf16", "fp64"))
     device: str = setting("auto", identity=False)
+    executor: str = setting("auto", EXECUTORS, identity=False)
+    checkpoint_minutes: float = setting(5.0, Between(0), identity=False)
     name: str = setting("sweep", Name(), identity=False)
     results_dir: str = setting("results", identity=False)
 

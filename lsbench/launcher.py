@@ -17,7 +17,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
-from lsbench import config, plan
+from lsbench import config, executors, plan
 from lsbench.multirun import MULTIRUN
 from lsbench.terms import UsageError
 
@@ -44,7 +44,7 @@ class StackedLauncher(Launcher):
         jobs = plan.with_data([_check(job) for job in composed])
         MULTIRUN.add(jobs)
         MULTIRUN.write()
-        plan.execute(jobs)
+        executors.execute(jobs)
         MULTIRUN.jobs = dict(enumerate(jobs, initial_job_idx))
         return [self._complete(job) for job in composed]
 

@@ -7,6 +7,7 @@ al. 2016.
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -76,6 +77,14 @@ class Optimizer:
         second.mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
         denominator = (second.sqrt() / math.sqrt(1 - beta2**self.steps)).add_(self.settings.eps)
         param.addcmul_(first / denominator, lr / (1 - beta1**self.steps), value=-1)
+
+    def state(self) -> dict[str, Any]:
+        """All that `step` and `freeze` have changed beside the parameters, sharing its tensors."""
+        return {"steps": self.steps, "lr": self.lr, "slots": self.slots}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from the ``state`` of an optimiser of the same parameters."""
+        self.steps, self.lr, self.slots = state["steps"], state["lr"], state["slots"]
 
     def freeze(self, dead: Tensor) -> None:
         """Stop the members in ``dead`` (bool [M]): their weights and state become 0 and their lr 0, so that

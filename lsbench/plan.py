@@ -1,27 +1,26 @@
-"""From configurations to stored records: what is stored already, what trains together, and in which order."""
+"""From configurations to stacks: what trains together, on which device, with which executor."""
 
 import json
-import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from itertools import pairwise
+from pathlib import Path
 
 import torch
 from torch import nn
 
-from lsbench import measure, models, runs, stack
+from lsbench import checkpoint, models
 from lsbench.config import Between, Run
 from lsbench.data import load
 from lsbench.data.resident import split_sizes
 from lsbench.methods import all_methods
-from lsbench.progress import EpochBar
-from lsbench.terms import LsbenchError, Outcome, Splits, UsageError
-
-log = logging.getLogger(__name__)
+from lsbench.terms import Splits, UsageError
 
 # More members gain little on a CPU (measured: 1.56 times at 16, 1.64 at 40) and lose more at a stop.
 LARGEST_STACK = 40
+# Smaller stacks are hardly faster than their runs one after another (1.14 times at 4), so none are made only
+# to keep another core busy.
+SMALLEST_PART = 8
 
 
 def check(run: Run) -> None:
@@ -30,6 +29,8 @@ def check(run: Run) -> None:
     device = choose_device(run.device)
     if run.precision == "bf16" and not _has_bf16(device):
         raise UsageError(f"precision=bf16: {device} has no bf16 arithmetic; allowed here are fp32, fp64")
+    if run.executor == "pool" and device.type != "cpu":
+        raise UsageError(f"executor=pool: its processes train on a CPU, not on {device}; use executor=stack")
     models.check(run.model)
     methods = {method.knob: method for method in all_methods().values()}
     for name, value in run.method.knobs.items():
@@ -88,16 +89,85 @@ def with_data(configs: Sequence[Run]) -> list[Job]:
     return jobs
 
 
-def stacks(jobs: Sequence[Job], device: torch.device) -> list[list[Job]]:
+@dataclass(frozen=True)
+class Planned:
+    """A stack to be trained: its members, where, by which executor, and with how many threads on a CPU."""
+
+    jobs: tuple[Job, ...]
+    device: torch.device
+    executor: str
+    threads: int
+
+    @property
+    def kept(self) -> checkpoint.Plan:
+        return checkpoint.Plan(tuple(job.run_id for job in self.jobs), self.threads)
+
+    @property
+    def results_dir(self) -> str:
+        return self.jobs[0].run.results_dir
+
+    @property
+    def folder(self) -> Path:
+        """Where the store keeps what it has of the stack until its runs are in."""
+        return checkpoint.stack_dir(self.results_dir, self.kept.runs)
+
+    @property
+    def epochs(self) -> int:
+        """Of all members together."""
+        return len(self.jobs) * self.jobs[0].run.epochs
+
+    def halves(self) -> "tuple[Planned, Planned]":
+        middle = len(self.jobs) // 2
+        return replace(self, jobs=self.jobs[:middle]), replace(self, jobs=self.jobs[middle:])
+
+    def __str__(self) -> str:
+        first = self.jobs[0].run
+        return f"{len(self.jobs)} x {first.data.name} {first.model_name} {first.method_name}"
+
+
+def plan(jobs: Sequence[Job], cores: int | None = None) -> list[Planned]:
+    """Which jobs train together, and how; ``cores`` are as many as torch uses here unless given.
+
+    A stack that an earlier command planned and did not finish stays as it was, so that what is kept of it
+    fits and the numbers come out as if nothing had happened.
+    """
+    groups: dict[tuple[str, str, str], list[Job]] = {}
+    for job in jobs:
+        groups.setdefault((job.run.results_dir, job.run.device, job.run.executor), []).append(job)
+    cores = cores or torch.get_num_threads()
+    return [planned for group in groups.values() for planned in _plan(group, cores)]
+
+
+def _plan(group: list[Job], cores: int) -> list[Planned]:
+    """A CPU gets a pool wherever more than one stack is to be made: a process a core beats two threads on one
+    stack, for MLPs and convolutions (results/benchmarks/sweep.md)."""
+    first = group[0].run
+    device, waiting = choose_device(first.device), {job.run_id: job for job in group}
+    spread = device.type == "cpu" and first.executor != "stack"
+    before = []
+    for kept in checkpoint.kept_plans(first.results_dir):
+        if all(run_id in waiting for run_id in kept.runs):
+            before.append((tuple(waiting.pop(run_id) for run_id in kept.runs), kept.threads))
+    parts = stacks(list(waiting.values()), device, cores if spread else 1)
+    count = len(before) + len(parts)
+    executor = first.executor
+    if executor == "auto":
+        executor = "pool" if spread and count > 1 else "stack"
+    threads = max(cores // count, 1) if executor == "pool" else cores
+    chosen = [*before, *((tuple(part), threads) for part in parts)]
+    return [Planned(members, device, executor, number) for members, number in chosen]
+
+
+def stacks(jobs: Sequence[Job], device: torch.device, cores: int = 1) -> list[list[Job]]:
     """Group jobs into stacks: equal in all but seed and knobs, and with the same methods at work, so that no
-    member pays for another's dropout masks or shifted images."""
+    member pays for another's dropout masks or shifted images. Each group is divided over ``cores``."""
     groups: dict[str, list[Job]] = {}
     for job in jobs:
         knobs = {name: bool(value) for name, value in job.run.knobs.items() if name in _hooked_knobs()}
         shared = {k: v for k, v in job.run.settings.items() if k not in (*job.run.knobs, "seed", "method")}
         key = json.dumps([shared, knobs, job.splits.sha256], sort_keys=True)
         groups.setdefault(key, []).append(job)
-    return [part for group in groups.values() for part in _parts(group, _largest_stack(group[0], device))]
+    return [part for group in groups.values() for part in _parts(group, _largest(group[0], device), cores)]
 
 
 def _hooked_knobs() -> set[str]:
@@ -105,69 +175,15 @@ def _hooked_knobs() -> set[str]:
     return {m.knob for m in all_methods().values() if m.batch or m.layers or m.loss}
 
 
-def _largest_stack(job: Job, device: torch.device) -> int:
+def _largest(job: Job, device: torch.device) -> int:
     """Convolutions do not stack on a CPU: grouped ones ran at 0.53 times the speed of one after another."""
     model = models.check(job.run.model, job.splits.train_images.shape[1:], len(job.splits.classes))
     convolutional = model is not None and any(isinstance(part, nn.Conv2d) for part in model.modules())
     return 1 if convolutional and device.type == "cpu" else LARGEST_STACK
 
 
-def _parts(group: list[Job], largest: int) -> list[list[Job]]:
-    """As few parts as ``largest`` allows, as even as they come."""
-    count = -(-len(group) // largest)
+def _parts(group: list[Job], largest: int, cores: int) -> list[list[Job]]:
+    """As few parts as ``largest`` allows, or as many as keep the cores busy, as even as they come."""
+    count = max(-(-len(group) // largest), min(cores, len(group) // SMALLEST_PART))
     bounds = [len(group) * index // count for index in range(count + 1)]
     return [group[low:high] for low, high in pairwise(bounds)]
-
-
-def execute(jobs: Sequence[Job]) -> None:
-    """Train every run that is not stored yet and store it; equal jobs train once.
-
-    A run that fails is stored as failed, and the others go on. Raises `StorageError` before any training
-    where results cannot be written.
-    """
-    wanted = {(job.run.results_dir, job.run_id): job for job in jobs}
-    pending = {place: job for place, job in wanted.items() if not runs.is_finished(runs.read(*place))}
-    stored = len(wanted) - len(pending)
-    if stored:
-        log.info("%d of %d runs are stored already", stored, len(wanted))
-    for results_dir in {job.run.results_dir for job in pending.values()}:
-        runs.check_writable(results_dir)
-    by_device: dict[str, list[Job]] = {}
-    for job in pending.values():
-        by_device.setdefault(job.run.device, []).append(job)
-    with EpochBar(sum(job.run.epochs for job in pending.values())) as bar:
-        for name, group in by_device.items():
-            device = choose_device(name)
-            for members in stacks(group, device):
-                _train(members, device, bar)
-
-
-def _train(members: list[Job], device: torch.device, bar: EpochBar) -> None:
-    """Train one stack and store its runs. Out of memory halves it; what else fails is stored as failed."""
-    first = members[0].run
-    bar.describe(f"{len(members)} x {first.data.name} {first.model_name} {first.method_name}")
-    outcomes = _outcomes(members, device, bar)
-    if outcomes is None:
-        half = len(members) // 2
-        _train(members[:half], device, bar)
-        _train(members[half:], device, bar)
-        return
-    for job, outcome in zip(members, outcomes, strict=True):
-        runs.write(job.run.results_dir, job.run, job.splits.sha256, outcome, device_name(device))
-
-
-def _outcomes(members: list[Job], device: torch.device, bar: EpochBar) -> list[Outcome] | None:
-    """Train and judge one stack; None where it is too large for the memory and could be smaller. The stack is
-    gone when this returns, so that its halves have the room."""
-    configs = [job.run for job in members]
-    try:
-        trained = stack.train(configs, members[0].splits, device, partial(bar.advance, len(members)))
-        return measure.outcomes(trained)
-    except LsbenchError:
-        raise
-    except Exception as error:
-        if isinstance(error, torch.OutOfMemoryError) and len(members) > 1:
-            return None
-        log.debug("stack failed", exc_info=True)
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        return [Outcome("failed", {}, error=reason)] * len(members)

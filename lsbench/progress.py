@@ -19,15 +19,20 @@ class ConsoleHandler(logging.Handler):
         tqdm.write(self.format(record), file=sys.stderr)
 
 
-class EpochBar:
-    """Epochs of all runs, with the loss and the time left; where stderr is no terminal, a line a stack and
-    one a minute."""
+class Board:
+    """How far a sweep is: runs stored and failed, the epochs of all its members, their rate, the time left.
 
-    def __init__(self, epochs: int) -> None:
+    Where stderr is no terminal, a line for each stack that is stored and else one a minute.
+    """
+
+    def __init__(self, runs: int, epochs: int) -> None:
+        self.runs, self._stored, self._failed, self._loss = runs, 0, 0, ""
         self._bar = tqdm(
             total=epochs, unit="epoch", disable=None, file=sys.stderr, dynamic_ncols=True, leave=False
         )
-        self._done, self._said = 0, time.monotonic()
+        # a bar that is off counts nothing, so the numbers are kept here
+        self._epochs, self._done, self._new = epochs, 0, 0
+        self._began = self._said = time.monotonic()
 
     def __enter__(self) -> Self:
         return self
@@ -35,18 +40,40 @@ class EpochBar:
     def __exit__(self, *raised: object) -> None:
         self._bar.close()
 
-    def describe(self, text: str) -> None:
+    def begin(self, text: str) -> None:
         """Say which stack is being trained."""
         if self._bar.disable:
             log.info("training %s", text)
         else:
             self._bar.set_description(text)
 
-    def advance(self, epochs: int, loss: float) -> None:
-        """``epochs`` more are done, whose mean loss was ``loss``."""
+    def advance(self, epochs: int, loss: float | None = None, resumed: bool = False) -> None:
+        """``epochs`` more are done, whose mean loss was ``loss``; ``resumed`` ones took no time now."""
         self._done += epochs
-        self._bar.set_postfix(loss=f"{loss:.4f}", refresh=False)
+        if resumed:
+            self._bar.initial += epochs
+        else:
+            self._new += epochs
+        if loss is not None:
+            self._loss = f", loss {loss:.4f}"
+        self._bar.set_postfix_str(self._runs() + self._loss, refresh=False)
         self._bar.update(epochs)
-        if self._bar.disable and time.monotonic() - self._said > SECONDS_BETWEEN_LINES:
-            self._said = time.monotonic()
-            log.info("%d of %d epochs, loss %.4f", self._done, self._bar.total, loss)
+        if time.monotonic() - self._said > SECONDS_BETWEEN_LINES:
+            self._say()
+
+    def stored(self, runs: int, failed: int) -> None:
+        """``runs`` more are stored, of which ``failed`` failed or diverged."""
+        self._stored, self._failed = self._stored + runs, self._failed + failed
+        self._bar.set_postfix_str(self._runs() + self._loss)
+        self._say()
+
+    def _runs(self) -> str:
+        return f"{self._stored}/{self.runs} runs, {self._failed} failed"
+
+    def _say(self) -> None:
+        if not self._bar.disable or self.runs == 1:
+            return
+        self._said = time.monotonic()
+        rate = self._new / max(self._said - self._began, 1e-9)
+        left = f", {tqdm.format_interval((self._epochs - self._done) / rate)} left" if rate else ""
+        log.info("%s%s, %.3g epochs/s%s", self._runs(), self._loss, rate, left)

@@ -8,6 +8,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -84,6 +85,18 @@ def write(results_dir: str | Path, run: Run, data_sha256: str, outcome: Outcome,
     record = _record(run, run_id, data_sha256, outcome, device)
     write_atomically(folder / "result.json", _json(record))
     return record
+
+
+def adopt(results_dir: str | Path, staged: Path) -> None:
+    """Move the runs of the small store ``staged`` into this one, each in one step, but for those that are
+    finished here already. May be cut off anywhere and called again."""
+    for folder in sorted(run_dir(staged, "").iterdir()):
+        home = run_dir(results_dir, folder.name)
+        if is_finished(read(results_dir, folder.name)):
+            continue
+        if home.exists():  # of an attempt that failed
+            shutil.rmtree(home)
+        folder.rename(home)
 
 
 def _record(run: Run, run_id: str, data_sha256: str, outcome: Outcome, device: str) -> Record:

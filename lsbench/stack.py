@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -24,8 +25,8 @@ from lsbench.terms import SPLIT_NAMES, Batch, Method, Splits
 # Rows of all members together in one evaluation step: large enough to keep the cores busy, small in memory.
 EVALUATION_ROWS = 4096
 
-Progress = Callable[[float], None]
 Tensors = dict[str, Tensor]
+State = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -38,10 +39,21 @@ class Active:
 
 
 class Stack:
-    """Members that share everything but seed and knobs, on one device."""
+    """Members that share everything but seed and knobs, on one device.
 
-    def __init__(self, runs: Sequence[Run], splits: Splits, device: torch.device):
+    ``between_steps(stack)`` is called where nothing is half done: after each training step and each part of
+    an evaluation. Whatever it raises ends the training; `state` and `restore` make that no loss.
+    """
+
+    def __init__(
+        self,
+        runs: Sequence[Run],
+        splits: Splits,
+        device: torch.device,
+        between_steps: "Callable[[Stack], None]" = lambda stack: None,
+    ):
         self.shared, self.size, self.device = runs[0], len(runs), device
+        self.between_steps = between_steps
         self.dtype = precision.DTYPES[self.shared.precision]
         seeds = [run.seed for run in runs]
         self.seeds = torch.tensor(seeds, device=device)
@@ -60,6 +72,11 @@ class Stack:
         self.optimizer = Optimizer(self.params, lr, weight_decay, self.shared.optim)
         self.factors = schedule(self.shared.optim, self.shared.epochs, self.steps)
         self.diverged_step = torch.full((self.size,), -1, device=device)
+        # Where the training stands: in which epoch, with the losses [M] of its steps so far, and the members
+        # that were well when it began.
+        self.epoch, self.losses, self.going = 0, list[Tensor](), list(range(self.size))
+        self.history: list[list[dict[str, float]]] = [[] for _ in runs]
+        self.seconds = 0.0
 
     def _knob(self, runs: Sequence[Run], name: str) -> Tensor:
         values = [run.knobs.get(name, 0.0) for run in runs]
@@ -110,24 +127,29 @@ class Stack:
         params, buffers = ({name: t[0] for name, t in d.items()} for d in (params, self.buffers))
         return member(params, buffers, images[0])[None].to(self.dtype)
 
-    def train_epoch(self, epoch: int) -> Tensor:
-        """One pass over each member's train split in its own order; the mean loss of each member [M].
+    def train_epoch(self) -> Tensor:
+        """What is left of the pass over each member's train split in its own order; the mean loss of each
+        member over the whole pass [M].
 
         The last batch takes what is left and its loss is the mean over those rows.
         """
         self.model.train()
+        epoch = self.epoch
         epoch_key = rng.fold(rng.key(self.seeds, "order"), epoch)
         order = rng.permutation(epoch_key, self.train_labels.shape[1])
         rows, labels = self.data.rows["train"].gather(1, order), self.train_labels.gather(1, order)
         steps = torch.arange(self.steps, device=self.device)
         keys = {name: rng.fold(rng.fold(a.key, epoch)[:, None], steps) for name, a in self.active.items()}
-        size, losses = self.shared.batch_size, []
+        size = self.shared.batch_size
         batches = zip(torch.split(rows, size, dim=1), torch.split(labels, size, dim=1), strict=True)
         for step, (batch_rows, batch_labels) in enumerate(batches):
+            if step < len(self.losses):
+                continue  # done before the stack was restored
             batch = Batch(self.data.gather(batch_rows), batch_labels)
             step_keys = {name: key[:, step] for name, key in keys.items()}
-            losses.append(self._train_step(batch, step_keys, self.factors[epoch * self.steps + step]))
-        loss = torch.stack(losses, dim=1)
+            self.losses.append(self._train_step(batch, step_keys, self.factors[epoch * self.steps + step]))
+            self.between_steps(self)
+        loss = torch.stack(self.losses, dim=1)
         # Looked at once an epoch, so that a GPU need not wait for the answer at each step: until then a
         # member's NaN stays in its own rows.
         bad = ~loss.isfinite()
@@ -175,7 +197,10 @@ class Stack:
         self.model.eval()
         chunk = max(EVALUATION_ROWS // self.size, 1)
         parts = torch.split(self.data.rows[split], chunk, dim=1)
-        logits = [self.forward(self.data.normalise(self.data.gather(rows), self.dtype)) for rows in parts]
+        logits = []
+        for rows in parts:
+            logits.append(self.forward(self.data.normalise(self.data.gather(rows), self.dtype)))
+            self.between_steps(self)
         joined = torch.cat(logits, dim=1).double()
         bad = ~joined.isfinite().all(2).all(1)
         self._freeze(bad, self.optimizer.steps)
@@ -189,6 +214,26 @@ class Stack:
         """A state dict on the CPU that the plain model loads."""
         stacked = self.params | self.buffers
         return {name: stacked[name][member].detach().cpu().clone() for name in self.model.state_dict()}
+
+    def state(self) -> State:
+        """All that training has changed so far, sharing its tensors; plain enough for a weights-only load."""
+        return {
+            "position": (self.epoch, self.losses, self.going, self.history, self.seconds),
+            "diverged_step": self.diverged_step,
+            "params": {name: tensor.detach() for name, tensor in self.params.items()},
+            "buffers": self.buffers,
+            "optimizer": self.optimizer.state(),
+        }
+
+    @torch.no_grad()
+    def restore(self, state: State) -> None:
+        """Go on where the ``state`` of a stack of the same runs was taken."""
+        self.epoch, self.losses, self.going, self.history, self.seconds = state["position"]
+        self.diverged_step = state["diverged_step"]
+        for name, tensor in self.params.items():
+            tensor.copy_(state["params"][name])
+        self.buffers.update(state["buffers"])
+        self.optimizer.restore(state["optimizer"])
 
 
 @dataclass(frozen=True)
@@ -207,32 +252,33 @@ class Trained:
     seconds: float
 
 
-def train(runs: Sequence[Run], splits: Splits, device: torch.device, progress: Progress) -> Trained:
-    """Train ``runs`` together. ``progress(mean loss)`` is called after each epoch.
+def train(stack: Stack, progress: Callable[[float], None]) -> Trained:
+    """Train ``stack`` from where it stands to its last epoch. ``progress(mean loss)`` is called after each.
 
     The test split is opened once, after the last epoch.
     """
-    stack = Stack(runs, splits, device)
-    history: list[list[dict[str, float]]] = [[] for _ in runs]
-    seconds = 0.0
-    for epoch in range(stack.shared.epochs):
-        going = [member for member, step in enumerate(stack.diverged_step.tolist()) if step < 0]
-        started = time.perf_counter()
-        losses = stack.train_epoch(epoch).tolist()
-        seconds += time.perf_counter() - started
-        selected = metrics.measure(stack.evaluate("select"), stack.labels("select"))
-        for member in going:
-            chosen = {f"select_{name}": values[member].item() for name, values in selected.items()}
-            history[member].append({"epoch": epoch + 1, "train_loss": losses[member], **chosen})
-        finite = [loss for loss in losses if math.isfinite(loss)]
-        progress(sum(finite) / max(len(finite), 1))
-        if (stack.diverged_step >= 0).all():
-            break
+    while stack.epoch < stack.shared.epochs and stack.going:
+        progress(_epoch(stack))
     return Trained(
         logits={split: stack.evaluate(split) for split in SPLIT_NAMES},
         labels={split: stack.labels(split) for split in SPLIT_NAMES},
-        history=history,
+        history=stack.history,
         weights=[stack.weights(member) for member in range(stack.size)],
         diverged_step=stack.diverged_step.tolist(),
-        seconds=seconds,
+        seconds=stack.seconds,
     )
+
+
+def _epoch(stack: Stack) -> float:
+    """Train and look at select once, and enter both in the history; the mean loss of those that are well."""
+    started = time.perf_counter()
+    losses: list[float] = stack.train_epoch().tolist()
+    seconds = time.perf_counter() - started
+    selected = metrics.measure(stack.evaluate("select"), stack.labels("select"))
+    for member in stack.going:
+        chosen = {f"select_{name}": values[member].item() for name, values in selected.items()}
+        stack.history[member].append({"epoch": stack.epoch + 1, "train_loss": losses[member], **chosen})
+    stack.epoch, stack.losses, stack.seconds = stack.epoch + 1, [], stack.seconds + seconds
+    stack.going = [member for member, step in enumerate(stack.diverged_step.tolist()) if step < 0]
+    finite = [loss for loss in losses if math.isfinite(loss)]
+    return sum(finite) / max(len(finite), 1)

@@ -1,7 +1,10 @@
-"""Files that appear in one piece."""
+"""Files that appear in one piece, and folders in which one process works at a time."""
 
+import fcntl
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lsbench.terms import StorageError
@@ -27,3 +30,39 @@ def write_atomically(path: Path, content: bytes) -> None:
     finally:
         if temporary:
             Path(temporary).unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(folder: Path, *, wait: bool = True) -> Iterator[bool]:
+    """Hold ``folder``, which is made where it is missing, against other processes; without ``wait``, yield
+    False at once where another holds it.
+
+    The kernel lets go of the lock with the process that held it, so none is ever stale. Some network file
+    systems cannot lock: there every process takes itself to be alone.
+    Raises `StorageError` where the folder cannot be made.
+    """
+    handle = _open(folder)
+    try:
+        yield _lock(handle, wait)
+    finally:
+        os.close(handle)
+
+
+def _open(folder: Path) -> int:
+    try:
+        while True:
+            folder.mkdir(parents=True, exist_ok=True)
+            with suppress(FileNotFoundError):  # removed just now by the process that held it
+                return os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise StorageError(f"{folder}: cannot be written ({error.strerror or error})") from error
+
+
+def _lock(handle: int, wait: bool) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True

@@ -15,7 +15,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from lsbench import conf_dir, config, launcher, plan, runs
+from lsbench import conf_dir, config, executors, launcher, plan, runs
 from lsbench.multirun import MULTIRUN, located
 from lsbench.report import terminal
 from lsbench.terms import LsbenchError, UsageError
@@ -93,7 +93,7 @@ def _train(composed: DictConfig) -> plan.Job:
     run = located(config.to_run(composed))
     plan.check(run)
     [job] = plan.with_data([run])
-    plan.execute([job])
+    executors.execute([job])
     return job
 
 

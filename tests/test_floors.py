@@ -8,10 +8,11 @@ import lsbench
 PACKAGE = Path(lsbench.__file__).parent
 FLOORS = [
     {"terms"},
-    {"ops", "rng", "config", "precision", "progress", "storage"},
-    {"data", "models", "methods", "metrics", "calibrate", "optim", "runs"},
+    {"ops", "rng", "config", "precision", "progress", "signals", "storage"},
+    {"data", "models", "methods", "metrics", "calibrate", "optim", "runs", "checkpoint"},
     {"stack", "measure"},
     {"plan", "report"},
+    {"executors"},
     {"launcher", "multirun", "task", "cli", "mistakes", "__main__"},
 ]
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}

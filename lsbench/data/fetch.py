@@ -5,7 +5,6 @@ partial is ever visible. Members of an archive are read by name and never unpack
 mode inside an archive decides where anything is written.
 """
 
-import fcntl
 import http.client
 import io
 import os
@@ -14,13 +13,12 @@ import urllib.error
 import urllib.request
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from time import monotonic
 
 from lsbench.data.files import LARGEST, Source, cache, decompress, inspect, mismatch
-from lsbench.storage import write_atomically
+from lsbench.storage import locked, write_atomically
 from lsbench.terms import DataError, StorageError
 
 STALL = 20.0  # seconds without a byte after which a mirror is given up
@@ -37,8 +35,7 @@ def fetch(source: Source, root: str | None = None, say: Callable[[str], None] = 
     if not source.mirrors:
         raise DataError(f"{source.name}: not downloaded; `{source.mend(None)}` brings its files")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with _alone_in(folder):
+        with locked(folder):  # of several processes one downloads; the others wait, then find it
             wanted = [name for name in source.files if inspect(source, folder, name)[1]]
             for name, content in _contents(source, wanted, say):
                 write_atomically(folder / name, content)
@@ -118,15 +115,3 @@ def _members(source: Source, archive: bytes, wanted: list[str]) -> dict[str, byt
         if problem := mismatch(content, source.files[name]):
             raise DataError(f"{source.archive}: {name}: {problem}")
     return contents
-
-
-@contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """Of several processes that need the same files one downloads and the others wait, then find them."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError):  # some network file systems cannot lock; then each downloads for itself
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)

@@ -1,0 +1,95 @@
+"""What the store keeps of a stack until its runs are in: who trains together, and how far they have come.
+
+Each stack has a folder of its own, results/runs/.stacks/ID/, where ID is a hash of its members; it is held by
+a lock while the stack trains and is gone when the runs are stored.
+"""
+
+import hashlib
+import io
+import json
+import logging
+import shutil
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from lsbench.storage import write_atomically
+from lsbench.terms import StorageError
+
+log = logging.getLogger(__name__)
+
+# Raised when stack.Stack.state gets another form, so that nobody goes on from the old one.
+STATE_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The members of a stack in their order, and with how many threads it trains on a CPU: what has to stay
+    as it is for a resumed stack to give the same bits."""
+
+    runs: tuple[str, ...]
+    threads: int
+
+
+def stacks_dir(results_dir: str | Path) -> Path:
+    return Path(results_dir) / "runs" / ".stacks"
+
+
+def stack_dir(results_dir: str | Path, run_ids: Sequence[str]) -> Path:
+    """The folder of the stack with these members."""
+    content = json.dumps([STATE_VERSION, *run_ids])
+    return stacks_dir(results_dir) / hashlib.sha256(content.encode()).hexdigest()[:12]
+
+
+def keep_plan(results_dir: str | Path, plan: Plan) -> None:
+    """Remember who trains together. Raises `StorageError`."""
+    path = stack_dir(results_dir, plan.runs) / "plan.json"
+    write_atomically(path, (json.dumps(asdict(plan), indent=1) + "\n").encode())
+
+
+def kept_plans(results_dir: str | Path) -> list[Plan]:
+    """The plans of all stacks that are not stored yet; one that cannot be read is planned anew."""
+    plans = []
+    for path in sorted(stacks_dir(results_dir).glob("*/plan.json")):
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            content = json.loads(path.read_bytes())
+            plan = Plan(tuple(content["runs"]), int(content["threads"]))
+            if stack_dir(results_dir, plan.runs) == path.parent:
+                plans.append(plan)
+    return plans
+
+
+def save(folder: Path, state: Mapping[str, Any]) -> None:
+    """Keep the state of a stack's training. Raises `StorageError`."""
+    import torch
+
+    buffer = io.BytesIO()
+    torch.save(dict(state), buffer)
+    write_atomically(folder / "state.pt", buffer.getvalue())
+
+
+def load(folder: Path, device: Any) -> dict[str, Any] | None:
+    """The state that was kept last, or None. One that cannot be read is said and left aside."""
+    import torch
+
+    path = folder / "state.pt"
+    try:
+        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+    except FileNotFoundError:
+        return None
+    except Exception as error:  # torch raises whatever its unpickler does
+        log.warning("%s: cannot be read (%s); the stack starts anew", path, type(error).__name__)
+        return None
+    return state
+
+
+def drop(folder: Path) -> None:
+    """Forget a stack. Raises `StorageError`."""
+    try:
+        shutil.rmtree(folder)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise StorageError(f"{folder}: cannot be removed ({error.strerror})") from error

@@ -1,0 +1,23 @@
+"""The executor `stack`: one stack after another in this process, each with all threads or the whole GPU."""
+
+from collections.abc import Sequence
+
+import torch
+
+from lsbench.executors import training
+from lsbench.plan import Planned
+from lsbench.progress import Board
+
+
+def run(stacks: Sequence[Planned], board: Board, *, wait: bool) -> list[Planned]:
+    """Train and store ``stacks``; returns those that another process holds."""
+    before = torch.get_num_threads()
+    try:
+        return [stack for stack in stacks if not _train(stack, board, wait)]
+    finally:
+        torch.set_num_threads(before)
+
+
+def _train(stack: Planned, board: Board, wait: bool) -> bool:
+    torch.set_num_threads(stack.threads)
+    return training.train(stack, board, wait=wait)

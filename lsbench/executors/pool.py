@@ -1,0 +1,174 @@
+"""The executor `pool`: a process a stack, as many at once as there are cores for."""
+
+import logging
+import multiprocessing
+import signal
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from ctypes import CDLL
+from dataclasses import dataclass
+from logging.handlers import QueueHandler
+from multiprocessing.connection import Connection
+from multiprocessing.connection import wait as ready
+from multiprocessing.process import BaseProcess
+from typing import Any, cast
+
+import torch
+
+from lsbench import signals
+from lsbench.executors import training
+from lsbench.plan import Planned
+from lsbench.progress import Board
+
+log = logging.getLogger(__name__)
+
+SECONDS_TO_STOP = 9.0  # for the processes to keep their states after a signal
+PR_SET_PDEATHSIG = 1  # see prctl(2)
+
+
+@dataclass
+class Worker:
+    """A process and the stack that it trains; ``trained`` is what it said at its end."""
+
+    planned: Planned
+    process: BaseProcess
+    trained: bool | None = None
+
+
+def run(stacks: Sequence[Planned], board: Board, *, wait: bool) -> list[Planned]:
+    """Train and store ``stacks``, the longest first; returns those that another process holds.
+
+    A process that is killed takes only its own stack with it: one of several members is tried again in
+    halves, since memory is the usual reason, and a single run is stored as failed.
+    """
+    waiting = deque(sorted(stacks, key=lambda planned: -planned.epochs))
+    slots = max(torch.get_num_threads() // max(planned.threads for planned in stacks), 1)
+    log.info("%d stacks, %d at once, a process each", len(stacks), min(slots, len(stacks)))
+    workers: dict[Connection, Worker] = {}
+    busy = []
+    try:
+        while waiting or workers:
+            while waiting and len(workers) < slots:
+                connection, worker = _start(waiting.popleft(), wait)
+                workers[connection] = worker
+            for connection in cast(list[Connection], ready(list(workers))):
+                worker = workers[connection]
+                if _listen(connection, worker, board):
+                    continue
+                del workers[connection]
+                if worker.trained is None:
+                    waiting.extend(_lost(worker, board))
+                elif not worker.trained:
+                    busy.append(worker.planned)
+    finally:
+        _stop([worker.process for worker in workers.values()])
+    return busy
+
+
+def _start(planned: Planned, wait: bool) -> tuple[Connection, Worker]:
+    """Fork where that is safe, as torch's DataLoader does: no GPU, and one thread in the new process. It
+    costs nothing and shares the data; a fresh interpreter has to import torch."""
+    safe = sys.platform == "linux" and planned.threads == 1 and not torch.cuda.is_available()
+    context: Any = multiprocessing.get_context("fork" if safe else "spawn")
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_work, args=(planned, theirs, wait), daemon=True)
+    with _signals_blocked():
+        process.start()
+    theirs.close()  # so that its end is the end of the pipe
+    return ours, Worker(planned, process)
+
+
+def _listen(connection: Connection, worker: Worker, board: Board) -> bool:
+    """Hear one message of a worker; False where it has ended. Raises the error that ended it."""
+    try:
+        name, arguments = connection.recv()
+    except EOFError:
+        worker.process.join()
+        return False
+    if name == "ended":
+        [worker.trained] = arguments
+    elif name == "log":
+        logging.getLogger(arguments[0].name).handle(arguments[0])
+    elif name == "error":
+        raise arguments[0]
+    else:
+        getattr(board, name)(*arguments)
+    return True
+
+
+def _lost(worker: Worker, board: Board) -> Sequence[Planned]:
+    """Name a process that ended before its stack was stored; the stacks that are to be tried in its place."""
+    code = worker.process.exitcode or 0
+    how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+    reason = f"the process that trained it was {how}"
+    if len(worker.planned.jobs) > 1:
+        log.warning("%s: %s; trying again in halves", worker.planned, reason)
+        return training.divide(worker.planned)
+    log.warning("%s: %s", worker.planned, reason)
+    training.fail(worker.planned, reason)
+    board.stored(1, 1)
+    return ()
+
+
+def _stop(processes: Sequence[BaseProcess]) -> None:
+    """End ``processes``, with time to keep their states unless that is interrupted too."""
+    try:
+        for process in processes:
+            process.terminate()
+        deadline = time.monotonic() + SECONDS_TO_STOP
+        for process in processes:
+            process.join(max(deadline - time.monotonic(), 0))
+    finally:
+        for process in processes:
+            process.kill()
+            process.join()
+
+
+class _Teller:
+    """A `Board` whose words go through a pipe, and a queue for log records."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *arguments: self.connection.send((name, arguments))
+
+    def put_nowait(self, record: logging.LogRecord) -> None:
+        self.connection.send(("log", (record,)))
+
+
+def _work(planned: Planned, connection: Connection, wait: bool) -> None:
+    """What a worker does. It ends with its parent, and on SIGTERM; Ctrl-C reaches it through the parent."""
+    teller = _Teller(connection)
+    logging.getLogger().handlers = [QueueHandler(cast(Any, teller))]
+    torch.set_num_threads(planned.threads)
+    signals.install()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform == "linux":
+        CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
+    try:
+        teller.ended(training.train(planned, cast(Board, teller), wait=wait))
+    except signals.Terminated:
+        sys.exit(128 + signal.SIGTERM)
+    except BrokenPipeError:
+        sys.exit(1)
+    except Exception as error:
+        with suppress(BrokenPipeError):
+            teller.error(error)
+
+
+STOPPING = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextmanager
+def _signals_blocked() -> Iterator[None]:
+    """Let no signal meet a new process before it knows what to do with it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -1,0 +1,130 @@
+"""One planned stack, from what is kept of it to stored runs; its members get a row whatever happens."""
+
+import logging
+import math
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from lsbench import checkpoint, measure, runs, signals, stack
+from lsbench.plan import Planned, device_name
+from lsbench.progress import Board
+from lsbench.storage import locked
+from lsbench.terms import LsbenchError, Outcome
+
+log = logging.getLogger(__name__)
+
+
+def train(planned: Planned, board: Board, *, wait: bool) -> bool:
+    """Train one stack and store its runs, going on from where an earlier attempt was stopped.
+
+    False where another process holds the stack, unless it is to ``wait`` for that one to end. Out of memory
+    halves the stack; what else fails is stored as failed. A signal is followed between two steps, when the
+    state is kept.
+    """
+    with locked(planned.folder, wait=wait) as mine:
+        if not mine:
+            return False
+        if _is_stored(planned):  # by a process that had it before
+            board.advance(planned.epochs, resumed=True)
+            board.stored(len(planned.jobs), 0)
+            return True
+        board.begin(str(planned))
+        with signals.held():
+            outcomes = _outcomes(planned, board)
+            if outcomes:
+                _store(planned, outcomes)
+                board.stored(len(outcomes), sum(outcome.status != "done" for outcome in outcomes))
+    if not outcomes:
+        for half in divide(planned):
+            train(half, board, wait=True)
+    return True
+
+
+def fail(planned: Planned, reason: str) -> None:
+    """Store what is not stored of a stack as failed: its process was lost."""
+    with locked(planned.folder):
+        _store(planned, [Outcome("failed", {}, error=reason)] * len(planned.jobs))
+
+
+def divide(planned: Planned) -> tuple[Planned, Planned]:
+    """Put two stacks of half the size in the place of one that is too large."""
+    halves = planned.halves()
+    for half in halves:
+        checkpoint.keep_plan(half.results_dir, half.kept)
+    checkpoint.drop(planned.folder)
+    return halves
+
+
+def settle(results_dir: str | Path) -> None:
+    """Bring in the runs of stacks that were trained to the end and cut off while they were being stored."""
+    for staged in sorted(checkpoint.stacks_dir(results_dir).glob("*/rows")):
+        with locked(staged.parent, wait=False) as mine:
+            if mine and staged.exists():
+                _settle(staged.parent, results_dir)
+
+
+def _settle(folder: Path, results_dir: str | Path) -> None:
+    runs.adopt(results_dir, folder / "rows")
+    checkpoint.drop(folder)
+
+
+def _is_stored(planned: Planned) -> bool:
+    return all(runs.is_finished(runs.read(planned.results_dir, job.run_id)) for job in planned.jobs)
+
+
+def _store(planned: Planned, outcomes: Sequence[Outcome]) -> None:
+    """Write every member's run, then bring them in at one stroke: a stack that is cut off here is either
+    trained to its end again from its last state, or all there."""
+    part, name = planned.folder / "rows.part", device_name(planned.device)
+    shutil.rmtree(part, ignore_errors=True)
+    for job, outcome in zip(planned.jobs, outcomes, strict=True):
+        runs.write(part, job.run, job.splits.sha256, outcome, name)
+    part.replace(planned.folder / "rows")
+    _settle(planned.folder, planned.results_dir)
+
+
+def _outcomes(planned: Planned, board: Board) -> list[Outcome]:
+    """Train and judge one stack; nothing where it is too large for the memory and could be smaller. The stack
+    is gone when this returns, so that its halves have the room."""
+    try:
+        return measure.outcomes(_trained(planned, board))
+    except LsbenchError:
+        raise
+    except Exception as error:
+        if isinstance(error, torch.OutOfMemoryError) and len(planned.jobs) > 1:
+            return []
+        log.debug("stack failed", exc_info=True)
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        return [Outcome("failed", {}, error=reason)] * len(planned.jobs)
+
+
+def _trained(planned: Planned, board: Board) -> stack.Trained:
+    members = [job.run for job in planned.jobs]
+    keeper = _Keeper(planned.folder, members[0].checkpoint_minutes)
+    fresh = stack.Stack(members, planned.jobs[0].splits, planned.device, keeper)
+    if state := checkpoint.load(planned.folder, planned.device):
+        fresh.restore(state)
+        board.advance(len(members) * fresh.epoch, resumed=True)
+        log.info("%s: going on after %d steps", planned, fresh.optimizer.steps)
+    return stack.train(fresh, lambda loss: board.advance(len(members), loss))
+
+
+class _Keeper:
+    """Keeps the state of a stack every few minutes, and when a signal asks for its end."""
+
+    def __init__(self, folder: Path, minutes: float) -> None:
+        self.folder = folder
+        self.seconds = 60 * minutes or math.inf
+        self.kept = time.monotonic()
+
+    def __call__(self, training: stack.Stack) -> None:
+        ended = signals.pending()
+        if ended or time.monotonic() - self.kept > self.seconds:
+            checkpoint.save(self.folder, training.state())
+            self.kept = time.monotonic()
+        if ended:
+            raise ended
