@@ -47,15 +47,17 @@ class Board:
         else:
             self._bar.set_description(text)
 
-    def advance(self, epochs: int, loss: float | None = None, resumed: bool = False) -> None:
-        """``epochs`` more are done, whose mean loss was ``loss``; ``resumed`` ones took no time now."""
+    def resume(self, epochs: int) -> None:
+        """``epochs`` were done by an earlier command, or are done by another."""
         self._done += epochs
-        if resumed:
-            self._bar.initial += epochs
-        else:
-            self._new += epochs
-        if loss is not None:
-            self._loss = f", loss {loss:.4f}"
+        if not self._bar.disable:
+            self._bar.initial += epochs  # so that they do not count in the rate
+            self._bar.update(epochs)
+
+    def advance(self, epochs: int, loss: float) -> None:
+        """``epochs`` more are done, whose mean loss was ``loss``."""
+        self._done, self._new = self._done + epochs, self._new + epochs
+        self._loss = f", loss {loss:.4f}"
         self._bar.set_postfix_str(self._runs() + self._loss, refresh=False)
         self._bar.update(epochs)
         if time.monotonic() - self._said > SECONDS_BETWEEN_LINES:

@@ -64,7 +64,9 @@ def run(stacks: Sequence[Planned], board: Board, *, wait: bool) -> list[Planned]
                 elif not worker.trained:
                     busy.append(worker.planned)
     finally:
-        _stop([worker.process for worker in workers.values()])
+        if workers:
+            log.warning("stopping: %d processes keep what they have trained", len(workers))
+            _stop([worker.process for worker in workers.values()])
     return busy
 
 

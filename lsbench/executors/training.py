@@ -29,7 +29,7 @@ def train(planned: Planned, board: Board, *, wait: bool) -> bool:
         if not mine:
             return False
         if _is_stored(planned):  # by a process that had it before
-            board.advance(planned.epochs, resumed=True)
+            board.resume(planned.epochs)
             board.stored(len(planned.jobs), 0)
             return True
         board.begin(str(planned))
@@ -99,6 +99,7 @@ def _outcomes(planned: Planned, board: Board) -> list[Outcome]:
             return []
         log.debug("stack failed", exc_info=True)
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        log.warning("%s failed: %s", planned, reason)
         return [Outcome("failed", {}, error=reason)] * len(planned.jobs)
 
 
@@ -108,7 +109,7 @@ def _trained(planned: Planned, board: Board) -> stack.Trained:
     fresh = stack.Stack(members, planned.jobs[0].splits, planned.device, keeper)
     if state := checkpoint.load(planned.folder, planned.device):
         fresh.restore(state)
-        board.advance(len(members) * fresh.epoch, resumed=True)
+        board.resume(len(members) * fresh.epoch)
         log.info("%s: going on after %d steps", planned, fresh.optimizer.steps)
     return stack.train(fresh, lambda loss: board.advance(len(members), loss))
 
