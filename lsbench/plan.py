@@ -23,14 +23,12 @@ LARGEST_STACK = 40
 SMALLEST_PART = 8
 
 
-def check(run: Run) -> None:
+def check(run: Run, *, here: bool = True) -> None:
     """Raise `UsageError` for what only this machine or the installed models and methods can tell, before any
-    data is read: the device, its precision, the names of the model's options and of knobs."""
-    device = choose_device(run.device)
-    if run.precision == "bf16" and not _has_bf16(device):
-        raise UsageError(f"precision=bf16: {device} has no bf16 arithmetic; allowed here are fp32, fp64")
-    if run.executor == "pool" and device.type != "cpu":
-        raise UsageError(f"executor=pool: its processes train on a CPU, not on {device}; use executor=stack")
+    data is read: the device and its precision (where the run trains ``here``), the names of the model's
+    options and of knobs."""
+    if here:
+        _check_device(run)
     models.check(run.model)
     methods = {method.knob: method for method in all_methods().values()}
     for name, value in run.method.knobs.items():
@@ -40,6 +38,14 @@ def check(run: Run) -> None:
         allowed = Between(methods[name].low, methods[name].high)
         if value not in allowed:
             raise UsageError(f"method.knobs.{name}={value:g}: allowed is a number {allowed}")
+
+
+def _check_device(run: Run) -> None:
+    device = choose_device(run.device)
+    if run.precision == "bf16" and not _has_bf16(device):
+        raise UsageError(f"precision=bf16: {device} has no bf16 arithmetic; allowed here are fp32, fp64")
+    if run.executor == "pool" and device.type != "cpu":
+        raise UsageError(f"executor=pool: its processes train on a CPU, not on {device}; use executor=stack")
 
 
 def choose_device(name: str) -> torch.device:
@@ -125,8 +131,19 @@ class Planned:
         return f"{len(self.jobs)} x {first.data.name} {first.model_name} {first.method_name}"
 
 
-def plan(jobs: Sequence[Job], cores: int | None = None) -> list[Planned]:
-    """Which jobs train together, and how; ``cores`` are as many as torch uses here unless given.
+@dataclass(frozen=True)
+class Node:
+    """A machine elsewhere that is to train one stack: its device, the threads it may use, and who sends the
+    stack there."""
+
+    device: torch.device
+    threads: int
+    executor: str
+
+
+def plan(jobs: Sequence[Job], cores: int | None = None, node: Node | None = None) -> list[Planned]:
+    """Which jobs train together, and how: on this machine, of whose ``cores`` as many are used as torch does
+    unless given, or each stack on a ``node`` of its own.
 
     A stack that an earlier command planned and did not finish stays as it was, so that what is kept of it
     fits and the numbers come out as if nothing had happened.
@@ -135,25 +152,25 @@ def plan(jobs: Sequence[Job], cores: int | None = None) -> list[Planned]:
     for job in jobs:
         groups.setdefault((job.run.results_dir, job.run.device, job.run.executor), []).append(job)
     cores = cores or torch.get_num_threads()
-    return [planned for group in groups.values() for planned in _plan(group, cores)]
+    return [planned for group in groups.values() for planned in _plan(group, cores, node)]
 
 
-def _plan(group: list[Job], cores: int) -> list[Planned]:
+def _plan(group: list[Job], cores: int, node: Node | None) -> list[Planned]:
     """A CPU gets a pool wherever more than one stack is to be made: a process a core beats two threads on one
     stack, for MLPs and convolutions (results/benchmarks/sweep.md)."""
     first = group[0].run
-    device, waiting = choose_device(first.device), {job.run_id: job for job in group}
-    spread = device.type == "cpu" and first.executor != "stack"
+    device, waiting = node.device if node else choose_device(first.device), {job.run_id: job for job in group}
+    spread = device.type == "cpu" and first.executor != "stack" and not node
     before = []
     for kept in checkpoint.kept_plans(first.results_dir):
         if all(run_id in waiting for run_id in kept.runs):
             before.append((tuple(waiting.pop(run_id) for run_id in kept.runs), kept.threads))
     parts = stacks(list(waiting.values()), device, cores if spread else 1)
     count = len(before) + len(parts)
-    executor = first.executor
+    executor = node.executor if node else first.executor
     if executor == "auto":
         executor = "pool" if spread and count > 1 else "stack"
-    threads = max(cores // count, 1) if executor == "pool" else cores
+    threads = node.threads if node else max(cores // count, 1) if executor == "pool" else cores
     chosen = [*before, *((tuple(part), threads) for part in parts)]
     return [Planned(members, device, executor, number) for members, number in chosen]
 

@@ -5,10 +5,12 @@ that another process holds, unless it is to ``wait`` for them.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
 
 from lsbench import checkpoint, runs
-from lsbench.executors import local, pool, training
+from lsbench.executors import local, pool, slurm, training
 from lsbench.plan import Job, Planned, plan
 from lsbench.progress import Board
 
@@ -18,19 +20,25 @@ Executor = Callable[..., list[Planned]]
 EXECUTORS: dict[str, Executor] = {"stack": local.run, "pool": pool.run}
 
 
-def execute(jobs: Sequence[Job]) -> None:
-    """Train every run that is not stored yet and store it; equal jobs train once.
+def execute(jobs: Sequence[Job], cluster: Mapping[str, Any] | None = None) -> None:
+    """Train every run that is not stored yet and store it; equal jobs train once. ``cluster`` holds what to
+    ask of Slurm, where that is to train them.
 
     A run that fails is stored as failed, and the others go on. Raises `StorageError` before any training
     where results cannot be written.
     """
-    planned = plan(pending(jobs))
+    executors, node = EXECUTORS, None
+    if cluster is not None:
+        executors, node = {"slurm": partial(slurm.run, resources=cluster)}, slurm.node(cluster)
+    for results_dir in {job.run.results_dir for job in jobs}:
+        training.settle(results_dir)
+    planned = plan(pending(jobs), node=node)
     for results_dir in {stack.results_dir for stack in planned}:
         runs.check_writable(results_dir)
     for stack in planned:
         checkpoint.keep_plan(stack.results_dir, stack.kept)
     with Board(sum(len(stack.jobs) for stack in planned), sum(stack.epochs for stack in planned)) as board:
-        for name, run in EXECUTORS.items():
+        for name, run in executors.items():
             group = [stack for stack in planned if stack.executor == name]
             if group and (busy := run(group, board, wait=False)):
                 log.info("waiting for another process that trains %s", ", ".join(map(str, busy)))
@@ -39,8 +47,6 @@ def execute(jobs: Sequence[Job]) -> None:
 
 def pending(jobs: Sequence[Job]) -> list[Job]:
     """The jobs whose runs are not stored, each once."""
-    for results_dir in {job.run.results_dir for job in jobs}:
-        training.settle(results_dir)
     wanted = {(job.run.results_dir, job.run_id): job for job in jobs}
     left = [job for place, job in wanted.items() if not runs.is_finished(runs.read(*place))]
     if len(left) < len(wanted):

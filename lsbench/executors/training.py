@@ -36,7 +36,7 @@ def train(planned: Planned, board: Board, *, wait: bool) -> bool:
         with signals.held():
             outcomes = _outcomes(planned, board)
             if outcomes:
-                _store(planned, outcomes)
+                _store(planned, outcomes, device_name(planned.device))
                 board.stored(len(outcomes), sum(outcome.status != "done" for outcome in outcomes))
     if not outcomes:
         for half in divide(planned):
@@ -47,7 +47,7 @@ def train(planned: Planned, board: Board, *, wait: bool) -> bool:
 def fail(planned: Planned, reason: str) -> None:
     """Store what is not stored of a stack as failed: its process was lost."""
     with locked(planned.folder):
-        _store(planned, [Outcome("failed", {}, error=reason)] * len(planned.jobs))
+        _store(planned, [Outcome("failed", {}, error=reason)] * len(planned.jobs), str(planned.device))
 
 
 def divide(planned: Planned) -> tuple[Planned, Planned]:
@@ -76,13 +76,13 @@ def _is_stored(planned: Planned) -> bool:
     return all(runs.is_finished(runs.read(planned.results_dir, job.run_id)) for job in planned.jobs)
 
 
-def _store(planned: Planned, outcomes: Sequence[Outcome]) -> None:
+def _store(planned: Planned, outcomes: Sequence[Outcome], device: str) -> None:
     """Write every member's run, then bring them in at one stroke: a stack that is cut off here is either
     trained to its end again from its last state, or all there."""
-    part, name = planned.folder / "rows.part", device_name(planned.device)
+    part = planned.folder / "rows.part"
     shutil.rmtree(part, ignore_errors=True)
     for job, outcome in zip(planned.jobs, outcomes, strict=True):
-        runs.write(part, job.run, job.splits.sha256, outcome, name)
+        runs.write(part, job.run, job.splits.sha256, outcome, device)
     part.replace(planned.folder / "rows")
     _settle(planned.folder, planned.results_dir)
 

@@ -1,0 +1,117 @@
+"""The executor `slurm`: a Slurm job a stack, sent through submitit; this process waits for their rows.
+
+The jobs and this process share the results folder, and see the data under the same path.
+"""
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lsbench import runs
+from lsbench.config import Run
+from lsbench.executors import training
+from lsbench.plan import Node, Planned, choose_device, with_data
+from lsbench.progress import Board
+from lsbench.terms import UsageError
+
+log = logging.getLogger(__name__)
+
+SECONDS_BETWEEN_LOOKS = 1.0
+# These are submitit's for every kind of cluster; the others it takes with slurm_ before their names.
+GENERAL = ("timeout_min", "mem_gb", "cpus_per_task", "gpus_per_node")
+
+
+class Training:
+    """What a Slurm job does. submitit pickles it, and calls ``checkpoint`` when Slurm wants the node back or
+    the time is up: the job is queued again and goes on from the state that was kept last."""
+
+    def __call__(self, configs: Sequence[Run], threads: int) -> None:
+        torch.set_num_threads(threads)
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+        jobs = tuple(with_data(configs))
+        planned = Planned(jobs, choose_device(jobs[0].run.device), "slurm", threads)
+        with Board(len(jobs), planned.epochs) as board:
+            training.train(planned, board, wait=True)
+
+    def checkpoint(self, *arguments: Any) -> Any:
+        from submitit.helpers import DelayedSubmission
+
+        return DelayedSubmission(self, *arguments)
+
+
+def node(resources: Mapping[str, Any]) -> Node:
+    """The machine that ``resources``, the launcher's settings, ask for."""
+    device = torch.device("cuda" if resources.get("gpus_per_node") else "cpu")
+    return Node(device, resources.get("cpus_per_task") or 1, "slurm")
+
+
+def run(
+    stacks: Sequence[Planned], board: Board, *, wait: bool, resources: Mapping[str, Any]
+) -> list[Planned]:
+    """Send each of ``stacks`` as one job of an array and wait for them; a job that is lost takes only its own
+    stack with it. The jobs are cancelled where this process is stopped.
+
+    Raises `UsageError` where submitit or Slurm is not there, or refuses ``resources``.
+    """
+    jobs = _submit(stacks, resources)
+    log.info("%d stacks, a Slurm job each: %s", len(jobs), ", ".join(job.job_id for job in jobs))
+    waiting = dict(zip(jobs, stacks, strict=True))
+    try:
+        while waiting:
+            for job in [job for job in waiting if job.done()]:
+                _finish(job, waiting.pop(job), board)
+            time.sleep(SECONDS_BETWEEN_LOOKS if waiting else 0)
+    finally:
+        for job in waiting:
+            job.cancel(check=False)
+    return []
+
+
+def _submit(stacks: Sequence[Planned], resources: Mapping[str, Any]) -> list[Any]:
+    try:
+        import submitit
+        from submitit.core.utils import FailedJobError
+    except ModuleNotFoundError:
+        raise UsageError(
+            "hydra.launcher.cluster=slurm: pip install 'lsbench[slurm]' brings submitit"
+        ) from None
+    given = {name: value for name, value in resources.items() if value is not None}
+    further = given.pop("additional_parameters", {})
+    names = {name: name if name in GENERAL else f"slurm_{name}" for name in given}
+    logs = Path(stacks[0].results_dir).absolute() / "hydra" / "slurm"
+    try:
+        executor = submitit.AutoExecutor(logs, cluster="slurm")
+        executor.update_parameters(
+            name="lsbench",
+            **{names[name]: value for name, value in given.items()},
+            **({"slurm_additional_parameters": dict(further)} if further else {}),
+        )
+        configs = [[_anywhere(job.run) for job in planned.jobs] for planned in stacks]
+        return list(executor.map_array(Training(), configs, [planned.threads for planned in stacks]))
+    except (RuntimeError, FailedJobError, ValueError, TypeError, NameError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UsageError(f"hydra.launcher.cluster=slurm: {reason}") from error
+
+
+def _anywhere(run: Run) -> Run:
+    """``run`` with paths that hold in any folder."""
+    root = run.data.root and str(Path(run.data.root).absolute())
+    return replace(run, results_dir=str(Path(run.results_dir).absolute()), data=replace(run.data, root=root))
+
+
+def _finish(job: Any, planned: Planned, board: Board) -> None:
+    """Take note of an ended job. What it did not store is stored as failed, with what Slurm says of it."""
+    training.settle(planned.results_dir)
+    if error := job.exception():
+        last = str(error).strip().splitlines()[-1] if job.paths.result_pickle.exists() else ""
+        reason = f"Slurm job {job.job_id} ended as {job.state} {last}".strip()
+        log.warning("%s: %s; its log: %s", planned, reason, job.paths.stderr)
+        training.fail(planned, reason)
+    records = [runs.read(planned.results_dir, member.run_id) for member in planned.jobs]
+    board.resume(planned.epochs)
+    board.stored(len(records), sum(record is None or record["status"] != "done" for record in records))
