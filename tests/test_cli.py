@@ -195,13 +195,29 @@ def test_a_grid_under_the_same_name_replaces_the_list_and_uses_the_runs(call, tm
     assert len(list((tmp_path / "results" / "runs").iterdir())) == 3
 
 
-@pytest.mark.parametrize("launcher", ["basic", "joblib"])
+@pytest.mark.parametrize("launcher", ["basic", "joblib", "submitit_local"])
 def test_other_launchers_write_the_same_report(launcher, call, tmp_path):
-    if launcher == "joblib":
-        pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="needs hydra-joblib-launcher")
+    if launcher != "basic":
+        needs_plugin(launcher)
     code, out, _ = call("train", "-m", f"hydra/launcher={launcher}", "alpha=0,0.1", "epochs=1")
     assert code == 0 and "2 of 2 runs done" in out
     assert set(pd.read_csv(tmp_path / "results" / "sweep-mnist5k-mlp" / "runs.csv")["alpha"]) == {0, 0.1}
+
+
+def test_ray_writes_the_same_report(shell, tmp_path):
+    """In a process of its own, since Ray stays up as long as the one that starts it; 20 to 40 s."""
+    needs_plugin("ray")
+    quiet = {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}  # else it writes to the home folder
+    done = shell("train", "-m", "hydra/launcher=ray", "alpha=0,0.1", "epochs=1", **quiet)
+    assert done.returncode == 0, done.stderr
+    assert "2 of 2 runs done" in done.stdout
+    assert set(pd.read_csv(tmp_path / "results" / "sweep-mnist5k-mlp" / "runs.csv")["alpha"]) == {0, 0.1}
+
+
+def needs_plugin(launcher):
+    """Skip where the package that brings Hydra's ``launcher`` is absent."""
+    plugin = f"hydra-{launcher.partition('_')[0]}-launcher"
+    pytest.importorskip(f"hydra_plugins.{plugin.replace('-', '_')}", reason=f"needs {plugin}")
 
 
 def test_a_sweep_with_a_diverged_run_is_exit_1_and_reports_it(call, tmp_path):
