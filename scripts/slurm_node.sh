@@ -44,7 +44,7 @@ write_configuration() {
     # - linuxproc, task/none, jobacct_gather/none: a container has no cgroups to give away.
     # - config_overrides: the node is what this file says, whatever slurmd counts in a container.
     # - cred_expire: a requeued job may start again after 5 s instead of 120.
-    # - KillWait: a job that is cancelled or out of time gets 5 s between SIGTERM and SIGKILL.
+    # - KillWait: a job that is cancelled or out of time gets 2 s between SIGTERM and SIGKILL.
     # - MinJobAge: slurmctld remembers finished jobs for an hour; there is no database to ask.
     # - urgent: its jobs push those of main back into the queue, after the signal that submitit waits for.
     cat >"$dir/slurm.conf" <<CONF
@@ -74,7 +74,7 @@ PropagateResourceLimits=NONE
 MailProg=/bin/true
 MpiDefault=none
 ReturnToService=2
-KillWait=5
+KillWait=2
 MinJobAge=3600
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
