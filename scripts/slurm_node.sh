@@ -13,7 +13,7 @@ say() { echo "slurm_node: $*" >&2; }
 die() { say "$@"; exit 1; }
 
 install_slurm() {
-    if command -v slurmctld slurmd munged sbatch srun >/dev/null; then return; fi
+    if type -P slurmctld slurmd munged sbatch srun >/dev/null; then return; fi
     if ! command -v apt-get >/dev/null; then die "Slurm is not installed, and there is no apt-get here"; fi
     if [ "$(id -u)" != 0 ]; then die "Slurm is not installed, and only root can install it"; fi
     say "installing Slurm from Debian's packages"
@@ -170,11 +170,11 @@ stop() {
         if ! running "$name"; then continue; fi
         local pid deadline=$((SECONDS + 10))
         pid=$(<"$dir/$name.pid")
-        kill "$pid"
+        kill "$pid" || true
         while running "$name"; do
             if [ $SECONDS -ge $deadline ]; then
                 say "$name ($pid) does not end; killing it"
-                kill -9 "$pid"
+                kill -9 "$pid" || true
                 break
             fi
             sleep 0.1
