@@ -7,6 +7,7 @@
 # Everything it writes lies in DIR: keys, sockets, configuration, state, logs. `start` makes a new DIR where none
 # is given; `stop` then finds it through SLURM_CONF. Installing needs root and apt-get, starting needs neither.
 # A second `start` of a node that runs only prints its environment. Any number of nodes can run side by side.
+# Partitions: main, and urgent, whose jobs preempt those of main. No GPUs; memory is not handed out.
 set -euo pipefail
 
 say() { echo "slurm_node: $*" >&2; }
