@@ -23,6 +23,7 @@ RESULT_VERSION = 1
 RESERVED = ("runs", "hydra")  # folders of results_dir that are no sweep's
 METHOD_KNOBS = ("dropout", "augment", "weight_decay")
 EXECUTORS = ("auto", "stack", "pool")
+KNOBS = ("alpha", "lr", *METHOD_KNOBS, "label_noise")
 UNUSED = {"sgd": ("beta1", "beta2", "eps"), "adamw": ("momentum", "nesterov")}
 
 
@@ -170,8 +171,7 @@ class Run(Ranged):
     @property
     def knobs(self) -> dict[str, float]:
         """The numbers that may differ between the members of a stack, seed apart."""
-        own = ("alpha", "lr", *METHOD_KNOBS, "label_noise")
-        return {name: getattr(self, name) for name in own} | self.method.knobs
+        return {name: getattr(self, name) for name in KNOBS} | self.method.knobs
 
     @property
     def method_name(self) -> str:
@@ -237,11 +237,11 @@ def to_run(composed: DictConfig) -> Run:
 
     Raises `UsageError` for a value out of its range, and omegaconf's own errors for one of the wrong type.
     """
-    task = copy.deepcopy(composed)
+    task = copy.copy(composed)
     with open_dict(task):
-        task.pop("hydra", None)
+        task.pop("hydra", None)  # before the deep copy, for it is the most of it
     try:
-        return cast(Run, OmegaConf.to_object(task))
+        return cast(Run, OmegaConf.to_object(copy.deepcopy(task)))
     except FrozenInstanceError as error:  # a key that was added with + and that no dataclass has
         raise UsageError(f"{str(error).rpartition(' ')[2].strip(chr(39))}: no such setting") from None
 

@@ -3,13 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import to_absolute_path
 
-from lsbench import plan, runs
+from lsbench import runs
 from lsbench.config import Run
 from lsbench.report import terminal
+
+if TYPE_CHECKING:
+    from lsbench import plan
 
 
 @dataclass
@@ -18,14 +22,14 @@ class Multirun:
 
     command: str = ""
     members: dict[tuple[str, str], dict[str, None]] = field(default_factory=dict)
-    jobs: dict[int, plan.Job] = field(default_factory=dict)
+    jobs: dict[int, "plan.Job"] = field(default_factory=dict)
     error: Exception | None = None
 
     def start(self, command: str) -> None:
         """Forget the multirun before this one."""
         vars(self).update(vars(Multirun(command)))
 
-    def add(self, jobs: Sequence[plan.Job]) -> None:
+    def add(self, jobs: "Sequence[plan.Job]") -> None:
         for job in jobs:
             place = str(Path(job.run.results_dir).absolute())
             self.members.setdefault((place, job.run.name), {})[job.run_id] = None

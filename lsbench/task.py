@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import redirect_stderr, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 from unittest.mock import patch
 
 import hydra
@@ -15,10 +16,13 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from lsbench import conf_dir, config, executors, launcher, plan, runs
+from lsbench import conf_dir, config, plugins, runs
 from lsbench.multirun import MULTIRUN, located
 from lsbench.report import terminal
 from lsbench.terms import LsbenchError, UsageError
+
+if TYPE_CHECKING:
+    from lsbench import plan
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +32,7 @@ def main(command: str, arguments: Sequence[str]) -> int:
 
     Whatever ends a multirun, its reports are written from the runs that are stored.
     """
-    launcher.register()
+    plugins.register()
     MULTIRUN.start(command)
     argv = ["lsbench", *_in_order(arguments)]
     start = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")(task)
@@ -36,8 +40,6 @@ def main(command: str, arguments: Sequence[str]) -> int:
         # Hydra reads sys.argv, and raises what goes wrong only where this variable is set.
         with patch.object(sys, "argv", argv), patch.dict(os.environ, HYDRA_FULL_ERROR="1"):
             start()
-    except launcher.Refused as refused:
-        raise refused.error from None
     except BaseException:
         with suppress(LsbenchError):
             MULTIRUN.salvage()
@@ -89,7 +91,9 @@ def task(composed: DictConfig) -> float:
     return float(record["select_nll"]) if record["status"] == "done" else float("inf")
 
 
-def _train(composed: DictConfig) -> plan.Job:
+def _train(composed: DictConfig) -> "plan.Job":
+    from lsbench import plan
+
     run = located(config.to_run(composed))
     plan.check(run)
     [job] = plan.with_data([run])

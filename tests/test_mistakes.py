@@ -10,9 +10,9 @@ from lsbench.terms import did_you_mean
 
 @pytest.fixture(autouse=True)
 def _schema():
-    from lsbench import launcher
+    from lsbench import plugins
 
-    launcher.register()
+    plugins.register()
 
 
 def raised(action):
