@@ -2,15 +2,15 @@
 
 Hydra takes 0.1 s of CPU time to compose a job. Jobs whose overrides differ in nothing but the numbers given
 to knobs have configurations that differ there and where Hydra notes the overrides; so the first of them is
-composed, and the others are copies with those places set (6 ms).
+composed, and the others are copies with those places set (3 ms).
 """
 
-import copy
 from collections.abc import Sequence
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from hydra._internal.config_loader_impl import get_overrides_dirname
+from hydra.conf import HydraConf
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -82,7 +82,7 @@ def _is_number_for_knob(override: Override) -> bool:
 def _copy(model: DictConfig, overrides: Sequence[Override]) -> DictConfig | None:
     """``model`` with the knobs of ``overrides``; None for a number of the wrong type, about which Hydra shall
     complain."""
-    job = copy.deepcopy(model)
+    job = config.duplicate(model)
     try:
         for override in overrides:
             if _is_number_for_knob(override):
@@ -119,7 +119,7 @@ def check(jobs: Sequence[DictConfig]) -> "list[plan.Job]":
 def _checked(job: DictConfig) -> config.Run:
     from lsbench import plan
 
-    HydraConfig.instance().set_config(job)  # for settings that ask Hydra, as run_job sets it
+    HydraConfig.instance().cfg = cast(HydraConf, job)  # for settings that ask Hydra; run_job's way takes a copy
     try:
         run = config.to_run(job)
         plan.check(run)
