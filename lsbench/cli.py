@@ -30,7 +30,8 @@ Commands:
   data      list | where | verify | fetch
 
   lsbench train --help lists the settings; every Hydra flag works after train and compare, such as
-  --cfg job or --config-dir DIR. lsbench --version tells which lsbench this is.
+  --cfg job or --config-dir DIR; --dry-run shows what would be trained.
+  lsbench --version tells which lsbench this is.
 
 Exit codes: 0 all done, 1 some run failed or diverged, 2 usage, 3 data, 4 storage, 130 interrupted,
 143 terminated.

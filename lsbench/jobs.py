@@ -119,10 +119,10 @@ def check(jobs: Sequence[DictConfig]) -> "list[plan.Job]":
 def _checked(job: DictConfig) -> config.Run:
     from lsbench import plan
 
-    HydraConfig.instance().cfg = cast(HydraConf, job)  # for settings that ask Hydra; run_job's way takes a copy
+    HydraConfig.instance().cfg = cast(HydraConf, job)  # for settings that ask Hydra; run_job takes a copy
     try:
         run = config.to_run(job)
-        plan.check(run)
+        plan.check(run, here=OmegaConf.select(job, "hydra.launcher.cluster", default="local") == "local")
     except UsageError as error:
         raise UsageError(f"job {job.hydra.job.num} ({job.hydra.job.override_dirname}): {error}") from None
     return run

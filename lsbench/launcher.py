@@ -1,6 +1,8 @@
 """The Hydra launcher `stacked`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from hydra.core.utils import JobReturn, configure_log, run_job, setup_globals
 from hydra.plugins.launcher import Launcher
@@ -9,11 +11,37 @@ from omegaconf import DictConfig
 
 from lsbench import jobs
 from lsbench.multirun import MULTIRUN
+from lsbench.terms import UsageError
+
+CLUSTERS = ("local", "slurm")
+
+
+@dataclass
+class StackedConf:
+    """The settings under hydra.launcher: where stacks train, and what each asks of Slurm (see sbatch)."""
+
+    _target_: str = "hydra_plugins.lsbench.StackedLauncher"
+    cluster: str = "local"
+    timeout_min: int = 60
+    cpus_per_task: int | None = None
+    gpus_per_node: int | None = None
+    mem_gb: int | None = None
+    partition: str | None = None
+    account: str | None = None
+    qos: str | None = None
+    constraint: str | None = None
+    array_parallelism: int = 256
+    max_num_timeout: int = 10
+    additional_parameters: dict[str, Any] = field(default_factory=dict)
 
 
 class StackedLauncher(Launcher):
     """Trains all jobs of a launch as stacks, then completes each job through Hydra's own `run_job`, so that
     output folders, callbacks and job returns are as with any launcher."""
+
+    def __init__(self, cluster: str = "local", **resources: Any) -> None:
+        self.cluster = cluster
+        self.resources: Mapping[str, Any] | None = resources if cluster == "slurm" else None
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         self.hydra_context = hydra_context
@@ -31,15 +59,22 @@ class StackedLauncher(Launcher):
         composed = jobs.compose(loader, self.config, job_overrides, initial_job_idx)
         if jobs.are_runs(composed):
             self._train(composed, initial_job_idx)
-        return [self._complete(job) for job in composed]
+        return [] if MULTIRUN.dry_run else [self._complete(job) for job in composed]
 
     def _train(self, composed: Sequence[DictConfig], first: int) -> None:
-        from lsbench import executors
-
+        if self.cluster not in CLUSTERS:
+            raise UsageError(f"hydra.launcher.cluster={self.cluster}: allowed is local or slurm")
         checked = jobs.check(composed)
+        if MULTIRUN.dry_run:
+            from lsbench.executors.preview import preview
+
+            print(preview(checked, self.resources))
+            return
+        from lsbench.executors import execute
+
         MULTIRUN.add(checked)
         MULTIRUN.write()
-        executors.execute(checked)
+        execute(checked, self.resources)
         MULTIRUN.jobs = dict(enumerate(checked, first))
 
     def _complete(self, composed: DictConfig) -> JobReturn:

@@ -18,16 +18,18 @@ if TYPE_CHECKING:
 
 @dataclass
 class Multirun:
-    """Its command, the runs of each report, the jobs that are trained by number, and what went wrong."""
+    """Its command, and whether that is only to be planned; the runs of each report, the jobs that are trained
+    by number, and what went wrong."""
 
     command: str = ""
+    dry_run: bool = False
     members: dict[tuple[str, str], dict[str, None]] = field(default_factory=dict)
     jobs: dict[int, "plan.Job"] = field(default_factory=dict)
     error: Exception | None = None
 
-    def start(self, command: str) -> None:
+    def start(self, command: str, dry_run: bool) -> None:
         """Forget the multirun before this one."""
-        vars(self).update(vars(Multirun(command)))
+        vars(self).update(vars(Multirun(command, dry_run)))
 
     def add(self, jobs: "Sequence[plan.Job]") -> None:
         for job in jobs:
@@ -36,7 +38,7 @@ class Multirun:
 
     def write(self) -> None:
         """Keep each report's list of runs, so that it can be built whatever becomes of this process."""
-        for (results_dir, name), ids in self.members.items():
+        for (results_dir, name), ids in self.members.items() if not self.dry_run else ():
             runs.write_sweep(results_dir, runs.Sweep(name, self.command, tuple(ids)))
 
     def report(self) -> int:

@@ -8,7 +8,7 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
 
 from lsbench import config
-from lsbench.launcher import StackedLauncher
+from lsbench.launcher import StackedConf, StackedLauncher
 
 HOME = "hydra_plugins.lsbench"
 
@@ -33,6 +33,6 @@ def register() -> None:
         setattr(home, plugin.__name__, plugin)
         found.register(plugin)
     store = ConfigStore.instance().store
-    store("stacked", {"_target_": f"{HOME}.StackedLauncher"}, group="hydra/launcher", provider="lsbench")
+    store("stacked", StackedConf, group="hydra/launcher", provider="lsbench")
     grid = sweeper.BasicSweeperConf(_target_=f"{HOME}.GridSweeper")
     store("grid", grid, group="hydra/sweeper", provider="lsbench")

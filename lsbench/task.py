@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import redirect_stderr, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 from unittest.mock import patch
 
@@ -26,14 +27,27 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+DRY_RUN = "--dry-run"
+# Hydra's folders go where they are soon gone, and every job through the launcher that plans.
+DRY_OVERRIDES = ("hydra.run.dir={}", "hydra.sweep.dir={}", "hydra/launcher=stacked", "hydra/sweeper=grid")
+
 
 def main(command: str, arguments: Sequence[str]) -> int:
     """Hand ``arguments`` to Hydra as those of ``command`` and return the exit code.
 
-    Whatever ends a multirun, its reports are written from the runs that are stored.
+    Whatever ends a multirun, its reports are written from the runs that are stored. With ``--dry-run`` the
+    plan is printed, and nothing is trained or written.
     """
     plugins.register()
-    MULTIRUN.start(command)
+    MULTIRUN.start(command, DRY_RUN in arguments)
+    with TemporaryDirectory() as nowhere:
+        if MULTIRUN.dry_run:
+            kept = [argument for argument in arguments if argument != DRY_RUN]
+            arguments = [*kept, *(override.format(nowhere) for override in DRY_OVERRIDES)]
+        return _start(arguments)
+
+
+def _start(arguments: Sequence[str]) -> int:
     argv = ["lsbench", *_in_order(arguments)]
     start = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")(task)
     try:
@@ -41,10 +55,12 @@ def main(command: str, arguments: Sequence[str]) -> int:
         with patch.object(sys, "argv", argv), patch.dict(os.environ, HYDRA_FULL_ERROR="1"):
             start()
     except BaseException:
+        if MULTIRUN.dry_run:
+            raise
         with suppress(LsbenchError):
             MULTIRUN.salvage()
         raise
-    code = MULTIRUN.report()
+    code = 0 if MULTIRUN.dry_run else MULTIRUN.report()
     if MULTIRUN.error:
         raise MULTIRUN.error
     return code
@@ -77,6 +93,8 @@ def task(composed: DictConfig) -> float:
         job = MULTIRUN.jobs.get(HydraConfig.get().job.num) if multirun else None
         if job is None:
             job = _train(composed)
+            if MULTIRUN.dry_run:
+                return float("inf")
             MULTIRUN.add([job] if multirun else [])
         run = located(job.run)
         record = runs.read(run.results_dir, job.run_id)
@@ -93,11 +111,16 @@ def task(composed: DictConfig) -> float:
 
 def _train(composed: DictConfig) -> "plan.Job":
     from lsbench import plan
+    from lsbench.executors import execute
+    from lsbench.executors.preview import preview
 
     run = located(config.to_run(composed))
     plan.check(run)
     [job] = plan.with_data([run])
-    executors.execute([job])
+    if MULTIRUN.dry_run:
+        print(preview([job]))
+    else:
+        execute([job])
     return job
 
 

@@ -32,7 +32,10 @@ def execute(jobs: Sequence[Job], cluster: Mapping[str, Any] | None = None) -> No
         executors, node = {"slurm": partial(slurm.run, resources=cluster)}, slurm.node(cluster)
     for results_dir in {job.run.results_dir for job in jobs}:
         training.settle(results_dir)
-    planned = plan(pending(jobs), node=node)
+    left, asked = pending(jobs), len({(job.run.results_dir, job.run_id) for job in jobs})
+    if len(left) < asked:
+        log.info("%d of %d runs are stored already", asked - len(left), asked)
+    planned = plan(left, node=node)
     for results_dir in {stack.results_dir for stack in planned}:
         runs.check_writable(results_dir)
     for stack in planned:
@@ -48,7 +51,4 @@ def execute(jobs: Sequence[Job], cluster: Mapping[str, Any] | None = None) -> No
 def pending(jobs: Sequence[Job]) -> list[Job]:
     """The jobs whose runs are not stored, each once."""
     wanted = {(job.run.results_dir, job.run_id): job for job in jobs}
-    left = [job for place, job in wanted.items() if not runs.is_finished(runs.read(*place))]
-    if len(left) < len(wanted):
-        log.info("%d of %d runs are stored already", len(wanted) - len(left), len(wanted))
-    return left
+    return [job for place, job in wanted.items() if not runs.is_finished(runs.read(*place))]

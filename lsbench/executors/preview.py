@@ -1,49 +1,54 @@
-"""What `--dry-run` shows: the stacks that would be trained, what is stored already, and how long it may take."""
+"""What `--dry-run` shows: the stacks that would be trained, what is stored already, how long it may take."""
 
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
 
 import torch
 from tqdm import tqdm
 
 from lsbench import stack
-from lsbench.executors import pending
+from lsbench.executors import pending, slurm
 from lsbench.plan import Job, Planned, plan
 from lsbench.report.comparison import fixed_table
 
+HEADER = ["stacks", "of", "epochs", "executor", "threads", "about"]
 STEPS = 6  # that are timed for an estimate, after one to warm up
 
 
-def preview(jobs: Sequence[Job]) -> str:
-    """The plan for ``jobs`` as a text. A few steps of each kind of stack are taken for the estimate; nothing
-    is stored."""
+def preview(jobs: Sequence[Job], cluster: Mapping[str, Any] | None = None) -> str:
+    """The plan for ``jobs`` as a text. A few steps of each kind of stack are taken for the estimate, which is
+    of this machine and so none of a ``cluster``; nothing is stored."""
     left = pending(jobs)
-    planned = plan(left)
+    planned = plan(left, node=None if cluster is None else slurm.node(cluster))
     places = {(job.run.results_dir, job.run_id) for job in jobs}
     lines = [f"{len(places)} runs: {len(places) - len(left)} stored, {len(left)} to train"]
     if not planned:
         return lines[0]
-    kinds: dict[tuple[object, ...], list[Planned]] = {}
+    kinds: dict[str, list[Planned]] = {}
     for each in planned:
-        kinds.setdefault((str(each), each.epochs, each.executor, each.threads), []).append(each)
-    seconds = {key: estimate(group[0]) for key, group in kinds.items()}
-    header = ["stacks", "of", "epochs", "executor", "threads", "about"]
-    rows = [
-        [
-            f"{len(group)}",
-            f"{each}",
-            f"{epochs // len(each.jobs)}",
-            executor,
-            f"{threads}",
-            _time(seconds[key]),
-        ]
-        for key, group in kinds.items()
-        for each, (_, epochs, executor, threads) in [(group[0], key)]
-    ]
-    lines += ["", fixed_table(header, rows, 110, ["threads", "executor"]), ""]
-    at_once = {"stack": 1, "pool": max(torch.get_num_threads() // planned[0].threads, 1)}
-    total = sum(seconds[key] * len(group) / at_once[group[0].executor] for key, group in kinds.items())
-    return "\n".join([*lines, f"about {_time(total)} in all, from {STEPS} steps of each kind of stack"])
+        kinds.setdefault(f"{each} {each.epochs} {each.executor} {each.threads}", []).append(each)
+    seconds = [math.nan if cluster is not None else estimate(group[0]) for group in kinds.values()]
+    rows = [_row(group, each) for group, each in zip(kinds.values(), seconds, strict=True)]
+    lines += ["", fixed_table(HEADER, rows, 110, ["threads", "executor"])]
+    if cluster is None:
+        total = sum(each * _rounds(group) for group, each in zip(kinds.values(), seconds, strict=True))
+        lines += ["", f"about {_time(total)} in all, from {STEPS} steps of each kind of stack"]
+    return "\n".join(lines)
+
+
+def _row(group: list[Planned], seconds: float) -> list[str]:
+    first = group[0]
+    epochs = first.jobs[0].run.epochs
+    return [f"{len(group)}", f"{first}", f"{epochs}", first.executor, f"{first.threads}", _time(seconds)]
+
+
+def _rounds(group: list[Planned]) -> float:
+    """How many stacks of the group have to wait for each other."""
+    at_once = torch.get_num_threads() // group[0].threads if group[0].executor == "pool" else 1
+    return len(group) / max(at_once, 1)
 
 
 def estimate(planned: Planned) -> float:
@@ -61,10 +66,8 @@ def estimate(planned: Planned) -> float:
     torch.set_num_threads(planned.threads)
     try:
         timed = stack.Stack(runs, planned.jobs[0].splits, planned.device, clock)
-        try:
+        with suppress(_EnoughError):
             timed.train_epoch()
-        except _EnoughError:
-            pass
         step = (moments[-1] - moments[0]) / max(len(moments) - 1, 1)
         timed.between_steps = lambda training: None
         started = time.perf_counter()
@@ -79,4 +82,4 @@ class _EnoughError(Exception):
 
 
 def _time(seconds: float) -> str:
-    return str(tqdm.format_interval(seconds))
+    return "" if math.isnan(seconds) else str(tqdm.format_interval(max(seconds, 1)))
