@@ -5,8 +5,10 @@ The jobs and this process share the results folder, and see the data under the s
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,23 +19,29 @@ from lsbench.config import Run
 from lsbench.executors import training
 from lsbench.plan import Node, Planned, choose_device, with_data
 from lsbench.progress import Board
-from lsbench.terms import UsageError
+from lsbench.terms import DataError, UsageError
 
 log = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_LOOKS = 1.0
+SECONDS_BETWEEN_QUESTIONS = 15.0  # to Slurm itself, whose controller serves everybody
 # These are submitit's for every kind of cluster; the others it takes with slurm_ before their names.
 GENERAL = ("timeout_min", "mem_gb", "cpus_per_task", "gpus_per_node")
+# The states of sacct(1) that are ends; submitit takes a suspended job for an ended one.
+ENDS = "BOOT_FAIL CANCELLED COMPLETED DEADLINE FAILED NODE_FAIL OUT_OF_MEMORY REVOKED TIMEOUT".split()
 
 
 class Training:
     """What a Slurm job does. submitit pickles it, and calls ``checkpoint`` when Slurm wants the node back or
     the time is up: the job is queued again and goes on from the state that was kept last."""
 
-    def __call__(self, configs: Sequence[Run], threads: int) -> None:
+    def __call__(self, configs: Sequence[Run], run_ids: Sequence[str], threads: int) -> None:
+        """Raises `DataError` where the node has other data than the machine that planned the stack."""
         torch.set_num_threads(threads)
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
         jobs = tuple(with_data(configs))
+        if [job.run_id for job in jobs] != list(run_ids):
+            raise DataError(f"{configs[0].data.name}: the node has other data than the machine that planned")
         planned = Planned(jobs, choose_device(jobs[0].run.device), "slurm", threads)
         with Board(len(jobs), planned.epochs) as board:
             training.train(planned, board, wait=True)
@@ -61,10 +69,17 @@ def run(
     jobs = _submit(stacks, resources)
     log.info("%d stacks, a Slurm job each: %s", len(jobs), ", ".join(job.job_id for job in jobs))
     waiting = dict(zip(jobs, stacks, strict=True))
+    asked, said = time.monotonic(), ""
     try:
         while waiting:
-            for job in [job for job in waiting if job.done()]:
+            ask = time.monotonic() - asked > SECONDS_BETWEEN_QUESTIONS
+            asked = time.monotonic() if ask else asked
+            states = {job: _state(job, ask) for job in waiting}
+            for job in [job for job, state in states.items() if state in ENDS]:
                 _finish(job, waiting.pop(job), board)
+            if ask and (counts := _counts(states.values())) != said:
+                log.info("Slurm: %s", counts)
+                said = counts
             time.sleep(SECONDS_BETWEEN_LOOKS if waiting else 0)
     finally:
         for job in waiting:
@@ -72,29 +87,40 @@ def run(
     return []
 
 
+def _state(job: Any, ask: bool) -> str:
+    """What Slurm says of the job, asked anew or as last heard; a job with a result is completed."""
+    if job.paths.result_pickle.exists():
+        return "COMPLETED"
+    state = job.watcher.get_state(job.job_id, mode="force" if ask else "cache")
+    return str(state).split()[0].rstrip("+")
+
+
+def _counts(states: Iterable[str]) -> str:
+    return ", ".join(f"{number} {state}" for state, number in sorted(Counter(states).items()))
+
+
 def _submit(stacks: Sequence[Planned], resources: Mapping[str, Any]) -> list[Any]:
     try:
         import submitit
         from submitit.core.utils import FailedJobError
     except ModuleNotFoundError:
-        raise UsageError(
-            "hydra.launcher.cluster=slurm: pip install 'lsbench[slurm]' brings submitit"
-        ) from None
+        raise UsageError("hydra.launcher.cluster=slurm: needs pip install 'lsbench[slurm]'") from None
     given = {name: value for name, value in resources.items() if value is not None}
-    further = given.pop("additional_parameters", {})
-    names = {name: name if name in GENERAL else f"slurm_{name}" for name in given}
-    logs = Path(stacks[0].results_dir).absolute() / "hydra" / "slurm"
+    retries, further = given.pop("max_num_timeout", 0), given.pop("additional_parameters", {})
+    named = {name if name in GENERAL else f"slurm_{name}": value for name, value in given.items()}
+    # job numbers start again on a new node, so a folder of its own: an old result is none of this job
+    logs = (
+        Path(stacks[0].results_dir).absolute() / "hydra" / "slurm" / f"{datetime.now():%Y-%m-%d-%H-%M-%S-%f}"
+    )
     try:
-        executor = submitit.AutoExecutor(logs, cluster="slurm")
-        executor.update_parameters(
-            name="lsbench",
-            **{names[name]: value for name, value in given.items()},
-            **({"slurm_additional_parameters": dict(further)} if further else {}),
-        )
+        executor = submitit.AutoExecutor(logs, cluster="slurm", slurm_max_num_timeout=retries)
+        executor.update_parameters(name="lsbench", slurm_additional_parameters=dict(further), **named)
         configs = [[_anywhere(job.run) for job in planned.jobs] for planned in stacks]
-        return list(executor.map_array(Training(), configs, [planned.threads for planned in stacks]))
-    except (RuntimeError, FailedJobError, ValueError, TypeError, NameError) as error:
-        reason = str(error).strip().splitlines()[0]
+        ids, threads = [planned.kept.runs for planned in stacks], [planned.threads for planned in stacks]
+        return list(executor.map_array(Training(), configs, ids, threads))
+    except (FailedJobError, RuntimeError, ValueError, NameError) as error:
+        lines = str(error).strip().splitlines()
+        reason = next((line for line in lines if line.startswith("sbatch: error")), lines[0])
         raise UsageError(f"hydra.launcher.cluster=slurm: {reason}") from error
 
 
