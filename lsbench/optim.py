@@ -42,6 +42,7 @@ class Optimizer:
         self.settings = settings
         self.steps = 0
         self.slots: list[Tensors] = [{} for _ in range(2)]
+        self._scratch: Tensor | None = None
         self._decays = bool((weight_decay > 0).any())
 
     def step(self, grads: Mapping[str, Tensor], factor: float) -> None:
@@ -49,10 +50,13 @@ class Optimizer:
         self.steps += 1
         update = self._sgd if self.settings.name == "sgd" else self._adamw
         with torch.no_grad():
+            if self.steps == 1:
+                _lay_out_alike(self.params, grads)
+            [dtype] = {param.dtype for param in self.params.values()}
+            lr, decay = (self.lr * factor).to(dtype), self.weight_decay.to(dtype)
             for name, param in self.params.items():
                 shape = (-1,) + (1,) * (param.ndim - 1)
-                lr = (self.lr * factor).view(shape).to(param.dtype)
-                update(name, param, grads[name], lr, self.weight_decay.view(shape).to(param.dtype))
+                update(name, param, grads[name], lr.view(shape), decay.view(shape))
 
     def _sgd(self, name: str, param: Tensor, grad: Tensor, lr: Tensor, decay: Tensor) -> None:
         if self._decays:
@@ -65,8 +69,16 @@ class Optimizer:
             else:
                 velocities[name].mul_(momentum).add_(grad)
             velocity = velocities[name]
-            grad = grad.add(velocity, alpha=momentum) if self.settings.nesterov else velocity
+            grad = self._sum(grad, velocity, momentum) if self.settings.nesterov else velocity
         param.addcmul_(grad, lr, value=-1)
+
+    def _sum(self, grad: Tensor, velocity: Tensor, momentum: float) -> Tensor:
+        """grad + momentum · velocity, in memory that is kept: on a CPU new memory costs more than the sum."""
+        if self._scratch is None or self._scratch.dtype != grad.dtype:
+            numel = max(param.numel() for param in self.params.values())
+            self._scratch = grad.new_empty(numel)
+        place = self._scratch[: grad.numel()].as_strided(velocity.shape, velocity.stride())
+        return torch.add(grad, velocity, alpha=momentum, out=place)
 
     def _adamw(self, name: str, param: Tensor, grad: Tensor, lr: Tensor, decay: Tensor) -> None:
         beta1, beta2 = self.settings.beta1, self.settings.beta2
@@ -94,3 +106,11 @@ class Optimizer:
             for tensors in (self.params, *self.slots):
                 for tensor in tensors.values():
                     tensor[dead] = 0
+
+
+def _lay_out_alike(params: Mapping[str, Tensor], grads: Mapping[str, Tensor]) -> None:
+    """Keep each parameter in memory as its gradient arrives. A batched matmul gives a weight's gradient
+    transposed, and updates that mix the two orders take four times as long (measured on a CPU)."""
+    for name, param in params.items():
+        if grads[name].stride() != param.stride():
+            param.data = torch.empty_like(grads[name]).copy_(param)
