@@ -31,6 +31,7 @@ class Resident:
         member = [distinct.index(seed) for seed in seeds]
         self.rows = {name: torch.stack([divided[i][name] for i in member]).to(device) for name in SPLIT_NAMES}
         self._mean, self._std = (moment[member].to(device) for moment in self._moments(divided))
+        self._affine: dict[torch.dtype, tuple[Tensor, Tensor]] = {}
 
     def _moments(self, divided: Sequence[dict[str, Tensor]]) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation of each channel over each seed's own train split: float64 [seeds, C].
@@ -47,13 +48,24 @@ class Resident:
 
     def gather(self, rows: Tensor) -> Tensor:
         """The images at ``rows`` [M,B]: uint8 [M,B,C,H,W]."""
-        return self.images[rows]
+        # measured on a CPU: index_select on flat rows is several times faster than images[rows]
+        flat = self.images.flatten(1).index_select(0, rows.flatten())
+        return flat.view(*rows.shape, *self.images.shape[1:])
 
     def normalise(self, images: Tensor, dtype: torch.dtype) -> Tensor:
         """Raw pixel values [M,B,C,H,W] to zero mean and unit deviation over the member's train split."""
-        scale = (1 / self._std).to(dtype)[:, None, :, None, None]
-        offset = (-self._mean / self._std).to(dtype)[:, None, :, None, None]
-        return torch.addcmul(offset, images.to(dtype), scale)
+        scale, offset = self._scale_and_offset(dtype)
+        pixels = images.to(dtype)
+        into = None if pixels is images else pixels  # what a method has mixed is its own
+        return torch.addcmul(offset, pixels, scale, out=into)
+
+    def _scale_and_offset(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """1/std and -mean/std [M,1,C,1,1], kept from step to step."""
+        if dtype not in self._affine:
+            moments = (1 / self._std, -self._mean / self._std)
+            scale, offset = (moment.to(dtype)[:, None, :, None, None] for moment in moments)
+            self._affine[dtype] = scale, offset
+        return self._affine[dtype]
 
 
 def divide(splits: Splits, config: DataConfig, seed: int) -> dict[str, Tensor]:
