@@ -119,7 +119,7 @@ def check(jobs: Sequence[DictConfig]) -> "list[plan.Job]":
 def _checked(job: DictConfig) -> config.Run:
     from lsbench import plan
 
-    HydraConfig.instance().cfg = cast(HydraConf, job)  # for settings that ask Hydra; run_job takes a copy
+    HydraConfig.instance().cfg = cast(HydraConf, job)  # for settings that ask Hydra
     try:
         run = config.to_run(job)
         plan.check(run, here=OmegaConf.select(job, "hydra.launcher.cluster", default="local") == "local")

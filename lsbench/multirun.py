@@ -1,5 +1,6 @@
 """The multirun of this process: which runs belong to which report, and what is trained already."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,13 +20,16 @@ if TYPE_CHECKING:
 @dataclass
 class Multirun:
     """Its command, and whether that is only to be planned; the runs of each report, the jobs that are trained
-    by number, and what went wrong."""
+    by number, what went wrong, the run of this process's latest job, and the file where `GatherRuns` notes
+    those of every process."""
 
     command: str = ""
     dry_run: bool = False
     members: dict[tuple[str, str], dict[str, None]] = field(default_factory=dict)
     jobs: dict[int, "plan.Job"] = field(default_factory=dict)
     error: Exception | None = None
+    latest: tuple[str, str, str] | None = None
+    gathered: Path | None = None
 
     def start(self, command: str, dry_run: bool) -> None:
         """Forget the multirun before this one."""
@@ -33,8 +37,21 @@ class Multirun:
 
     def add(self, jobs: "Sequence[plan.Job]") -> None:
         for job in jobs:
-            place = str(Path(job.run.results_dir).absolute())
-            self.members.setdefault((place, job.run.name), {})[job.run_id] = None
+            self._add(*_place(job.run, job.run_id))
+
+    def completed(self, run: Run, run_id: str) -> None:
+        """Note what this process's latest job was."""
+        self.latest = _place(run, run_id)
+        self._add(*self.latest)
+
+    def _add(self, results_dir: str, name: str, run_id: str) -> None:
+        self.members.setdefault((results_dir, name), {})[run_id] = None
+
+    def gather(self) -> None:
+        """Add the runs of jobs in other processes."""
+        if self.gathered and self.gathered.exists():
+            for line in self.gathered.read_text().splitlines():
+                self._add(*json.loads(line))
 
     def write(self) -> None:
         """Keep each report's list of runs, so that it can be built whatever becomes of this process."""
@@ -43,11 +60,14 @@ class Multirun:
 
     def report(self) -> int:
         """Write and print every report of this multirun; 1 where a run is not done, else 0."""
+        self.gather()
         self.write()
         return self._publish(list(self.members))
 
     def salvage(self) -> None:
         """Write and print the reports that have some run to show, after something ended the multirun."""
+        self.gather()
+        self.write()
         self._publish(
             [place for place, ids in self.members.items() if any(runs.read(place[0], i) for i in ids)]
         )
@@ -57,6 +77,10 @@ class Multirun:
         places = [(Path(results_dir), name) for results_dir, name in members]
         shown = [(p.relative_to(here) if p.is_relative_to(here) else p, name) for p, name in places]
         return max((terminal.publish(results_dir, name) for results_dir, name in shown), default=0)
+
+
+def _place(run: Run, run_id: str) -> tuple[str, str, str]:
+    return str(Path(run.results_dir).absolute()), run.name, run_id
 
 
 MULTIRUN = Multirun()

@@ -220,6 +220,20 @@ def needs_plugin(launcher):
     pytest.importorskip(f"hydra_plugins.{plugin.replace('-', '_')}", reason=f"needs {plugin}")
 
 
+@pytest.mark.filterwarnings("ignore")  # optuna 2, which Hydra's plugin asks for, is old
+@pytest.mark.parametrize("launcher", ["stacked", "joblib"])
+def test_a_search_trains_the_jobs_it_asks_for_at_once_as_one_stack(launcher, call, tmp_path):
+    pytest.importorskip("hydra_plugins.hydra_optuna_sweeper", reason="needs hydra-optuna-sweeper")
+    search = ["hydra/sweeper=optuna", "hydra.sweeper.n_trials=6", "hydra.sweeper.n_jobs=3"]
+    options = [f"hydra/launcher={launcher}", "model.hidden=[4]", "epochs=1", "alpha=interval(0,0.2)"]
+    place = f"results_dir={tmp_path}/results"  # joblib's processes may be another test's, and stand elsewhere
+    code, out, _ = call("train", "-m", *search, *options, place)
+    assert code == 0 and "6 of 6 runs done" in out
+    table = pd.read_csv(tmp_path / "results" / "sweep-mnist5k-mlp" / "runs.csv")
+    assert table["alpha"].nunique() == 6 and table["alpha"].between(0, 0.2).all()
+    assert set(table["stack_size"]) == {3 if launcher == "stacked" else 1}
+
+
 def test_a_sweep_with_a_diverged_run_is_exit_1_and_reports_it(call, tmp_path):
     code, out, _ = call("train", "-m", "lr=0.1,1e9", "epochs=1")
     assert code == 1 and "1 of 2 runs done" in out and "diverged" in out

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lsbench.terms import StorageError
 
@@ -19,29 +19,24 @@ SHORT = {"Δ accuracy, points": "Δ points", "ECE % scaled": "ECE·T", "NLL scal
 
 
 def build(
-    results_dir: Path, name: str, records: Sequence[dict[str, Any]], *, command: str, missing: Sequence[str]
-) -> Path:
-    """Write runs.csv, summary.csv, report.md and figures/ into results_dir/name, and return that folder.
+    folder: Path, runs: "pd.DataFrame", summary: "pd.DataFrame", *, command: str, missing: Sequence[str]
+) -> None:
+    """Write runs.csv, summary.csv, report.md and figures/ into ``folder``, from `aggregate`'s tables.
 
-    ``missing`` names the sweep's runs that have no record. Equal records give equal bytes, whatever their
-    order. Raises `StorageError`, naming the path, where a file cannot be written.
+    ``missing`` names the sweep's runs that have no record. Equal tables give equal bytes. Raises
+    `StorageError`, naming the path, where a file cannot be written.
     """
-    from lsbench.report.aggregate import runs_table, summary_table
     from lsbench.report.figures import alpha_figures
     from lsbench.report.markdown import report
     from lsbench.storage import write_atomically
 
-    runs = runs_table(records)
-    summary = summary_table(runs)
     figures = alpha_figures(summary)
     text = report(runs, summary, command=command, missing=missing, figures=list(figures))
-    folder = results_dir / name
     files = {f"figures/{file}": content for file, content in figures.items()}
     files |= {"runs.csv": to_csv(runs), "summary.csv": to_csv(summary), "report.md": text.encode()}
     for file, content in files.items():
         write_atomically(folder / file, content)
     _remove_stale(folder / "figures", list(figures))
-    return folder
 
 
 def to_csv(frame: "pd.DataFrame") -> bytes:

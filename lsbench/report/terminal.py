@@ -34,10 +34,13 @@ def publish(results_dir: str | Path, name: str) -> int:
     found = {run_id: runs.read(results_dir, run_id) for run_id in sweep.runs}
     records: list[dict[str, Any]] = [record for record in found.values() if record is not None]
     missing = [run_id for run_id, record in found.items() if record is None]
-    folder = report.build(Path(results_dir), name, records, command=sweep.command, missing=missing)
+    table = runs_table(records)
+    summary = summary_table(table)
+    folder = Path(results_dir) / name
+    report.build(folder, table, summary, command=sweep.command, missing=missing)
     done = sum(record["status"] == "done" for record in records)
     if records:
-        print(report.terminal_table(summary_table(runs_table(records))))
+        print(report.terminal_table(summary))
     for record in records:
         if record["status"] != "done":
             print(f"{record['run']}: {record['status']}: {record['error']}")

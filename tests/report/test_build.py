@@ -11,7 +11,9 @@ from lsbench.terms import StorageError
 
 
 def build_here(folder, records, missing=()):
-    return build(folder, "compare", records, command="lsbench compare", missing=missing)
+    runs = runs_table(records)
+    build(folder / "compare", runs, summary_table(runs), command="lsbench compare", missing=missing)
+    return folder / "compare"
 
 
 def contents(folder):

@@ -1,0 +1,29 @@
+"""Which runs the jobs of a multirun were, brought home from whichever process they ran in."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from hydra.core.utils import JobReturn
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig
+
+from lsbench.multirun import MULTIRUN
+
+
+class GatherRuns(Callback):
+    """Launchers take a copy of this to where their jobs run. Each copy adds its jobs to one file, beside
+    multirun.yaml: what a job returns is seen by the sweeper alone.
+    """
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        self.path = Path(config.hydra.sweep.dir).absolute() / "runs.jsonl"
+        self.path.unlink(missing_ok=True)
+        MULTIRUN.gathered = self.path
+
+    def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
+        # a job that went wrong has no run, and one that is no multirun's has no path
+        if MULTIRUN.latest and hasattr(self, "path"):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("a") as file:
+                file.write(json.dumps(MULTIRUN.latest) + "\n")
