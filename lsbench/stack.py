@@ -237,7 +237,7 @@ class Stack:
         self.epoch, self.losses, self.going, self.history, self.seconds = state["position"]
         self.diverged_step = state["diverged_step"]
         for name, tensor in self.params.items():
-            tensor.copy_(state["params"][name])
+            tensor.data = state["params"][name]  # in the layout that training chose
         self.buffers.update(state["buffers"])
         self.optimizer.restore(state["optimizer"])
 
