@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from lsbench.storage import write_atomically
+from lsbench.storage import locked, write_atomically
 from lsbench.terms import StorageError
 
 log = logging.getLogger(__name__)
@@ -44,9 +44,11 @@ def stack_dir(results_dir: str | Path, run_ids: Sequence[str]) -> Path:
 
 
 def keep_plan(results_dir: str | Path, plan: Plan) -> None:
-    """Remember who trains together. Raises `StorageError`."""
-    path = stack_dir(results_dir, plan.runs) / "plan.json"
-    write_atomically(path, (json.dumps(asdict(plan), indent=1) + "\n").encode())
+    """Remember who trains together, unless another process has the stack. Raises `StorageError`."""
+    folder = stack_dir(results_dir, plan.runs)
+    with locked(folder, wait=False) as mine:  # nobody may be removing the folder meanwhile
+        if mine:
+            write_atomically(folder / "plan.json", (json.dumps(asdict(plan), indent=1) + "\n").encode())
 
 
 def kept_plans(results_dir: str | Path) -> list[Plan]:

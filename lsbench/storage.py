@@ -43,7 +43,10 @@ def locked(folder: Path, *, wait: bool = True) -> Iterator[bool]:
     """
     handle = _open(folder)
     try:
-        yield _lock(handle, wait)
+        while (mine := _lock(handle, wait)) and not _is_at(folder, handle):
+            removed, handle = handle, _open(folder)
+            os.close(removed)
+        yield mine
     finally:
         os.close(handle)
 
@@ -56,6 +59,13 @@ def _open(folder: Path) -> int:
                 return os.open(folder, os.O_RDONLY)
     except OSError as error:
         raise StorageError(f"{folder}: cannot be written ({error.strerror or error})") from error
+
+
+def _is_at(folder: Path, handle: int) -> bool:
+    """Whether the folder that is held is the one that others find: who held it before may have removed it."""
+    with suppress(FileNotFoundError):
+        return os.path.samestat(os.fstat(handle), folder.stat())
+    return False
 
 
 def _lock(handle: int, wait: bool) -> bool:

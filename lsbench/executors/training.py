@@ -5,6 +5,7 @@ import math
 import shutil
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -31,6 +32,7 @@ def train(planned: Planned, board: Board, *, wait: bool) -> bool:
         if _is_stored(planned):  # by a process that had it before
             board.resume(planned.epochs)
             board.stored(len(planned.jobs), 0)
+            checkpoint.drop(planned.folder)
             return True
         board.begin(str(planned))
         with signals.held():
@@ -55,7 +57,8 @@ def divide(planned: Planned) -> tuple[Planned, Planned]:
     halves = planned.halves()
     for half in halves:
         checkpoint.keep_plan(half.results_dir, half.kept)
-    checkpoint.drop(planned.folder)
+    with locked(planned.folder):
+        checkpoint.drop(planned.folder)
     return halves
 
 
@@ -65,6 +68,9 @@ def settle(results_dir: str | Path) -> None:
         with locked(staged.parent, wait=False) as mine:
             if mine and staged.exists():
                 _settle(staged.parent, results_dir)
+            elif mine:  # its process was quicker, and the lock has made the folder again
+                with suppress(OSError):
+                    staged.parent.rmdir()
 
 
 def _settle(folder: Path, results_dir: str | Path) -> None:
