@@ -1,0 +1,115 @@
+"""What `bench_sweep.py` leaves: sweep.csv (a figure a row), sweep.json (how it was made), sweep.md to quote."""
+
+import csv
+import json
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+
+from lsbench.runs import provenance
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure: its median, min and max over turns. ``goal`` is a least value, or a greatest one where
+    ``least`` is off; ``ok`` says whether the median reaches it."""
+
+    what: str
+    median: float
+    min: float
+    max: float
+    unit: str
+    model: str = ""
+    way: str = ""
+    threads: int | None = None
+    members: int | None = None
+    goal: float | None = None
+    least: bool = True
+    ok: bool | None = None
+
+    def __post_init__(self) -> None:
+        if self.ok is None and self.goal is not None:
+            met = self.median >= self.goal if self.least else self.median <= self.goal
+            object.__setattr__(self, "ok", met)
+
+
+COLUMNS = ("model", "way", "threads", "members", "what", "median", "min", "max", "unit", "goal", "ok")
+
+
+def spread(values: Sequence[float]) -> dict[str, float]:
+    return {"median": median(values), "min": min(values), "max": max(values)}
+
+
+def write(folder: str, rows: Sequence[Row], command: str) -> None:
+    """Write the three files and print the table."""
+    place = Path(folder)
+    place.mkdir(parents=True, exist_ok=True)
+    made = provenance() | {
+        "command": command,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "cpu": _cpu(),
+        "cores": len(os.sched_getaffinity(0)),
+        "python": platform.python_version(),
+    }
+    with (place / "sweep.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(asdict(row) for row in rows)
+    (place / "sweep.json").write_text(json.dumps(made, indent=1) + "\n")
+    text = _markdown(rows, made)
+    (place / "sweep.md").write_text(text)
+    print(text)
+
+
+def _markdown(rows: Sequence[Row], made: Mapping[str, object]) -> str:
+    """The ratios with their goals, then what they were made from."""
+    judged = [row for row in rows if not row.way]
+    measured = [row for row in rows if row.way]
+    lines = [
+        f"`{made['command']}`, {str(made['date'])[:10]}, {made['cpu']}, {made['cores']} cores, torch "
+        f"{made['torch']}, lsbench {made['lsbench']} at {str(made['git_sha'])[:10]}.",
+        "Medians over interleaved turns, with the least and the greatest.",
+        "",
+        "| figure | measured | goal | met |",
+        "| --- | ---: | ---: | --- |",
+        *(f"| {row.what} | {_shown(row)} | {_goal(row)} | {_met(row)} |" for row in judged),
+        "",
+        "| model | way | threads | members | seconds or % | measured |",
+        "| --- | --- | ---: | ---: | --- | ---: |",
+        *(
+            f"| {row.model} | {row.way} | {row.threads} | {row.members or ''} | {row.what} | {_shown(row)} |"
+            for row in measured
+        ),
+    ]
+    return "\n".join([*lines, ""])
+
+
+def _shown(row: Row) -> str:
+    places = ".2f" if row.unit in ("%", "points") else ".3g"
+    centre, low, high = (f"{value:{places}}" for value in (row.median, row.min, row.max))
+    return f"{centre} {row.unit}" + (f" [{low}, {high}]" if row.min < row.max else "")
+
+
+def _goal(row: Row) -> str:
+    if row.goal is None:
+        return ""
+    if row.unit == "points":
+        return "0 in the interval"
+    return f"{'≥' if row.least else '≤'} {row.goal:g}"
+
+
+def _met(row: Row) -> str:
+    return {None: "", True: "yes", False: "no"}[row.ok]
+
+
+def _cpu() -> str:
+    """The processor's name where the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.partition(": ")[2] for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
