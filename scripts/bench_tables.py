@@ -1,4 +1,4 @@
-"""What `bench_sweep.py` leaves: sweep.csv (a figure a row), sweep.json (how it was made), sweep.md to quote."""
+"""What `bench_sweep.py` leaves: sweep.csv (tidy), sweep.json (how it was made), sweep.md (to be quoted)."""
 
 import csv
 import json
