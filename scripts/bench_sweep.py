@@ -170,7 +170,7 @@ def noise(rows: int) -> Splits:
 
 
 def bench_mlp(repeats: int, quick: bool) -> list[Row]:
-    costs, rows = _bench("mlp", MLP, repeats, rows=640 if quick else 6400, epochs=2)
+    costs, rows = _bench("mlp", MLP, repeats, rows=640 if quick else 3200, epochs=2)
     loop, resident, together = (costs[name, 1] for name in ("loader", "sequential", "stack"))
     return [
         _ratio("MLP: resident run over DataLoader loop, cpu", loop, resident, 8),
@@ -181,7 +181,7 @@ def bench_mlp(repeats: int, quick: bool) -> list[Row]:
 
 
 def bench_resnet8(repeats: int, quick: bool) -> list[Row]:
-    costs, rows = _bench("resnet8", RESNET8, repeats, rows=128 if quick else 1280, epochs=2)
+    costs, rows = _bench("resnet8", RESNET8, repeats, rows=128 if quick else 640, epochs=2)
     loop, resident = costs["loader", 1], costs["sequential", 1]
     return [
         _ratio(
@@ -308,8 +308,10 @@ def main() -> None:
     parts = {"mlp": bench_mlp, "resnet8": bench_resnet8, "command": bench_command, "parity": bench_parity}
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         repeats = 1 if options.quick else options.repeats
-        rows = [row for part in options.only for row in parts[part](repeats, options.quick)]
-    write(options.out, rows, shlex.join(["python", *sys.argv]))
+        rows: list[Row] = []
+        for part in options.only:  # written after each part, so that a stop keeps what was measured
+            rows += parts[part](repeats, options.quick)
+            write(options.out, rows, shlex.join(["python", *sys.argv]))
 
 
 if __name__ == "__main__":

@@ -62,7 +62,7 @@ def write(folder: str, rows: Sequence[Row], command: str) -> None:
     (place / "sweep.json").write_text(json.dumps(made, indent=1) + "\n")
     text = _markdown(rows, made)
     (place / "sweep.md").write_text(text)
-    print(text)
+    print(text, flush=True)
 
 
 def _markdown(rows: Sequence[Row], made: Mapping[str, object]) -> str:
