@@ -1,0 +1,113 @@
+"""The ways of training that `bench_sweep.py` compares, and what they cost."""
+
+import multiprocessing
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+
+import rival_loader
+import torch
+
+from lsbench import plan, stack
+from lsbench.config import Run
+from lsbench.terms import Splits
+
+CPU = torch.device("cpu")
+CORES = len(os.sched_getaffinity(0))
+FORK = multiprocessing.get_context("fork")
+
+
+# The ways of training: each takes runs and data, and returns when all are trained.
+
+
+def loader(runs: Sequence[Run], splits: Splits, workers: int = 0) -> None:
+    for run in runs:
+        rival_loader.train(run, splits, workers)
+
+
+def sequential(runs: Sequence[Run], splits: Splits) -> None:
+    for run in runs:
+        stack.train([run], splits, CPU, lambda loss: None)
+
+
+def stacked(runs: Sequence[Run], splits: Splits) -> None:
+    """As `plan` stacks them: one stack of MLPs, stacks of one for convolutions."""
+    for jobs in plan.stacks([plan.Job(run, splits) for run in runs], CPU):
+        stack.train([job.run for job in jobs], splits, CPU, lambda loss: None)
+
+
+def pool(runs: Sequence[Run], splits: Splits) -> None:
+    """One single-thread process for each core; to be lsbench.executors.pool."""
+    shares = [FORK.Process(target=stacked, args=(runs[core::CORES], splits)) for core in range(CORES)]
+    for share in shares:
+        share.start()
+    for share in shares:
+        share.join()
+        assert share.exitcode == 0
+
+
+@dataclass(frozen=True)
+class Way:
+    """``train`` in a process with ``threads`` threads, on the first ``runs`` of the sweep."""
+
+    name: str
+    train: Callable[[Sequence[Run], Splits], None]
+    threads: int
+    runs: int
+    members: int = 1
+
+
+@dataclass(frozen=True)
+class Cost:
+    cpu: float
+    wall: float
+
+    def __sub__(self, other: "Cost") -> "Cost":
+        return Cost(self.cpu - other.cpu, self.wall - other.wall)
+
+
+def now() -> Cost:
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return Cost(sum(u.ru_utime + u.ru_stime for u in used), time.perf_counter())
+
+
+def of_command(*arguments: str) -> Cost:
+    """A Python process with one thread, from its start to its end."""
+    start = now()
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    subprocess.run([sys.executable, *arguments], env=environment, check=True, capture_output=True)
+    return now() - start
+
+
+def take_turns(ways: Sequence[Way], runs: Sequence[Run], splits: Splits, repeats: int) -> list[list[Cost]]:
+    """Costs by way and turn. The first turn of each is its warm-up: a process forked without threads, which
+    torch could not be forked with, keeps the way's caches from turn to turn."""
+    servers = []
+    for way in ways:
+        here, there = FORK.Pipe()
+        server = FORK.Process(target=_serve, args=(there, way, runs[: way.runs], splits))
+        server.start()
+        servers.append((here, server))
+    costs: list[list[Cost]] = [[] for _ in ways]
+    for turn in range(repeats + 1):
+        for (pipe, _), of_way in zip(servers, costs, strict=True):
+            pipe.send(True)
+            of_way.append(pipe.recv())
+        print(f"  turn {turn}:", *(f"{of_way[-1].cpu:.2f}" for of_way in costs), flush=True)
+    for pipe, server in servers:
+        pipe.send(False)
+        server.join()
+    return costs
+
+
+def _serve(pipe: Connection, way: Way, runs: Sequence[Run], splits: Splits) -> None:
+    torch.set_num_threads(way.threads)
+    while pipe.recv():
+        start = now()
+        way.train(runs, splits)
+        pipe.send(now() - start)
