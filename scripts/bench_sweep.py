@@ -22,11 +22,23 @@ import numpy as np
 import rival_loader
 import torch
 from bench_tables import Row, spread, write
-from bench_ways import CORES, CPU, FORK, Cost, Way, loader, of_command, pool, sequential, stacked, take_turns
+from bench_ways import (
+    CORES,
+    FORK,
+    Cost,
+    Way,
+    executed,
+    loader,
+    of_command,
+    sequential,
+    stacked,
+    take_turns,
+    train,
+)
 from hydra import compose, initialize_config_dir
 from scipy import stats
 
-from lsbench import conf_dir, config, launcher, metrics, stack
+from lsbench import conf_dir, config, metrics, plugins
 from lsbench.config import Run
 from lsbench.data import load
 from lsbench.terms import DataError, Splits
@@ -41,13 +53,13 @@ MLP = (
     Way("sequential", sequential, 1, 2),
     Way("stack", stacked, 1, 40, 40),
     Way("stack", stacked, CORES, 40, 40),
-    Way("pool", pool, 1, 40, 40 // CORES),
+    Way("executor=pool", partial(executed, executor="pool"), 1, 40, 40 // CORES),
 )
 RESNET8 = (
     Way("loader", loader, 1, 1),
     Way("sequential", sequential, 1, 1),
-    Way("sequential", sequential, 2, 2 * CORES),
-    Way("pool", pool, 1, 2 * CORES),
+    Way("executor=stack", partial(executed, executor="stack"), CORES, 2 * CORES),
+    Way("executor=pool", partial(executed, executor="pool"), 1, 2 * CORES),
 )
 
 
@@ -67,7 +79,7 @@ def noise(rows: int) -> Splits:
 
 
 def bench_mlp(repeats: int, quick: bool) -> list[Row]:
-    costs, rows = _bench("mlp", MLP, repeats, rows=640 if quick else 6400, epochs=3)
+    costs, rows = _bench("mlp", MLP, repeats, rows=640 if quick else 3200, epochs=2 if quick else 10)
     loop, resident, together = (costs[name, 1] for name in ("loader", "sequential", "stack"))
     return [
         _ratio("MLP: resident run over DataLoader loop, cpu", loop, resident, 8),
@@ -82,7 +94,10 @@ def bench_resnet8(repeats: int, quick: bool) -> list[Row]:
     loop, resident = costs["loader", 1], costs["sequential", 1]
     return [
         _ratio(
-            "ResNet-8: pool over one two-thread process, wall", costs["sequential", 2], costs["pool", 1], 1.5
+            "ResNet-8: executor=pool over executor=stack with all threads, wall",
+            costs["executor=stack", CORES],
+            costs["executor=pool", 1],
+            1.5,
         ),
         _ratio("ResNet-8: resident run over DataLoader loop, cpu", loop, resident),
         *rows,
@@ -188,7 +203,7 @@ def bench_parity(repeats: int, quick: bool) -> list[Row]:
 
 
 def _accuracy(run: Run, splits: Splits) -> float:
-    trained = stack.train([run], splits, CPU, lambda loss: None)
+    trained = train([run], splits)
     return float(metrics.measure(trained.logits["test"], trained.labels["test"])["accuracy"])
 
 
@@ -201,7 +216,7 @@ def main() -> None:
     parser.add_argument("--out", default="results/benchmarks", help="folder (default results/benchmarks)")
     options = parser.parse_args()
     torch.set_num_threads(1)  # a process that has used threads cannot be forked safely
-    launcher.register()
+    plugins.register()
     parts = {"mlp": bench_mlp, "resnet8": bench_resnet8, "command": bench_command, "parity": bench_parity}
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         repeats = 1 if options.quick else options.repeats

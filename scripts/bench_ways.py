@@ -7,14 +7,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
+from tempfile import TemporaryDirectory
 
 import rival_loader
 import torch
 
 from lsbench import plan, stack
 from lsbench.config import Run
+from lsbench.executors import execute
 from lsbench.terms import Splits
 
 CPU = torch.device("cpu")
@@ -32,23 +34,25 @@ def loader(runs: Sequence[Run], splits: Splits, workers: int = 0) -> None:
 
 def sequential(runs: Sequence[Run], splits: Splits) -> None:
     for run in runs:
-        stack.train([run], splits, CPU, lambda loss: None)
+        train([run], splits)
 
 
 def stacked(runs: Sequence[Run], splits: Splits) -> None:
     """As `plan` stacks them: one stack of MLPs, stacks of one for convolutions."""
     for jobs in plan.stacks([plan.Job(run, splits) for run in runs], CPU):
-        stack.train([job.run for job in jobs], splits, CPU, lambda loss: None)
+        train([job.run for job in jobs], splits)
 
 
-def pool(runs: Sequence[Run], splits: Splits) -> None:
-    """One single-thread process for each core; to be lsbench.executors.pool."""
-    shares = [FORK.Process(target=stacked, args=(runs[core::CORES], splits)) for core in range(CORES)]
-    for share in shares:
-        share.start()
-    for share in shares:
-        share.join()
-        assert share.exitcode == 0
+def train(runs: Sequence[Run], splits: Splits) -> stack.Trained:
+    return stack.train(stack.Stack(runs, splits, CPU), lambda loss: None)
+
+
+def executed(runs: Sequence[Run], splits: Splits, executor: str) -> None:
+    """What a sweep does: plan, train by the executor of this name, judge, store."""
+    torch.set_num_threads(CORES)
+    with TemporaryDirectory() as folder:
+        placed = [replace(run, results_dir=folder, executor=executor) for run in runs]
+        execute([plan.Job(run, splits) for run in placed])
 
 
 @dataclass(frozen=True)
