@@ -91,6 +91,8 @@ def drop(folder: Path) -> None:
     """Forget a stack. Raises `StorageError`."""
     try:
         shutil.rmtree(folder)
+        with suppress(OSError):  # the last one turns off the light
+            folder.parent.rmdir()
     except FileNotFoundError:
         pass
     except OSError as error:

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
@@ -17,6 +18,7 @@ class GatherRuns(Callback):
     """
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        HydraConfig.instance().set_config(config)  # the folder may ask for ${hydra:runtime.cwd}
         self.path = Path(config.hydra.sweep.dir).absolute() / "runs.jsonl"
         self.path.unlink(missing_ok=True)
         MULTIRUN.gathered = self.path

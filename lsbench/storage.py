@@ -54,8 +54,8 @@ def locked(folder: Path, *, wait: bool = True) -> Iterator[bool]:
 def _open(folder: Path) -> int:
     try:
         while True:
-            folder.mkdir(parents=True, exist_ok=True)
             with suppress(FileNotFoundError):  # removed just now by the process that held it
+                folder.mkdir(parents=True, exist_ok=True)
                 return os.open(folder, os.O_RDONLY)
     except OSError as error:
         raise StorageError(f"{folder}: cannot be written ({error.strerror or error})") from error
