@@ -59,7 +59,9 @@ class StackedLauncher(Launcher):
         composed = jobs.compose(loader, self.config, job_overrides, initial_job_idx)
         if jobs.are_runs(composed):
             self._train(composed, initial_job_idx)
-        return [] if MULTIRUN.dry_run else [self._complete(job) for job in composed]
+        done = [] if MULTIRUN.dry_run else [self._complete(job) for job in composed]
+        configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)  # each job had its own
+        return done
 
     def _train(self, composed: Sequence[DictConfig], first: int) -> None:
         if self.cluster not in CLUSTERS:
@@ -78,12 +80,10 @@ class StackedLauncher(Launcher):
         MULTIRUN.jobs = dict(enumerate(checked, first))
 
     def _complete(self, composed: DictConfig) -> JobReturn:
-        returned = run_job(
+        return run_job(
             hydra_context=self.hydra_context,
             task_function=self.task_function,
             config=composed,
             job_dir_key="hydra.sweep.dir",
             job_subdir_key="hydra.sweep.subdir",
         )
-        configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
-        return returned

@@ -1,10 +1,13 @@
 """Tables and figures from run records. Records are the source; everything here can be rebuilt from them."""
 
+import hashlib
 import re
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lsbench import __version__
 from lsbench.terms import StorageError
 
 if TYPE_CHECKING:
@@ -26,17 +29,41 @@ def build(
     ``missing`` names the sweep's runs that have no record. Equal tables give equal bytes. Raises
     `StorageError`, naming the path, where a file cannot be written.
     """
-    from lsbench.report.figures import alpha_figures
     from lsbench.report.markdown import report
     from lsbench.storage import write_atomically
 
-    figures = alpha_figures(summary)
-    text = report(runs, summary, command=command, missing=missing, figures=list(figures))
-    files = {f"figures/{file}": content for file, content in figures.items()}
-    files |= {"runs.csv": to_csv(runs), "summary.csv": to_csv(summary), "report.md": text.encode()}
+    table = to_csv(summary)
+    figures = _draw(folder / "figures", summary, table)
+    text = report(runs, summary, command=command, missing=missing, figures=figures)
+    files = {"runs.csv": to_csv(runs), "summary.csv": table, "report.md": text.encode()}
     for file, content in files.items():
         write_atomically(folder / file, content)
-    _remove_stale(folder / "figures", list(figures))
+
+
+def _draw(folder: Path, summary: "pd.DataFrame", table: bytes) -> list[str]:
+    """Put the figures of ``summary`` into ``folder`` and return their names.
+
+    Each names its source in its metadata, a hash of the table and of what draws it; where all of them are
+    there already they stay, since drawing takes longer than the rest of a report.
+    """
+    from lsbench.report.aggregate import drawable
+    from lsbench.storage import write_atomically
+
+    made_with = f"lsbench {__version__}, matplotlib {version('matplotlib')}"
+    source = hashlib.sha256(table + made_with.encode()).hexdigest()
+    parts = drawable(summary)
+    names = [f"{name}.{kind}" for name in parts for kind in ("png", "svg")]
+    if not all(_holds(folder / name, source) for name in names):
+        from lsbench.report.figures import alpha_figures
+
+        for name, content in alpha_figures(parts, source).items():
+            write_atomically(folder / name, content)
+    _remove_stale(folder, names)
+    return names
+
+
+def _holds(path: Path, text: str) -> bool:
+    return path.exists() and text.encode() in path.read_bytes()
 
 
 def to_csv(frame: "pd.DataFrame") -> bytes:

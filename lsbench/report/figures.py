@@ -1,6 +1,7 @@
 """Accuracy and calibration against alpha, drawn without a display and byte for byte the same each time."""
 
 import io
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
@@ -11,7 +12,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 
-from lsbench.report.aggregate import lines, tables
+from lsbench.report.aggregate import lines
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,20 +38,15 @@ STYLE: dict[Any, Any] = {
 }
 
 
-def alpha_figures(summary: pd.DataFrame) -> dict[str, bytes]:
-    """File names and contents: alpha.png and alpha.svg, or alpha-<data>-<model>.* where there are several.
-
-    A data set and model with a single alpha has nothing to draw and is left out.
-    """
-    parts = [(data, model, part[part["n"] > 0]) for data, model, part in tables(summary)]
+def alpha_figures(parts: Mapping[str, tuple[str, pd.DataFrame]], source: str) -> dict[str, bytes]:
+    """File names and contents: a PNG and an SVG for each name in ``parts``, which holds its title and table.
+    ``source`` is noted in their metadata."""
     files: dict[str, bytes] = {}
-    for data, model, table in parts:
-        if table["alpha"].nunique() > 1:
-            name = "alpha" if len(parts) == 1 else f"alpha-{data}-{model}"
-            with mpl.rc_context(STYLE):
-                figure = draw(table, f"{data}, {model}")
-                files[f"{name}.png"] = _encode(figure, "png", {"Software": None})
-                files[f"{name}.svg"] = _encode(figure, "svg", {"Date": None})
+    for name, (title, table) in parts.items():
+        with mpl.rc_context(STYLE):
+            figure = draw(table, title)
+            files[f"{name}.png"] = _encode(figure, "png", {"Software": None, "Source": source})
+            files[f"{name}.svg"] = _encode(figure, "svg", {"Date": None, "Source": source})
     return files
 
 
