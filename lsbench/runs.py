@@ -90,7 +90,7 @@ def write(results_dir: str | Path, run: Run, data_sha256: str, outcome: Outcome,
 def adopt(results_dir: str | Path, staged: Path) -> None:
     """Move the runs of the small store ``staged`` into this one, each in one step, but for those that are
     finished here already. May be cut off anywhere and called again."""
-    for folder in sorted(run_dir(staged, "").iterdir()):
+    for folder in sorted(run_dir(staged, "").glob("*")):
         home = run_dir(results_dir, folder.name)
         if is_finished(read(results_dir, folder.name)):
             continue

@@ -14,7 +14,7 @@ from lsbench import checkpoint, measure, runs, signals, stack
 from lsbench.plan import Planned, device_name
 from lsbench.progress import Board
 from lsbench.storage import locked
-from lsbench.terms import LsbenchError, Outcome
+from lsbench.terms import LsbenchError, Outcome, StorageError
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ def train(planned: Planned, board: Board, *, wait: bool) -> bool:
     with locked(planned.folder, wait=wait) as mine:
         if not mine:
             return False
-        if _is_stored(planned):  # by a process that had it before
+        if is_stored(planned):  # by a process that had it before
             board.resume(planned.epochs)
             board.stored(len(planned.jobs), 0)
             checkpoint.drop(planned.folder)
@@ -63,14 +63,23 @@ def divide(planned: Planned) -> tuple[Planned, Planned]:
 
 
 def settle(results_dir: str | Path) -> None:
-    """Bring in the runs of stacks that were trained to the end and cut off while they were being stored."""
-    for staged in sorted(checkpoint.stacks_dir(results_dir).glob("*/rows")):
-        with locked(staged.parent, wait=False) as mine:
-            if mine and staged.exists():
-                _settle(staged.parent, results_dir)
-            elif mine:  # its process was quicker, and the lock has made the folder again
-                with suppress(OSError):
-                    staged.parent.rmdir()
+    """Bring in the runs of stacks that were trained to the end and cut off while they were being stored, and
+    remove what is left of stacks that are stored."""
+    plans = {
+        checkpoint.stack_dir(results_dir, kept.runs): kept for kept in checkpoint.kept_plans(results_dir)
+    }
+    for folder in sorted(checkpoint.stacks_dir(results_dir).glob("*")):
+        with locked(folder, wait=False) as mine:
+            if mine and ((folder / "rows").exists() or _is_over(folder, results_dir, plans.get(folder))):
+                _settle(folder, results_dir)
+
+
+def _is_over(folder: Path, results_dir: str | Path, kept: checkpoint.Plan | None) -> bool:
+    if kept is None:  # a plan is written first and removed with the rest
+        return not (folder / "plan.json").exists()
+    with suppress(StorageError):
+        return all(runs.is_finished(runs.read(results_dir, run_id)) for run_id in kept.runs)
+    return False
 
 
 def _settle(folder: Path, results_dir: str | Path) -> None:
@@ -78,7 +87,8 @@ def _settle(folder: Path, results_dir: str | Path) -> None:
     checkpoint.drop(folder)
 
 
-def _is_stored(planned: Planned) -> bool:
+def is_stored(planned: Planned) -> bool:
+    """Whether none of its runs need be trained."""
     return all(runs.is_finished(runs.read(planned.results_dir, job.run_id)) for job in planned.jobs)
 
 
