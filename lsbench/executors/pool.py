@@ -103,6 +103,10 @@ def _listen(connection: Connection, worker: Worker, board: Board) -> bool:
 
 def _lost(worker: Worker, board: Board) -> Sequence[Planned]:
     """Name a process that ended before its stack was stored; the stacks that are to be tried in its place."""
+    training.settle(worker.planned.results_dir)
+    if training.is_stored(worker.planned):  # it was killed after all its work
+        board.stored(len(worker.planned.jobs), 0)
+        return ()
     code = worker.process.exitcode or 0
     how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
     reason = f"the process that trained it was {how}"
@@ -130,16 +134,21 @@ def _stop(processes: Sequence[BaseProcess]) -> None:
 
 
 class _Teller:
-    """A `Board` whose words go through a pipe, and a queue for log records."""
+    """A `Board` whose words go through a pipe, and a queue for log records. Where nobody listens any more, it
+    is the signal that ends this process, not an error of the run."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
 
     def __getattr__(self, name: str) -> Any:
-        return lambda *arguments: self.connection.send((name, arguments))
+        return lambda *arguments: self._send(name, arguments)
 
     def put_nowait(self, record: logging.LogRecord) -> None:
-        self.connection.send(("log", (record,)))
+        self._send("log", (record,))
+
+    def _send(self, *message: object) -> None:
+        with suppress(BrokenPipeError):
+            self.connection.send(message)
 
 
 def _work(planned: Planned, connection: Connection, wait: bool) -> None:
@@ -156,11 +165,8 @@ def _work(planned: Planned, connection: Connection, wait: bool) -> None:
         teller.ended(training.train(planned, cast(Board, teller), wait=wait))
     except signals.Terminated:
         sys.exit(128 + signal.SIGTERM)
-    except BrokenPipeError:
-        sys.exit(1)
     except Exception as error:
-        with suppress(BrokenPipeError):
-            teller.error(error)
+        teller.error(error)
 
 
 STOPPING = (signal.SIGINT, signal.SIGTERM)
