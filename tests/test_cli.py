@@ -2,12 +2,14 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
 
 import pandas as pd
 import pytest
+import torch
 
 from lsbench import __version__
 from lsbench.cli import main
@@ -374,20 +376,42 @@ def test_completion_sees_the_line_without_the_command(shell):
         assert "model=resnet8" in done.stdout.split()
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_stopped_sweep_keeps_what_is_done_and_goes_on(number, code, call, tmp_path):
-    """Convolutions train one after another: the first is stored when the second is announced."""
-    sweep = ["train", "-m", "model=resnet8", "model.width=1", "seed=0,1"]
-    command = [sys.executable, "-m", "lsbench", *sweep, "epochs=1,60", "data.train=200"]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+@pytest.mark.parametrize(
+    ("number", "code", "word", "executor"),
+    [(signal.SIGINT, 130, "interrupted", "stack"), (signal.SIGTERM, 143, "terminated", "pool")],
+)
+def test_a_stopped_sweep_keeps_and_reports_what_is_done(number, code, word, executor, tmp_path):
+    """The first run is stored before the signal is sent, and the second has no end."""
+    sweep = ["train", "-m", "epochs=1,1000000", "model.hidden=[4]", "data.train=200", f"executor={executor}"]
+    arguments = [*sweep, "checkpoint_minutes=1e-12"]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "2"}
+    command = [sys.executable, "-m", "lsbench", *arguments]
     with subprocess.Popen(
         command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
     ) as sent:
-        lines = [sent.stderr.readline() for _ in range(3)]
+        while "1/2 runs, 0 failed" not in sent.stderr.readline():
+            assert sent.poll() is None
+        while not list(tmp_path.rglob("state.pt")):
+            assert sent.poll() is None
         sent.send_signal(number)
         out, err = sent.communicate()
-    assert [line[:8] for line in lines] == ["training"] * 3
-    assert sent.returncode == code and err.count("\n") == 1 and err.startswith("lsbench: ")
-    assert "goes on with what is not stored" in err and "2 of 4 runs done" in out
-    table = pd.read_csv(tmp_path / "results" / "sweep-mnist5k-resnet8" / "runs.csv")
-    assert list(table["epochs"]) == [1, 1]
+    assert sent.returncode == code
+    assert err.splitlines()[-1] == f"lsbench: {word}; go on with: {shlex.join(['lsbench', *arguments])}"
+    assert "1 of 2 runs done" in out and "Traceback" not in err
+    assert list(pd.read_csv(tmp_path / "results" / "sweep-mnist5k-mlp" / "runs.csv")["epochs"]) == [1]
+    [state] = tmp_path.rglob("state.pt")
+    assert torch.load(state, weights_only=True)["optimizer"]["steps"] > 0
+
+
+def test_two_processes_with_two_hash_seeds_write_the_same_tables(call, shell, tmp_path):
+    sweep = ["train", "-m", "alpha=0,0.1", "dropout=0,0.5", "label_noise=0.1", "epochs=1", "data.train=300"]
+    other = "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1"
+    places = ["results_dir=here", "results_dir=there"]
+    assert call(*sweep, "model.hidden=[8]", places[0])[0] == 0
+    assert shell(*sweep, "model.hidden=[8]", places[1], PYTHONHASHSEED=other).returncode == 0
+    for name in ("runs.csv", "summary.csv"):
+        tables = [pd.read_csv(path) for path in sorted(tmp_path.glob(f"*here/sweep-mnist5k-mlp/{name}"))]
+        here, there = (
+            table.drop(columns=table.filter(regex="^train_seconds|^finished$")) for table in tables
+        )
+        assert len(here.columns) > 40 and here.to_csv() == there.to_csv(), name

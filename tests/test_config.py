@@ -57,7 +57,8 @@ CHANGES = {
     "optim": OptimConfig(momentum=0.8),
 }  # fmt: skip
 SAME = {
-    "device": "cpu", "executor": "pool", "checkpoint_minutes": 1.0, "name": "other", "results_dir": "elsewhere",
+    "device": "cpu", "executor": "pool", "checkpoint_minutes": 1.0,
+    "name": "other", "results_dir": "elsewhere",
     "data": DataConfig("mnist5k", "moved.load", root="/somewhere"),
     "method": MethodConfig("other", {"strength": 0.0}),
     "alpha": -0.0,

@@ -5,7 +5,7 @@ from types import ModuleType
 import pytest
 import torch
 
-from lsbench import plan
+from lsbench import checkpoint, plan
 from lsbench.config import MethodConfig
 from lsbench.plan import Job
 from lsbench.terms import UsageError
@@ -105,3 +105,52 @@ def test_sizes_are_checked_before_training(make_run, splits, monkeypatch):
     run = make_run()
     with pytest.raises(UsageError, match="select 90"):
         plan.with_data([run, replace(run, data=replace(run.data, select=90))])
+
+
+def test_a_stack_is_divided_over_the_cores_into_parts_worth_a_process(splits, make_run):
+    for runs, cores, parts in ((24, 2, [12, 12]), (24, 4, [8, 8, 8]), (15, 4, [15]), (16, 4, [8, 8])):
+        jobs = [Job(make_run(seed=seed), splits) for seed in range(runs)]
+        assert sizes(planned.jobs for planned in plan.plan(jobs, cores=cores)) == parts
+    one_process = [Job(make_run(seed=seed, executor="stack"), splits) for seed in range(24)]
+    assert sizes(planned.jobs for planned in plan.plan(one_process, cores=4)) == [24]
+
+
+@pytest.mark.parametrize(
+    ("runs", "executor", "cores", "chosen"),
+    [
+        *((1, "auto", 4, ("stack", 4)), (24, "auto", 1, ("stack", 1)), (24, "auto", 4, ("pool", 1))),
+        *((16, "auto", 8, ("pool", 4)), (16, "stack", 8, ("stack", 8)), (1, "pool", 4, ("pool", 4))),
+    ],
+)
+def test_a_pool_is_for_several_stacks_and_shares_the_threads(runs, executor, cores, chosen, splits, make_run):
+    jobs = [Job(make_run(seed=seed, executor=executor), splits) for seed in range(runs)]
+    assert {(planned.executor, planned.threads) for planned in plan.plan(jobs, cores=cores)} == {chosen}
+
+
+def test_a_kept_plan_is_used_again_with_its_members_and_threads(splits, make_run, tmp_path):
+    jobs = [Job(make_run(seed=seed, results_dir=str(tmp_path)), splits) for seed in range(20)]
+    ids = [job.run_id for job in jobs]
+    kept = checkpoint.Plan((ids[3], ids[1]), 3)
+    lost = checkpoint.Plan((ids[2], "a run of which nothing is known"), 3)
+    for each in (kept, lost):
+        checkpoint.keep_plan(tmp_path, each)
+    first, rest = plan.plan(jobs, cores=1)
+    assert first.kept == kept and rest.threads == 1
+    assert set(rest.kept.runs) == set(ids) - {ids[1], ids[3]}
+    [alone] = plan.plan([jobs[3], jobs[1]], cores=2)
+    assert alone.kept == kept and alone.folder == checkpoint.stack_dir(tmp_path, kept.runs)
+    assert plan.plan(jobs[1:2], cores=1)[0].kept.runs == (ids[1],), "a plan is used whole or not at all"
+
+
+def test_a_pool_is_refused_on_a_gpu(make_run, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    for device in ("auto", "cuda", "cuda:0"):
+        with pytest.raises(UsageError, match="executor=pool: its processes train on a CPU, not on cuda"):
+            plan.check(make_run(executor="pool", device=device))
+    plan.check(make_run(executor="pool", device="cpu"))
+    plan.check(make_run(executor="stack", device="cuda"))
+
+
+def test_executors_have_names(make_run):
+    with pytest.raises(UsageError, match="executor=slurp: allowed is one of auto, stack, pool"):
+        make_run(executor="slurp")

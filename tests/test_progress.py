@@ -1,31 +1,75 @@
 import logging
 import sys
 
+import pytest
+
 from lsbench import progress
-from lsbench.progress import ConsoleHandler, EpochBar
+from lsbench.progress import Board, ConsoleHandler
 
 
-def test_a_pipe_gets_a_line_a_stack_and_one_a_minute(capsys, caplog, monkeypatch):
-    clock = iter([0.0, 10.0, 61.0, 61.0, 70.0])
-    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
-    with caplog.at_level(logging.INFO, logger="lsbench"), EpochBar(40) as bar:
-        bar.describe("4 x mlp")
-        for loss in (0.5, 0.25, 0.125):
-            bar.advance(4, loss)
-    assert caplog.messages == ["training 4 x mlp", "8 of 40 epochs, loss 0.2500"]
+@pytest.fixture
+def clock(monkeypatch):
+    """The time that the board sees, in seconds; a test moves it."""
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    return now
+
+
+@pytest.fixture
+def lines(caplog):
+    """What was logged so far."""
+    caplog.set_level(logging.INFO, logger="lsbench")
+    return lambda: caplog.messages
+
+
+def test_a_pipe_gets_a_line_a_stack_and_one_a_minute(capsys, lines, clock):
+    with Board(8, 40) as board:
+        board.begin("4 x mlp")
+        for clock[0], loss in ((10.0, 0.5), (61.0, 0.25), (62.0, 0.125)):
+            board.advance(4, loss)
+        clock[0] = 80.0
+        board.stored(4, 1)
+    assert lines() == [
+        "training 4 x mlp",
+        "0/8 runs, 0 failed, loss 0.2500, 0.131 epochs/s, 04:04 left",
+        "4/8 runs, 1 failed, loss 0.1250, 0.15 epochs/s, 03:06 left",
+    ]
     out, err = capsys.readouterr()
     assert out == "" and "\r" not in err and "%|" not in err, "no bar"
 
 
-def test_a_terminal_gets_a_bar_with_loss_and_time_left(capsys, caplog, monkeypatch):
+def test_epochs_of_an_earlier_command_do_not_count_in_the_rate(lines, clock):
+    with Board(2, 40) as board:
+        board.resume(20)
+        board.advance(10, 0.5)
+        clock[0] = 10.0
+        board.stored(1, 0)
+    assert lines() == ["1/2 runs, 0 failed, loss 0.5000, 1 epochs/s, 00:10 left"]
+
+
+def test_a_run_that_stands_alone_gets_no_count(lines, clock):
+    with Board(1, 2) as board:
+        board.stored(1, 0)
+    assert not lines()
+
+
+def test_nothing_is_known_of_the_time_left_before_the_first_epoch(lines, clock):
+    with Board(2, 2) as board:
+        board.stored(1, 1)
+    assert lines() == ["1/2 runs, 1 failed, 0 epochs/s"]
+
+
+def test_a_terminal_gets_a_bar_with_runs_loss_and_time_left(capsys, lines, monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
-    with caplog.at_level(logging.INFO, logger="lsbench"), EpochBar(40) as bar:
-        bar.describe("4 x mlp")
-        bar.advance(20, 0.5)
-        bar._bar.refresh()
+    with Board(8, 40) as board:
+        board.begin("4 x mlp")
+        board.resume(8)
+        board.advance(12, 0.5)
+        board.stored(4, 1)
+        board._bar.refresh()
     out, err = capsys.readouterr()
-    assert out == "" and "4 x mlp:  50%" in err and "20/40" in err and "loss=0.5000" in err and "<" in err
-    assert not caplog.messages
+    assert out == "" and "4 x mlp:  50%" in err and "20/40" in err and "<" in err
+    assert "4/8 runs, 1 failed, loss 0.5000" in err and not lines()
 
 
 def test_log_lines_go_to_stderr(capsys):
