@@ -15,6 +15,15 @@ CPU = torch.device("cpu")
 PLAN = checkpoint.Plan(("a", "b"), 2)
 
 
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """Two wait for each other where other programs have the cores: 25 s instead of one."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 class StopHereError(Exception):
     pass
 
