@@ -43,24 +43,38 @@ def stack_dir(results_dir: str | Path, run_ids: Sequence[str]) -> Path:
     return stacks_dir(results_dir) / hashlib.sha256(content.encode()).hexdigest()[:12]
 
 
-def keep_plan(results_dir: str | Path, plan: Plan) -> None:
-    """Remember who trains together, unless another process has the stack. Raises `StorageError`."""
-    folder = stack_dir(results_dir, plan.runs)
-    with locked(folder, wait=False) as mine:  # nobody may be removing the folder meanwhile
-        if mine:
-            write_atomically(folder / "plan.json", (json.dumps(asdict(plan), indent=1) + "\n").encode())
+def keep_plans(results_dir: str | Path, plans: Sequence[Plan]) -> None:
+    """Remember who trains together; a stack that another process has is left to that. Raises `StorageError`.
+
+    Each file names all of them, so that being cut off between two files changes nothing. A single run is its
+    own plan but for the threads.
+    """
+    all_together = [asdict(plan) for plan in plans if len(plan.runs) > 1]
+    for plan in plans:
+        folder = stack_dir(results_dir, plan.runs)
+        with locked(folder, wait=False) as mine:  # nobody may be removing the folder meanwhile
+            if mine:
+                content = asdict(plan) | {"planned_with": all_together}
+                write_atomically(folder / "plan.json", (json.dumps(content, indent=1) + "\n").encode())
 
 
 def kept_plans(results_dir: str | Path) -> list[Plan]:
-    """The plans of all stacks that are not stored yet; one that cannot be read is planned anew."""
-    plans = []
+    """The plans of all stacks that are not stored yet, and behind them those that were made with them; one
+    that cannot be read is planned anew."""
+    plans: dict[Plan, None] = {}
+    further: dict[Plan, None] = {}
     for path in sorted(stacks_dir(results_dir).glob("*/plan.json")):
         with suppress(OSError, ValueError, KeyError, TypeError):
             content = json.loads(path.read_bytes())
-            plan = Plan(tuple(content["runs"]), int(content["threads"]))
-            if stack_dir(results_dir, plan.runs) == path.parent:
-                plans.append(plan)
-    return plans
+            own, *others = (_plan(each) for each in (content, *content["planned_with"]))
+            if stack_dir(results_dir, own.runs) == path.parent:
+                plans[own] = None
+                further |= dict.fromkeys(others)
+    return list(plans | further)
+
+
+def _plan(content: Mapping[str, Any]) -> Plan:
+    return Plan(tuple(content["runs"]), int(content["threads"]))
 
 
 def save(folder: Path, state: Mapping[str, Any]) -> None:

@@ -138,7 +138,7 @@ def test_a_state_that_cannot_be_read_is_named_and_left_aside(tmp_path, caplog):
 def test_plans_are_kept_until_their_stacks_are_dropped(tmp_path):
     other = checkpoint.Plan(("b", "a"), 1)
     for kept in (PLAN, other):
-        checkpoint.keep_plan(tmp_path, kept)
+        checkpoint.keep_plans(tmp_path, [kept])
     assert sorted(checkpoint.kept_plans(tmp_path), key=lambda plan: plan.runs) == [PLAN, other]
     for _ in range(2):
         checkpoint.drop(checkpoint.stack_dir(tmp_path, PLAN.runs))
@@ -147,7 +147,7 @@ def test_plans_are_kept_until_their_stacks_are_dropped(tmp_path):
 
 @pytest.mark.parametrize("damage", [{"runs": ["a"]}, {"runs": None}, {"threads": "many"}, {"threads": None}])
 def test_a_damaged_plan_is_none(damage, tmp_path):
-    checkpoint.keep_plan(tmp_path, PLAN)
+    checkpoint.keep_plans(tmp_path, [PLAN])
     [path] = tmp_path.rglob("plan.json")
     content = json.loads(path.read_text())
     path.write_text(json.dumps(content | damage))

@@ -127,13 +127,24 @@ def test_a_pool_is_for_several_stacks_and_shares_the_threads(runs, executor, cor
     assert {(planned.executor, planned.threads) for planned in plan.plan(jobs, cores=cores)} == {chosen}
 
 
+def test_being_cut_off_while_plans_are_kept_changes_none(splits, make_run, tmp_path):
+    """What is left alone would be divided otherwise: 50 runs are 25 and 25 on two cores, 25 are 12 and 13."""
+    jobs = [Job(make_run(seed=seed, results_dir=str(tmp_path)), splits) for seed in range(50)]
+    planned = plan.plan(jobs, cores=2)
+    checkpoint.keep_plans(tmp_path, [stack.kept for stack in planned])
+    (planned[1].folder / "plan.json").unlink()
+    again = plan.plan(jobs, cores=2)
+    assert [stack.kept for stack in again] == [stack.kept for stack in planned]
+    assert [len(stack.jobs) for stack in planned] == [25, 25]
+
+
 def test_a_kept_plan_is_used_again_with_its_members_and_threads(splits, make_run, tmp_path):
     jobs = [Job(make_run(seed=seed, results_dir=str(tmp_path)), splits) for seed in range(20)]
     ids = [job.run_id for job in jobs]
     kept = checkpoint.Plan((ids[3], ids[1]), 3)
     lost = checkpoint.Plan((ids[2], "a run of which nothing is known"), 3)
     for each in (kept, lost):
-        checkpoint.keep_plan(tmp_path, each)
+        checkpoint.keep_plans(tmp_path, [each])
     first, rest = plan.plan(jobs, cores=1)
     assert first.kept == kept and rest.threads == 1
     assert set(rest.kept.runs) == set(ids) - {ids[1], ids[3]}

@@ -38,8 +38,7 @@ def execute(jobs: Sequence[Job], cluster: Mapping[str, Any] | None = None) -> No
     planned = plan(left, node=node)
     for results_dir in {stack.results_dir for stack in planned}:
         runs.check_writable(results_dir)
-    for stack in planned:
-        checkpoint.keep_plan(stack.results_dir, stack.kept)
+        checkpoint.keep_plans(results_dir, [s.kept for s in planned if s.results_dir == results_dir])
     with Board(sum(len(stack.jobs) for stack in planned), sum(stack.epochs for stack in planned)) as board:
         for name, run in executors.items():
             group = [stack for stack in planned if stack.executor == name]

@@ -55,8 +55,7 @@ def fail(planned: Planned, reason: str) -> None:
 def divide(planned: Planned) -> tuple[Planned, Planned]:
     """Put two stacks of half the size in the place of one that is too large."""
     halves = planned.halves()
-    for half in halves:
-        checkpoint.keep_plan(half.results_dir, half.kept)
+    checkpoint.keep_plans(planned.results_dir, [half.kept for half in halves])
     with locked(planned.folder):
         checkpoint.drop(planned.folder)
     return halves

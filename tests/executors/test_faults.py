@@ -249,7 +249,7 @@ def test_nothing_is_left_of_a_stack_that_another_process_was_quicker_with(sweep,
     jobs = sweep(store)[:2]
     [planned] = plan(jobs)
     execute(jobs)
-    checkpoint.keep_plan(store, planned.kept)
+    checkpoint.keep_plans(store, [planned.kept])
     with Board(2, 2) as board:
         assert training.train(planned, board, wait=False)
     assert is_tidy(store)
@@ -267,9 +267,9 @@ def test_a_plan_is_not_kept_under_the_feet_of_who_trains_it(store):
     kept = checkpoint.Plan(("a", "b"), 1)
     folder = checkpoint.stack_dir(store, kept.runs)
     with locked(folder):
-        checkpoint.keep_plan(store, kept)
+        checkpoint.keep_plans(store, [kept])
         assert not list(folder.iterdir())
-    checkpoint.keep_plan(store, kept)
+    checkpoint.keep_plans(store, [kept])
     assert checkpoint.kept_plans(store) == [kept]
 
 
