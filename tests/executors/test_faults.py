@@ -215,7 +215,7 @@ def test_a_run_that_is_alone_too_large_for_the_memory_is_stored_as_failed(
     assert [row["status"] for row in rows] == ["done", "done", "failed", "done"] * 2
     assert {row["stack_size"] for row in rows if row["status"] == "done"} == {1}
     assert rows[2]["error"] == "OutOfMemoryError: CUDA out of memory"
-    assert not list(checkpoint.stacks_dir(store).iterdir())
+    assert not checkpoint.stacks_dir(store).exists()
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"runs": 3, "threads": 1}', b"\xff"])
@@ -259,6 +259,7 @@ def test_nothing_is_left_where_another_process_brings_in_the_runs_first(sweep, s
     folder = checkpoint.stacks_dir(store) / "stack"
     (folder / "rows").mkdir(parents=True)
     monkeypatch.setattr(training, "locked", lambda *place, wait: rmtree(folder) or locked(*place, wait=wait))
+    training.settle(store)
     assert len(pending(sweep(store))) == 4
     assert is_tidy(store)
 
