@@ -1,5 +1,7 @@
 """What the commands print: one run's table, and the tables of a sweep with the paths of its files."""
 
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,4 +48,22 @@ def publish(results_dir: str | Path, name: str) -> int:
             print(f"{record['run']}: {record['status']}: {record['error']}")
     print(f"\n{done} of {len(found)} runs done")
     print(f"{folder / 'report.md'}   runs.csv, summary.csv and figures/ beside it")
+    if command := next_command(sweep.command, records, len(found)):
+        print(f"next: {command}")
     return int(done < len(found))
+
+
+def next_command(command: str, records: Sequence[runs.Record], wanted: int) -> str:
+    """What to type after ``command``, and why: the same again for runs that failed or are missing, else more
+    seeds. Nothing for a search, which would choose other runs."""
+    if "hydra/sweeper" in command or not command:
+        return ""
+    left = wanted - sum(runs.is_finished(record) for record in records)
+    if left:
+        return f"{command}   # trains the {left} that failed or are missing"
+    seeds = {record["seed"] for record in records}
+    if seeds != set(range(len(seeds))):
+        return ""
+    kept = [word for word in shlex.split(command) if not word.startswith("seed=")]
+    more = shlex.join([*kept, f"seed=range({2 * len(seeds)})"])
+    return f"{more}   # twice the seeds; what is stored is used again"

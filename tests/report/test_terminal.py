@@ -1,0 +1,26 @@
+import shlex
+
+from lsbench.report.terminal import next_command
+
+
+def test_what_failed_or_is_missing_asks_for_the_same_again(sweep):
+    records = sweep(seeds=range(3))
+    records[0]["status"] = "failed"
+    command = "lsbench train -m alpha=0,0.1"
+    assert next_command(command, records, len(records)).startswith(f"{command}   # trains the 1 ")
+    assert next_command(command, records, len(records) + 2).startswith(f"{command}   # trains the 3 ")
+    records[0]["status"] = "diverged"  # it would diverge again
+    assert "seed=range(6)" in next_command(command, records, len(records))
+
+
+def test_a_sweep_that_is_done_asks_for_twice_the_seeds(sweep):
+    records = sweep(seeds=range(2))
+    found = next_command("lsbench compare seed=0,1 'name=a b'", records, len(records))
+    assert shlex.split(found, comments=True) == ["lsbench", "compare", "name=a b", "seed=range(4)"]
+
+
+def test_nothing_is_said_of_seeds_or_runs_that_somebody_chose(sweep):
+    records = sweep(seeds=[3, 8])
+    assert next_command("lsbench train -m seed=3,8", records, len(records)) == ""
+    records = sweep(seeds=range(2))
+    assert next_command("lsbench train -m hydra/sweeper=optuna", records, len(records)) == ""
