@@ -197,7 +197,7 @@ def test_a_grid_under_the_same_name_replaces_the_list_and_uses_the_runs(call, tm
     assert len(list((tmp_path / "results" / "runs").iterdir())) == 3
 
 
-@pytest.mark.parametrize("launcher", ["basic", "joblib", "submitit_local"])
+@pytest.mark.parametrize("launcher", ["basic", "joblib"])
 def test_other_launchers_write_the_same_report(launcher, call, tmp_path):
     if launcher != "basic":
         needs_plugin(launcher)
