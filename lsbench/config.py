@@ -22,7 +22,7 @@ RESULT_VERSION = 1
 
 RESERVED = ("runs", "hydra")  # folders of results_dir that are no sweep's
 METHOD_KNOBS = ("dropout", "augment", "weight_decay")
-EXECUTORS = ("auto", "stack", "pool")
+EXECUTORS = ("auto", "stack", "pool", "graphs")
 KNOBS = ("alpha", "lr", *METHOD_KNOBS, "label_noise")
 UNUSED = {"sgd": ("beta1", "beta2", "eps"), "adamw": ("momentum", "nesterov")}
 

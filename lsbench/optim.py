@@ -7,6 +7,7 @@ al. 2016.
 
 import math
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -32,26 +33,34 @@ def schedule(settings: OptimConfig, epochs: int, steps_per_epoch: int) -> list[f
 class Optimizer:
     """State for stacked parameters; `step` updates them in place.
 
-    ``lr`` and ``weight_decay`` are [M]; ``freeze`` stops members for good.
+    ``lr`` and ``weight_decay`` are [M]; ``freeze`` stops members for good. ``steps``, int64 [], counts on the
+    device: after the first step nothing moves to other memory and no number of Python's changes, so that a
+    step can be replayed (graphs.py).
     """
 
     def __init__(self, params: Mapping[str, Tensor], lr: Tensor, weight_decay: Tensor, settings: OptimConfig):
         self.params = params
-        self.lr = lr
+        self.lr = lr.clone()
         self.weight_decay = weight_decay
         self.settings = settings
-        self.steps = 0
+        self.steps = torch.zeros((), dtype=torch.int64, device=lr.device)
         self.slots: list[Tensors] = [{} for _ in range(2)]
         self._scratch: Tensor | None = None
         self._decays = bool((weight_decay > 0).any())
+        self._laid_out = False
 
-    def step(self, grads: Mapping[str, Tensor], factor: float) -> None:
-        """Update every parameter from its gradient; ``factor`` multiplies each member's learning rate."""
-        self.steps += 1
-        update = self._sgd if self.settings.name == "sgd" else self._adamw
+    def step(self, grads: Mapping[str, Tensor], factor: Tensor | float) -> None:
+        """Update every parameter from its gradient; ``factor`` [] multiplies each member's learning rate."""
         with torch.no_grad():
-            if self.steps == 1:
+            self.steps += 1
+            update = (
+                self._sgd
+                if self.settings.name == "sgd"
+                else partial(self._adamw, corrections=self._corrections())
+            )
+            if not self._laid_out:
                 _lay_out_alike(self.params, grads)
+                self._laid_out = True
             [dtype] = {param.dtype for param in self.params.values()}
             lr, decay = (self.lr * factor).to(dtype), self.weight_decay.to(dtype)
             for name, param in self.params.items():
@@ -80,28 +89,43 @@ class Optimizer:
         place = self._scratch[: grad.numel()].as_strided(velocity.shape, velocity.stride())
         return torch.add(grad, velocity, alpha=momentum, out=place)
 
-    def _adamw(self, name: str, param: Tensor, grad: Tensor, lr: Tensor, decay: Tensor) -> None:
+    def _corrections(self) -> tuple[Tensor, Tensor]:
+        """What is to be divided by, since AdamW's two averages began at 0: float64 [] and []."""
+        steps = self.steps.double()
+        return 1 - self.settings.beta1**steps, (1 - self.settings.beta2**steps).sqrt()
+
+    def _adamw(
+        self,
+        name: str,
+        param: Tensor,
+        grad: Tensor,
+        lr: Tensor,
+        decay: Tensor,
+        *,
+        corrections: tuple[Tensor, Tensor],
+    ) -> None:
         beta1, beta2 = self.settings.beta1, self.settings.beta2
         first, second = (slot.setdefault(name, torch.zeros_like(param)) for slot in self.slots)
         if self._decays:
             param.mul_(1 - lr * decay)
         first.lerp_(grad, 1 - beta1)
         second.mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
-        denominator = (second.sqrt() / math.sqrt(1 - beta2**self.steps)).add_(self.settings.eps)
-        param.addcmul_(first / denominator, lr / (1 - beta1**self.steps), value=-1)
+        denominator = (second.sqrt() / corrections[1]).add_(self.settings.eps)
+        param.addcmul_(first / denominator, lr / corrections[0], value=-1)
 
     def state(self) -> dict[str, Any]:
         """All that `step` and `freeze` have changed beside the parameters, sharing its tensors."""
-        return {"steps": self.steps, "lr": self.lr, "slots": self.slots}
+        return {"steps": int(self.steps), "lr": self.lr, "slots": self.slots}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from the ``state`` of an optimiser of the same parameters."""
-        self.steps, self.lr, self.slots = state["steps"], state["lr"], state["slots"]
+        self.steps.fill_(state["steps"])
+        self.lr, self.slots, self._laid_out = state["lr"], state["slots"], state["steps"] > 0
 
     def freeze(self, dead: Tensor) -> None:
         """Stop the members in ``dead`` (bool [M]): their weights and state become 0 and their lr 0, so that
         nothing non-finite stays in the stack."""
-        self.lr = torch.where(dead, 0.0, self.lr)
+        self.lr.masked_fill_(dead, 0)
         with torch.no_grad():
             for tensors in (self.params, *self.slots):
                 for tensor in tensors.values():

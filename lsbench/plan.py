@@ -46,6 +46,8 @@ def _check_device(run: Run) -> None:
         raise UsageError(f"precision=bf16: {device} has no bf16 arithmetic; allowed here are fp32, fp64")
     if run.executor == "pool" and device.type != "cpu":
         raise UsageError(f"executor=pool: its processes train on a CPU, not on {device}; use executor=stack")
+    if run.executor == "graphs" and device.type != "cuda":
+        raise UsageError(f"executor=graphs: CUDA graphs need a CUDA device, not {device}; use executor=auto")
 
 
 def choose_device(name: str) -> torch.device:
@@ -168,7 +170,7 @@ def _plan(group: list[Job], cores: int, node: Node | None) -> list[Planned]:
     parts = stacks(list(waiting.values()), device, cores if spread else 1)
     count = len(before) + len(parts)
     executor = node.executor if node else first.executor
-    if executor == "auto":
+    if executor == "auto":  # on a GPU without graphs, until they have been measured on one
         executor = "pool" if spread and count > 1 else "stack"
     threads = node.threads if node else max(cores // count, 1) if executor == "pool" else cores
     chosen = [*before, *((tuple(part), threads) for part in parts)]

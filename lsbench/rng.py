@@ -35,7 +35,9 @@ def uniform(keys: Tensor, n: int) -> Tensor:
 
 def fold(keys: Tensor, position: Tensor | int) -> Tensor:
     """Keys for a place below the given ones: a step of an epoch, a layer of a step. Broadcasts."""
-    return mix(keys ^ mix((torch.as_tensor(position, device=keys.device) + 1) * _GAMMA))
+    if isinstance(position, int):  # filled in on the device: a copy from here would make a GPU wait
+        position = torch.full((), position, device=keys.device)
+    return mix(keys ^ mix((position + 1) * _GAMMA))
 
 
 def key(seeds: Tensor, stream: str) -> Tensor:

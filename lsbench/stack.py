@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from torch.func import functional_call, stack_module_state, vmap
 from lsbench import metrics, models, precision, rng
 from lsbench.config import Run
 from lsbench.data.resident import Resident
+from lsbench.graphs import Graphs
 from lsbench.methods import all_methods
 from lsbench.ops.smoothed_ce import smoothed_cross_entropy
 from lsbench.optim import Optimizer, schedule
@@ -45,7 +47,8 @@ class Stack:
     """Members that share everything but seed and knobs, on one device.
 
     ``between_steps(stack)`` is called where nothing is half done: after each training step and each part of
-    an evaluation. Whatever it raises ends the training; `state` and `restore` make that no loss.
+    an evaluation. Whatever it raises ends the training; `state` and `restore` make that no loss. With
+    ``graphs`` a GPU replays training steps instead of being told each of their operations anew.
     """
 
     def __init__(
@@ -54,6 +57,8 @@ class Stack:
         splits: Splits,
         device: torch.device,
         between_steps: "Callable[[Stack], None]" = lambda stack: None,
+        *,
+        graphs: bool = False,
     ):
         self.shared, self.size, self.device = runs[0], len(runs), device
         self.between_steps = between_steps
@@ -69,11 +74,17 @@ class Stack:
             for name, method in all_methods().items()
             if (strength := self._knob(runs, method.knob)).any()
         }
+        for active in self.active.values():
+            if set_layers := active.method.layers:  # room of the right type, which each step fills anew
+                values = set_layers(self.model, active.strength, active.key)
+                self.buffers.update({name: value.clone() for name, value in values.items()})
         self.train_labels = self._train_labels()
         self.steps = math.ceil(self.train_labels.shape[1] / self.shared.batch_size)
         lr, weight_decay = self._knob(runs, "lr"), self._knob(runs, "weight_decay")
         self.optimizer = Optimizer(self.params, lr, weight_decay, self.shared.optim)
-        self.factors = schedule(self.shared.optim, self.shared.epochs, self.steps)
+        factors = schedule(self.shared.optim, self.shared.epochs, self.steps)
+        self.factors = torch.tensor(factors, dtype=torch.float64, device=device)
+        self.graphs = Graphs(device) if graphs else None
         self.diverged_step = torch.full((self.size,), -1, device=device)
         # Where the training stands: in which epoch, with the losses [M] of its steps so far, and the members
         # that were well when it began.
@@ -143,15 +154,15 @@ class Stack:
         order = rng.permutation(epoch_key, self.train_labels.shape[1])
         rows, labels = self.data.rows["train"].gather(1, order), self.train_labels.gather(1, order)
         steps = torch.arange(self.steps, device=self.device)
-        keys = {name: rng.fold(rng.fold(a.key, epoch)[:, None], steps) for name, a in self.active.items()}
+        keys = [rng.fold(rng.fold(a.key, epoch)[:, None], steps) for a in self.active.values()]
         size = self.shared.batch_size
         batches = zip(torch.split(rows, size, dim=1), torch.split(labels, size, dim=1), strict=True)
-        for step, (batch_rows, batch_labels) in enumerate(batches):
+        take = self._train_step if self.graphs is None else partial(self.graphs, self._train_step)
+        for step, batch in enumerate(batches):
             if step < len(self.losses):
                 continue  # done before the stack was restored
-            batch = Batch(self.data.gather(batch_rows), batch_labels)
-            step_keys = {name: key[:, step] for name, key in keys.items()}
-            self.losses.append(self._train_step(batch, step_keys, self.factors[epoch * self.steps + step]))
+            factor = self.factors[epoch * self.steps + step]
+            self.losses.append(take(*batch, factor, *(key[:, step] for key in keys)))
             self.between_steps(self)
         loss = torch.stack(self.losses, dim=1)
         # Looked at once an epoch, so that a GPU need not wait for the answer at each step: until then a
@@ -161,29 +172,36 @@ class Stack:
         weights = torch.tensor([part.shape[1] for part in torch.split(rows, size, dim=1)], device=self.device)
         return (loss * weights).sum(1) / weights.sum()
 
-    def _train_step(self, batch: Batch, keys: dict[str, Tensor], factor: float) -> Tensor:
-        """Forward, backward and update for one batch; each member's loss [M]."""
+    def _train_step(self, rows: Tensor, labels: Tensor, factor: Tensor, *keys: Tensor) -> Tensor:
+        """Forward, backward and update for one batch, the ``rows`` [M,B] with ``labels`` [M,B], at ``factor``
+        [] times the learning rate and with a key [M] for each active method; each member's loss [M].
+
+        What changes from step to step is in these tensors or in memory that the step itself changes in place,
+        and nothing makes the host wait or copies from it: so that a GPU can replay the step (graphs.py).
+        """
         data = self.shared.data
-        for name, active in self.active.items():
+        batch = Batch(self.data.gather(rows), labels)
+        for active, key in zip(self.active.values(), keys, strict=True):
             if change := active.method.batch:
-                batch = change(batch, active.strength, keys[name], data.shift, data.flip)
+                batch = change(batch, active.strength, key, data.shift, data.flip)
             if set_layers := active.method.layers:
-                self.buffers.update(set_layers(self.model, active.strength, keys[name]))
+                for name, value in set_layers(self.model, active.strength, key).items():
+                    self.buffers[name].copy_(value)
         logits = self.forward(self.data.normalise(batch.images, self.dtype))
-        rows = smoothed_cross_entropy(
+        losses = smoothed_cross_entropy(
             logits.flatten(0, 1),
             batch.labels.flatten(),
-            self.alpha.repeat_interleave(batch.labels.shape[1]),
+            self.alpha[:, None].expand_as(batch.labels).flatten(),
             convention=self.shared.convention,
             reduction="none",
         ).view_as(batch.labels)
         for active in self.active.values():
             if change_loss := active.method.loss:
-                rows = change_loss(rows, logits, batch, active.strength)
-        losses = rows.mean(1)
-        grads = torch.autograd.grad(losses.sum(), list(self.params.values()))
+                losses = change_loss(losses, logits, batch, active.strength)
+        means = losses.mean(1)
+        grads = torch.autograd.grad(means.sum(), list(self.params.values()))
         self.optimizer.step(dict(zip(self.params, grads, strict=True)), factor)
-        return losses.detach()
+        return means.detach()
 
     def _freeze(self, bad: Tensor, step: Tensor | int) -> None:
         """Stop the members in ``bad`` [M] for good and remember the ``step`` at which each went wrong."""
@@ -240,6 +258,8 @@ class Stack:
             tensor.data = state["params"][name]  # in the layout that training chose
         self.buffers.update(state["buffers"])
         self.optimizer.restore(state["optimizer"])
+        if self.graphs is not None:
+            self.graphs = Graphs(self.device)  # what was recorded belongs to the memory of before
 
 
 @dataclass(frozen=True)

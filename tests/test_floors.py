@@ -9,7 +9,7 @@ PACKAGE = Path(lsbench.__file__).parent
 FLOORS = [
     {"terms"},
     {"ops", "rng", "config", "precision", "progress", "signals", "storage"},
-    {"data", "models", "methods", "metrics", "calibrate", "optim", "runs", "checkpoint"},
+    {"data", "models", "methods", "metrics", "calibrate", "optim", "graphs", "runs", "checkpoint"},
     {"stack", "measure"},
     {"plan", "report"},
     {"executors"},

@@ -90,6 +90,16 @@ class Dropping(torch.nn.Sequential):
         super().__init__(torch.nn.Flatten(), torch.nn.Linear(144, classes), torch.nn.Dropout(0.5))
 
 
+def test_graphs_need_a_gpu_and_have_to_be_asked_for(splits, make_run, monkeypatch):
+    with pytest.raises(UsageError, match="executor=graphs: CUDA graphs need a CUDA device, not cpu"):
+        plan.check(make_run(executor="graphs", device="cpu"))
+    monkeypatch.setattr(plan, "choose_device", lambda name: torch.device("cuda"))
+    for asked, chosen in (("graphs", "graphs"), ("auto", "stack")):
+        run = make_run(executor=asked)
+        plan.check(run)
+        assert [stack.executor for stack in plan.plan([Job(run, splits)])] == [chosen]
+
+
 def test_a_model_with_torchs_own_dropout_is_refused(make_run, splits, monkeypatch):
     """Its masks would come from the generator that all runs of the process share."""
     monkeypatch.setattr(plan, "load", lambda config: splits)

@@ -17,7 +17,7 @@ from lsbench.progress import Board
 log = logging.getLogger(__name__)
 
 Executor = Callable[..., list[Planned]]
-EXECUTORS: dict[str, Executor] = {"stack": local.run, "pool": pool.run}
+EXECUTORS: dict[str, Executor] = {"stack": local.run, "pool": pool.run, "graphs": local.run}
 
 
 def execute(jobs: Sequence[Job], cluster: Mapping[str, Any] | None = None) -> None:

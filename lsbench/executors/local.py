@@ -1,4 +1,5 @@
-"""The executor `stack`: one stack after another in this process, each with all threads or the whole GPU."""
+"""The executors `stack` and `graphs`: one stack after another in this process, each with all threads or the
+whole GPU, where `graphs` replays the training steps (graphs.py)."""
 
 from collections.abc import Sequence
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from lsbench import stack
+from lsbench import graphs, stack
 from lsbench.executors import pending, slurm
 from lsbench.plan import Job, Planned, plan
 from lsbench.report.comparison import fixed_table
@@ -54,20 +54,23 @@ def _rounds(group: list[Planned]) -> float:
 def estimate(planned: Planned) -> float:
     """Seconds that the stack takes, from its first steps and one look at select."""
     runs, threads = [job.run for job in planned.jobs], torch.get_num_threads()
+    replays = planned.executor == "graphs"
+    skipped = graphs.WARM_UP if replays else 0  # steps before the one in which a graph is recorded
     moments: list[float] = []
 
     def clock(training: stack.Stack) -> None:
         if planned.device.type == "cuda":
             torch.cuda.synchronize(planned.device)
         moments.append(time.perf_counter())
-        if len(moments) > STEPS:
+        if len(moments) > skipped + STEPS:
             raise _EnoughError
 
     torch.set_num_threads(planned.threads)
     try:
-        timed = stack.Stack(runs, planned.jobs[0].splits, planned.device, clock)
+        timed = stack.Stack(runs, planned.jobs[0].splits, planned.device, clock, graphs=replays)
         with suppress(_EnoughError):
             timed.train_epoch()
+        moments = moments[skipped:] or moments
         step = (moments[-1] - moments[0]) / max(len(moments) - 1, 1)
         timed.between_steps = lambda training: None
         started = time.perf_counter()

@@ -42,7 +42,9 @@ class Training:
         jobs = tuple(with_data(configs))
         if [job.run_id for job in jobs] != list(run_ids):
             raise DataError(f"{configs[0].data.name}: the node has other data than the machine that planned")
-        planned = Planned(jobs, choose_device(jobs[0].run.device), "slurm", threads)
+        device = choose_device(jobs[0].run.device)
+        graphs = jobs[0].run.executor == "graphs" and device.type == "cuda"
+        planned = Planned(jobs, device, "graphs" if graphs else "stack", threads)
         with Board(len(jobs), planned.epochs) as board:
             training.train(planned, board, wait=True)
 

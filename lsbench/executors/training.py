@@ -121,7 +121,8 @@ def _outcomes(planned: Planned, board: Board) -> list[Outcome]:
 def _trained(planned: Planned, board: Board) -> stack.Trained:
     members = [job.run for job in planned.jobs]
     keeper = _Keeper(planned.folder, members[0].checkpoint_minutes)
-    fresh = stack.Stack(members, planned.jobs[0].splits, planned.device, keeper)
+    graphs = planned.executor == "graphs"
+    fresh = stack.Stack(members, planned.jobs[0].splits, planned.device, keeper, graphs=graphs)
     if state := checkpoint.load(planned.folder, planned.device):
         fresh.restore(state)
         board.resume(len(members) * fresh.epoch)
