@@ -28,7 +28,7 @@ class Recorded(NamedTuple):
 
 
 class Cuda:
-    """Where the steps of one device are recorded: a stream, and memory that all graphs share."""
+    """Where steps are recorded without being taken: a stream of their own, and memory that graphs share."""
 
     def __init__(self, device: torch.device) -> None:
         self.stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
@@ -44,7 +44,6 @@ class Cuda:
         current.wait_stream(self.stream)
 
     def record(self, step: Callable[..., Tensor], inputs: tuple[Tensor, ...]) -> Recorded:
-        """Record ``step`` without taking it."""
         graph = torch.cuda.CUDAGraph()
         with self.aside(), torch.cuda.graph(graph, pool=self.pool, stream=self.stream):
             result = step(*inputs)
@@ -55,8 +54,10 @@ class Graphs:
     """Called with a step, the same each time, and its inputs, takes the step: by a replay as soon as it can.
     Where it cannot be recorded, one line of the log says so, and what has no graph is taken as it is."""
 
+    failed = False  # here, or for the whole process
+
     def __init__(self, device: torch.device) -> None:
-        self.cuda, self.failed = Cuda(device), False
+        self.cuda = Cuda(device)
         self.taken: Counter[tuple[torch.Size, ...]] = Counter()
         self.recorded: dict[tuple[torch.Size, ...], Recorded] = {}
 
@@ -69,8 +70,8 @@ class Graphs:
                     return step(*inputs)
             try:
                 self.recorded[shapes] = self.cuda.record(step, tuple(map(torch.clone, inputs)))
-            except RuntimeError as error:  # CUDA's, and torch.OutOfMemoryError
-                self.failed = True
+            except RuntimeError as error:  # where CUDA broke it off, torch's allocator is not fit for another
+                (self if isinstance(error, torch.OutOfMemoryError) else Graphs).failed = True
                 log.warning("no CUDA graph, so steps take longer: %s", str(error).partition("\n")[0])
         if (recorded := self.recorded.get(shapes)) is None:
             return step(*inputs)

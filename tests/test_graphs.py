@@ -186,17 +186,22 @@ def test_a_step_may_be_replayed_after_a_state_was_restored(splits, make_run, tap
     assert len(tapes) == 1 + 2 + 1
 
 
-def test_a_step_that_cannot_be_recorded_is_taken_as_it_is(splits, make_run, tapes, monkeypatch, caplog):
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError, RuntimeError])
+def test_a_step_that_cannot_be_recorded_is_taken_as_it_is(
+    error, splits, make_run, tapes, monkeypatch, caplog
+):
     def fail(self, step, inputs):
         with Tape():
             step(*inputs)
-        raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate")
+        raise error("CUDA error: out of luck\nTried to")
 
     monkeypatch.setattr(Tapes, "record", fail)
+    monkeypatch.setattr(graphs.Graphs, "failed", False)  # and put back at the end
     runs = [make_run(epochs=5, **knobs) for knobs in KNOBS]
     with caplog.at_level(logging.WARNING):
         assert_same(*both(runs, splits))
-    assert caplog.messages == ["no CUDA graph, so steps take longer: CUDA out of memory."]
+    assert caplog.messages == ["no CUDA graph, so steps take longer: CUDA error: out of luck"]
+    assert graphs.Graphs.failed == (error is RuntimeError)
 
 
 class OneDevice(TorchDispatchMode):
@@ -266,17 +271,22 @@ def test_a_step_needs_no_value_and_nothing_from_the_host(model, name, members, p
     assert losses.shape == (members,) and losses.device == META
 
 
+seen_by_new_torch = pytest.mark.skipif(
+    tuple(map(int, torch.__version__.split(".")[:2])) < (2, 15), reason="torch 2.11 makes these out of sight"
+)
+
+
 @pytest.mark.parametrize(
     "harm",
     [
-        lambda x: torch.as_tensor(3, device=META) + x,
+        pytest.param(lambda x: torch.as_tensor(3, device=META) + x, marks=seen_by_new_torch),
         lambda x: x + torch.tensor(3.0),
         lambda x: x.cpu(),
         lambda x: float(x[0]),
         lambda x: x[x > 0],
         lambda x: x.repeat_interleave(x.long()),
         lambda x: torch.where(x > 0, x, torch.zeros(())),
-        lambda x: x.new_tensor([1.0, 2.0]),
+        pytest.param(lambda x: x.new_tensor([1.0, 2.0]), marks=seen_by_new_torch),
     ],
 )
 def test_the_test_above_notices_what_would_make_a_gpu_wait(harm):
@@ -310,22 +320,6 @@ def test_a_gpu_replays_what_it_does_eagerly(model, name, members, splits, make_r
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_a_gpu_goes_on_where_a_step_cannot_be_recorded(splits, make_run, caplog, monkeypatch):
-    """A step that looks at a value breaks the capture off."""
-    monkeypatch.setattr(graphs, "WARM_UP", 1)
-    step = Stack._train_step
-
-    def looking(self, rows, *others):
-        return step(self, rows, *others) if rows.sum().item() else None
-
-    monkeypatch.setattr(Stack, "_train_step", looking)
-    runs = [make_run(**knobs) for knobs in KNOBS]
-    assert_same(*both(runs, splits, 3, torch.device("cuda")))
-    assert [message[:14] for message in caplog.messages] == ["no CUDA graph,"]
-
-
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.filterwarnings("ignore:Synchronization debug mode")
 @pytest.mark.parametrize("graphed", [False, True])
 def test_no_step_makes_a_gpu_wait(graphed, splits, make_run):
@@ -341,3 +335,20 @@ def test_no_step_makes_a_gpu_wait(graphed, splits, make_run):
         training.train_epoch()
     finally:
         torch.cuda.set_sync_debug_mode("default")
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_gpu_goes_on_where_a_step_cannot_be_recorded(splits, make_run, caplog, monkeypatch):
+    """A step that looks at a value breaks the capture off."""
+    monkeypatch.setattr(graphs, "WARM_UP", 1)
+    monkeypatch.setattr(graphs.Graphs, "failed", False)  # and put back at the end
+    step = Stack._train_step
+
+    def looking(self, rows, *others):
+        return step(self, rows, *others) if rows.sum().item() else None
+
+    monkeypatch.setattr(Stack, "_train_step", looking)
+    runs = [make_run(**knobs) for knobs in KNOBS]
+    assert_same(*both(runs, splits, 3, torch.device("cuda")))
+    assert [message[:14] for message in caplog.messages] == ["no CUDA graph,"]
