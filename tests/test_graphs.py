@@ -125,6 +125,25 @@ def test_replayed_training_is_the_same_as_eager(model, name, members, splits, ma
     assert len(tapes) == 2 and replayed.graphs.taken.total() == 2 * graphs.WARM_UP  # of 25 steps
 
 
+@pytest.mark.parametrize("name", OPTIMS)
+def test_what_training_changes_stays_in_its_memory(name, splits, make_run):
+    """Also where a member is frozen; what diverged_step and the epoch's losses say is no part of a step."""
+
+    def memory():
+        optimizer = training.optimizer
+        state = [training.params, training.buffers, optimizer.slots, optimizer.lr, optimizer.steps]
+        return [tensor.untyped_storage() for tensor in tree_leaves(state)]
+
+    runs = [make_run("resnet8", optim=OPTIMS[name], **knobs) for knobs in KNOBS]
+    training = Stack(runs, splits, CPU)
+    training.between_steps = lambda training: places.append(memory())
+    places = []
+    epochs(training, 2)
+    assert training.diverged_step[4] >= 0
+    places = [[storage.data_ptr() for storage in each] for each in places]
+    assert len(places[0]) > 40 and all(each == places[0] for each in places)
+
+
 def bake_the_factor(monkeypatch):
     step = optim.Optimizer.step
     monkeypatch.setattr(optim.Optimizer, "step", lambda self, grads, factor: step(self, grads, float(factor)))
