@@ -158,8 +158,8 @@ def steps(monkeypatch, tmp_path):
     path = tmp_path / "steps"
 
     class Counted(stack.Stack):
-        def __init__(self, members, splits, *others):
-            super().__init__(members, splits, *others)
+        def __init__(self, members, splits, *others, **named):
+            super().__init__(members, splits, *others, **named)
             self.ids = "".join(f"{run.run_id(splits.sha256)}\n" for run in members)
 
         def _train_step(self, *arguments):
