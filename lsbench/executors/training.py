@@ -126,7 +126,7 @@ def _trained(planned: Planned, board: Board) -> stack.Trained:
     if state := checkpoint.load(planned.folder, planned.device):
         fresh.restore(state)
         board.resume(len(members) * fresh.epoch)
-        log.info("%s: going on after %d steps", planned, fresh.optimizer.steps)
+        log.info("%s: going on after %d steps", planned, int(fresh.optimizer.steps))
     return stack.train(fresh, lambda loss: board.advance(len(members), loss))
 
 
