@@ -75,7 +75,9 @@ def _run(arguments: list[str]) -> int:
     command = COMMANDS.get(arguments[0])
     if command is None:
         hint = did_you_mean(arguments[0], COMMANDS) or "; lsbench --help shows them"
-        if "=" in arguments[0]:
+        if arguments[0].startswith("-"):
+            hint = "; flags go behind the command"
+        elif "=" in arguments[0]:
             hint = f"; did you mean lsbench train {shlex.join(arguments)}?"
         raise UsageError(f"{arguments[0]}: no such command{hint}")
     return command(arguments[1:])
@@ -142,7 +144,8 @@ def _complain(error: Exception, arguments: Sequence[str]) -> int:
 
 
 def _say(message: str, code: int) -> int:
-    print("lsbench:", " ".join(message.split()), file=sys.stderr)
+    if sys.stderr is not None:  # closed from the start; print would take stdout
+        print("lsbench:", " ".join(message.split()), file=sys.stderr)
     return code
 
 

@@ -1,6 +1,7 @@
 """Which runs the jobs of a multirun were, brought home from whichever process they ran in."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ class GatherRuns(Callback):
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         HydraConfig.instance().set_config(config)  # the folder may ask for ${hydra:runtime.cwd}
         self.path = Path(config.hydra.sweep.dir).absolute() / "runs.jsonl"
-        self.path.unlink(missing_ok=True)
+        with suppress(OSError):  # what cannot be written is said with more words later
+            self.path.unlink()
         MULTIRUN.gathered = self.path
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:

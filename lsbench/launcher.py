@@ -1,7 +1,7 @@
 """The Hydra launcher `stacked`."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any
 
 from hydra.core.utils import JobReturn, configure_log, run_job, setup_globals
@@ -41,7 +41,7 @@ class StackedLauncher(Launcher):
 
     def __init__(self, cluster: str = "local", **resources: Any) -> None:
         self.cluster = cluster
-        self.resources: Mapping[str, Any] | None = resources if cluster == "slurm" else None
+        self.resources = resources
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         self.hydra_context = hydra_context
@@ -64,20 +64,35 @@ class StackedLauncher(Launcher):
         return done
 
     def _train(self, composed: Sequence[DictConfig], first: int) -> None:
+        self._check_resources()
         if self.cluster not in CLUSTERS:
             raise UsageError(f"hydra.launcher.cluster={self.cluster}: allowed is local or slurm")
+        slurm = self.resources if self.cluster == "slurm" else None
         checked = jobs.check(composed)
         if MULTIRUN.dry_run:
             from lsbench.executors.preview import preview
 
-            print(preview(checked, self.resources))
+            print(preview(checked, slurm))
             return
         from lsbench.executors import execute
 
         MULTIRUN.add(checked)
         MULTIRUN.write()
-        execute(checked, self.resources)
+        execute(checked, slurm)
         MULTIRUN.jobs = dict(enumerate(checked, first))
+
+    def _check_resources(self) -> None:
+        """Raise `UsageError` for a setting that does nothing, or nothing good."""
+        changed = {f.name for f in fields(StackedConf) if f.name in self.resources and self._changed(f)}
+        if self.cluster == "local" and changed:
+            raise UsageError(f"hydra.launcher.{min(changed)}: is for hydra.launcher.cluster=slurm")
+        for name in ("timeout_min", "cpus_per_task", "mem_gb"):
+            if (value := self.resources.get(name)) is not None and value < 1:
+                raise UsageError(f"hydra.launcher.{name}={value}: allowed is a whole number of at least 1")
+
+    def _changed(self, setting: "Field[Any]") -> bool:
+        default = {} if setting.default is MISSING else setting.default
+        return bool(self.resources[setting.name] != default)
 
     def _complete(self, composed: DictConfig) -> JobReturn:
         return run_job(

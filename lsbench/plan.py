@@ -120,6 +120,11 @@ class Planned:
         return checkpoint.stack_dir(self.results_dir, self.kept.runs)
 
     @property
+    def key(self) -> str:
+        """Tells it from every other stack."""
+        return self.folder.name
+
+    @property
     def epochs(self) -> int:
         """Of all members together."""
         return len(self.jobs) * self.jobs[0].run.epochs
@@ -166,7 +171,8 @@ def _plan(group: list[Job], cores: int, node: Node | None) -> list[Planned]:
     before = []
     for kept in checkpoint.kept_plans(first.results_dir):
         if all(run_id in waiting for run_id in kept.runs):
-            before.append((tuple(waiting.pop(run_id) for run_id in kept.runs), kept.threads))
+            members = tuple(waiting.pop(run_id) for run_id in kept.runs)
+            before.append((members, kept.threads if node else min(kept.threads, cores)))
     parts = stacks(list(waiting.values()), device, cores if spread else 1)
     count = len(before) + len(parts)
     executor = node.executor if node else first.executor

@@ -3,6 +3,7 @@
 import logging
 import sys
 import time
+from collections import Counter
 from typing import Self
 
 from tqdm import tqdm
@@ -16,7 +17,14 @@ class ConsoleHandler(logging.Handler):
     """Log lines on stderr that do not tear the bar."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        tqdm.write(self.format(record), file=sys.stderr)
+        if sys.stderr is not None:  # closed from the start
+            tqdm.write(self.format(record), file=sys.stderr)
+
+
+def count(number: int, thing: str) -> str:
+    """1 stack, 2 stacks, 3 processes."""
+    plural = "es" if thing.endswith("s") else "s"
+    return f"{number} {thing}{plural if number != 1 else ''}"
 
 
 class Board:
@@ -27,11 +35,13 @@ class Board:
 
     def __init__(self, runs: int, epochs: int) -> None:
         self.runs, self._stored, self._failed, self._loss = runs, 0, 0, ""
+        silent = None if sys.stderr is not None else True  # None: where it is no terminal
         self._bar = tqdm(
-            total=epochs, unit="epoch", disable=None, file=sys.stderr, dynamic_ncols=True, leave=False
+            total=epochs, unit="epoch", disable=silent, file=sys.stderr, dynamic_ncols=True, leave=False
         )
         # a bar that is off counts nothing, so the numbers are kept here
         self._epochs, self._done, self._new = epochs, 0, 0
+        self._of: Counter[str] = Counter()  # epochs counted of each stack that is not stored yet
         self._began = self._said = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -47,27 +57,36 @@ class Board:
         else:
             self._bar.set_description(text)
 
-    def resume(self, epochs: int) -> None:
-        """``epochs`` were done by an earlier command, or are done by another."""
-        self._done += epochs
+    def resume(self, stack: str, epochs: int) -> None:
+        """``epochs`` of ``stack`` need no training: an earlier command did them, another, or nobody will."""
         if not self._bar.disable:
             self._bar.initial += epochs  # so that they do not count in the rate
-            self._bar.update(epochs)
+        self._count(stack, epochs)
 
-    def advance(self, epochs: int, loss: float) -> None:
-        """``epochs`` more are done, whose mean loss was ``loss``."""
-        self._done, self._new = self._done + epochs, self._new + epochs
+    def advance(self, stack: str, epochs: int, loss: float) -> None:
+        """``epochs`` more of ``stack`` are done, whose mean loss was ``loss``."""
+        self._new += epochs
         self._loss = f", loss {loss:.4f}"
         self._bar.set_postfix_str(self._runs() + self._loss, refresh=False)
-        self._bar.update(epochs)
+        self._count(stack, epochs)
         if time.monotonic() - self._said > SECONDS_BETWEEN_LINES:
             self._say()
 
-    def stored(self, runs: int, failed: int) -> None:
-        """``runs`` more are stored, of which ``failed`` failed or diverged."""
+    def lose(self, stack: str) -> None:
+        """What was counted of ``stack`` is to be done again."""
+        self._count(stack, -self._of[stack])
+
+    def stored(self, stack: str, epochs: int, runs: int, failed: int) -> None:
+        """The ``runs`` of ``stack`` are stored, of which ``failed`` failed or diverged; it had ``epochs``."""
+        self.resume(stack, epochs - self._of[stack])
         self._stored, self._failed = self._stored + runs, self._failed + failed
         self._bar.set_postfix_str(self._runs() + self._loss)
         self._say()
+
+    def _count(self, stack: str, epochs: int) -> None:
+        self._done += epochs
+        self._of[stack] += epochs
+        self._bar.update(epochs)
 
     def _runs(self) -> str:
         return f"{self._stored}/{self.runs} runs, {self._failed} failed"

@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from contextlib import redirect_stderr, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from unittest.mock import patch
 
 import hydra
 from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from lsbench import conf_dir, config, plugins, runs
 from lsbench.multirun import MULTIRUN, located
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 DRY_RUN = "--dry-run"
-# Hydra's folders go where they are soon gone, and every job through the launcher that plans.
-DRY_OVERRIDES = ("hydra.run.dir={}", "hydra.sweep.dir={}", "hydra/launcher=stacked", "hydra/sweeper=grid")
+# What a dry run can foretell.
+PLANNED = {"hydra/launcher": "stacked", "hydra/sweeper": "grid"}
 
 
 def main(command: str, arguments: Sequence[str]) -> int:
@@ -42,11 +42,14 @@ def main(command: str, arguments: Sequence[str]) -> int:
     gc.set_threshold(100_000)  # configurations are many small objects: at 700 a fifth of a sweep went in here
     plugins.register()
     MULTIRUN.start(command, DRY_RUN in arguments)
-    with TemporaryDirectory() as nowhere:
-        if MULTIRUN.dry_run:
-            kept = [argument for argument in arguments if argument != DRY_RUN]
-            arguments = [*kept, *(override.format(nowhere) for override in DRY_OVERRIDES)]
+    if not MULTIRUN.dry_run:
         return _start(arguments)
+    for key, _, choice in (argument.partition("=") for argument in arguments):
+        if choice != PLANNED.get(key, choice):
+            raise UsageError(f"{DRY_RUN} with {key}={choice}: it can tell the plan of {PLANNED[key]} alone")
+    with TemporaryDirectory() as nowhere:  # for the folders that Hydra makes
+        kept = [argument for argument in arguments if argument != DRY_RUN]
+        return _start([*kept, f"hydra.run.dir={nowhere}", f"hydra.sweep.dir={nowhere}"])
 
 
 def _start(arguments: Sequence[str]) -> int:
@@ -118,6 +121,8 @@ def _train(composed: DictConfig) -> "plan.Job":
     from lsbench.executors import execute
     from lsbench.executors.preview import preview
 
+    if OmegaConf.select(cast(DictConfig, HydraConfig.get()), "launcher.cluster", default="local") != "local":
+        raise UsageError("hydra.launcher.cluster: only multiruns go to a cluster; add -m")
     run = located(config.to_run(composed))
     plan.check(run)
     [job] = plan.with_data([run])

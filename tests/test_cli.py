@@ -182,6 +182,41 @@ def test_a_sweep_writes_its_report_and_goes_on_from_what_is_stored(call, tmp_pat
     assert before == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+def test_a_dry_run_shows_the_plan_and_leaves_nothing(call, tmp_path):
+    small = ["model.hidden=[4]", "data.train=200", "epochs=3"]
+    code, out, _ = call("train", "-m", "--dry-run", "seed=range(20)", "method=none,dropout", *small)
+    lines = [line.split() for line in out.splitlines()]
+    assert code == 0 and out.startswith("40 runs: 0 stored, 40 to train\n") and "about" in out
+    assert sum(int(line[0]) * int(line[1]) for line in lines if line[2:3] == ["x"]) == 40
+    assert call("train", "--dry-run", *small)[1].startswith("1 run: 0 stored, 1 to train\n")
+    assert not list(tmp_path.iterdir())
+    call("train", "-m", "seed=0,1", *small)
+    before = sorted(tmp_path.rglob("*"))
+    assert call("train", "-m", "--dry-run", "seed=0,1", *small)[1] == "2 runs: 2 stored, 0 to train\n"
+    assert call("train", "-m", "--dry-run", "seed=0,1,2", *small)[1].startswith(
+        "3 runs: 2 stored, 1 to train"
+    )
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["-m", "--dry-run", "hydra/launcher=joblib", "seed=0,1"], "can tell the plan of stacked alone"),
+        (["-m", "--dry-run", "alpha=2"], "alpha=2: allowed is"),
+        (["-m", "hydra.launcher.cluster=moon", "seed=0,1"], "allowed is local or slurm"),
+        (["-m", "hydra.launcher.mem_gb=4", "seed=0,1"], "mem_gb: is for hydra.launcher.cluster=slurm"),
+        (["-m", "hydra.launcher.cluster=slurm", "hydra.launcher.cpus_per_task=0", "seed=0,1"], "at least 1"),
+        (["executor=banana"], "executor=banana: allowed is one of auto, stack, pool"),
+        (["checkpoint_minutes=-1"], "checkpoint_minutes=-1: allowed is a number of at least 0"),
+    ],
+)
+def test_what_a_sweep_cannot_do_is_usage(arguments, words, call, tmp_path):
+    code, out, err = call("train", *arguments)
+    assert code == 2 and out == "" and words in err and err.count("\n") == 1
+    assert not list(tmp_path.rglob("result.json"))
+
+
 def test_hydra_keeps_its_folders_and_files(call, tmp_path):
     call("train", "-m", "alpha=0,0.1", "epochs=1", "hydra.sweep.dir=jobs")
     for number, alpha in enumerate(("0", "0.1")):

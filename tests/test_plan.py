@@ -155,10 +155,11 @@ def test_a_kept_plan_is_used_again_with_its_members_and_threads(splits, make_run
     lost = checkpoint.Plan((ids[2], "a run of which nothing is known"), 3)
     for each in (kept, lost):
         checkpoint.keep_plans(tmp_path, [each])
-    first, rest = plan.plan(jobs, cores=1)
-    assert first.kept == kept and rest.threads == 1
-    assert set(rest.kept.runs) == set(ids) - {ids[1], ids[3]}
-    [alone] = plan.plan([jobs[3], jobs[1]], cores=2)
+    first, *rest = plan.plan(jobs, cores=3)
+    assert first.kept == kept and {stack.threads for stack in rest} == {1}
+    assert {run for stack in rest for run in stack.kept.runs} == set(ids) - {ids[1], ids[3]}
+    assert plan.plan(jobs, cores=2)[0].threads == 2, "no more than there are cores"
+    [alone] = plan.plan([jobs[3], jobs[1]], cores=4)
     assert alone.kept == kept and alone.folder == checkpoint.stack_dir(tmp_path, kept.runs)
     assert plan.plan(jobs[1:2], cores=1)[0].kept.runs == (ids[1],), "a plan is used whole or not at all"
 

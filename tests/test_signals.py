@@ -13,7 +13,7 @@ BOTH = pytest.mark.parametrize(
 
 @pytest.fixture(autouse=True)
 def _installed():
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in signals.STOPPING}
     signals.install()
     yield
     for number, handler in before.items():
@@ -37,7 +37,8 @@ def test_where_it_is_held_the_first_waits_to_be_asked_for(number, error, caplog)
 
 
 @BOTH
-def test_the_second_does_not_wait(number, error):
+def test_the_second_does_not_wait(number, error, monkeypatch):
+    monkeypatch.setattr(signals, "SECONDS_APART", 0)
     passed = []
     with pytest.raises(error), signals.held():
         os.kill(os.getpid(), signal.SIGTERM)
@@ -45,6 +46,31 @@ def test_the_second_does_not_wait(number, error):
         os.kill(os.getpid(), number)
         passed.append(2)
     assert passed == [1]
+
+
+def test_sigterm_to_a_process_and_then_to_its_group_is_one():
+    passed = []
+    with pytest.raises(Terminated), signals.held():
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGTERM)
+        passed.append(signals.pending())
+    assert isinstance(passed[0], Terminated)
+
+
+def test_a_worker_follows_the_first_alone(monkeypatch):
+    monkeypatch.setattr(signals, "SECONDS_APART", 0)
+    signals.install(again=False)
+    with pytest.raises(Terminated), signals.held():
+        for _ in range(3):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_a_closed_terminal_is_as_sigterm_unless_it_is_ignored():
+    with pytest.raises(Terminated):
+        os.kill(os.getpid(), signal.SIGHUP)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signals.install()
+    os.kill(os.getpid(), signal.SIGHUP)
 
 
 def test_nothing_is_raised_where_nothing_came_and_nothing_stays():

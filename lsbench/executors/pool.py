@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from ctypes import CDLL
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ import torch
 from lsbench import signals
 from lsbench.executors import training
 from lsbench.plan import Planned
-from lsbench.progress import Board
+from lsbench.progress import Board, count
 
 log = logging.getLogger(__name__)
 
@@ -31,27 +31,29 @@ PR_SET_PDEATHSIG = 1  # see prctl(2)
 
 @dataclass
 class Worker:
-    """A process and the stack that it trains; ``trained`` is what it said at its end."""
+    """A process and the stack that it trains; ``trained`` or ``error`` is what it said at its end."""
 
     planned: Planned
     process: BaseProcess
     trained: bool | None = None
+    error: Exception | None = None
 
 
 def run(stacks: Sequence[Planned], board: Board, *, wait: bool) -> list[Planned]:
     """Train and store ``stacks``, the longest first; returns those that another process holds.
 
-    A process that is killed takes only its own stack with it: one of several members is tried again in
-    halves, since memory is the usual reason, and a single run is stored as failed.
+    A process that is killed takes only its own stack with it. That goes on from the state that was kept of
+    it; where it is lost again, or nothing was kept, several members are tried again in halves, since memory
+    is the usual reason, and a single run is stored as failed.
     """
     waiting = deque(sorted(stacks, key=lambda planned: -planned.epochs))
-    slots = max(torch.get_num_threads() // max(planned.threads for planned in stacks), 1)
-    log.info("%d stacks, %d at once, a process each", len(stacks), min(slots, len(stacks)))
+    cores = torch.get_num_threads()
+    log.info("%s in processes of their own, on %s", count(len(stacks), "stack"), count(cores, "core"))
     workers: dict[Connection, Worker] = {}
-    busy = []
+    busy, lost = [], set[str]()
     try:
         while waiting or workers:
-            while waiting and len(workers) < slots:
+            while waiting and _has_room(waiting[0], workers.values(), cores):
                 connection, worker = _start(waiting.popleft(), wait)
                 workers[connection] = worker
             for connection in cast(list[Connection], ready(list(workers))):
@@ -59,15 +61,23 @@ def run(stacks: Sequence[Planned], board: Board, *, wait: bool) -> list[Planned]
                 if _listen(connection, worker, board):
                     continue
                 del workers[connection]
+                if worker.error:
+                    raise worker.error
                 if worker.trained is None:
-                    waiting.extend(_lost(worker, board))
+                    waiting.extend(_lost(worker, board, again=worker.planned.key in lost))
+                    lost.add(worker.planned.key)
                 elif not worker.trained:
                     busy.append(worker.planned)
     finally:
         if workers:
-            log.warning("stopping: %d processes keep what they have trained", len(workers))
+            log.warning("stopping: %s may keep what is trained so far", count(len(workers), "process"))
             _stop([worker.process for worker in workers.values()])
     return busy
+
+
+def _has_room(planned: Planned, workers: Collection[Worker], cores: int) -> bool:
+    used = sum(worker.planned.threads for worker in workers)
+    return not workers or used + planned.threads <= cores
 
 
 def _start(planned: Planned, wait: bool) -> tuple[Connection, Worker]:
@@ -76,7 +86,9 @@ def _start(planned: Planned, wait: bool) -> tuple[Connection, Worker]:
     safe = sys.platform == "linux" and planned.threads == 1 and not torch.cuda.is_available()
     context: Any = multiprocessing.get_context("fork" if safe else "spawn")
     ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(planned, theirs, wait), daemon=True)
+    process = context.Process(
+        target=_work, args=(planned, theirs, wait, log.getEffectiveLevel()), daemon=True
+    )
     with _signals_blocked():
         process.start()
     theirs.close()  # so that its end is the end of the pipe
@@ -84,7 +96,7 @@ def _start(planned: Planned, wait: bool) -> tuple[Connection, Worker]:
 
 
 def _listen(connection: Connection, worker: Worker, board: Board) -> bool:
-    """Hear one message of a worker; False where it has ended. Raises the error that ended it."""
+    """Hear one message of a worker; False where it has ended."""
     try:
         name, arguments = connection.recv()
     except EOFError:
@@ -95,27 +107,32 @@ def _listen(connection: Connection, worker: Worker, board: Board) -> bool:
     elif name == "log":
         logging.getLogger(arguments[0].name).handle(arguments[0])
     elif name == "error":
-        raise arguments[0]
+        [worker.error] = arguments
     else:
         getattr(board, name)(*arguments)
     return True
 
 
-def _lost(worker: Worker, board: Board) -> Sequence[Planned]:
+def _lost(worker: Worker, board: Board, again: bool) -> Sequence[Planned]:
     """Name a process that ended before its stack was stored; the stacks that are to be tried in its place."""
-    training.settle(worker.planned.results_dir)
-    if training.is_stored(worker.planned):  # it was killed after all its work
-        board.stored(len(worker.planned.jobs), 0)
+    planned = worker.planned
+    training.settle(planned.results_dir)
+    if training.is_stored(planned):  # it was killed after all its work
+        board.stored(planned.key, planned.epochs, len(planned.jobs), 0)
         return ()
     code = worker.process.exitcode or 0
     how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
     reason = f"the process that trained it was {how}"
-    if len(worker.planned.jobs) > 1:
-        log.warning("%s: %s; trying again in halves", worker.planned, reason)
-        return training.divide(worker.planned)
-    log.warning("%s: %s", worker.planned, reason)
-    training.fail(worker.planned, reason)
-    board.stored(1, 1)
+    board.lose(planned.key)
+    if training.is_kept(planned) and not again:
+        log.warning("%s: %s; going on from what is kept of it", planned, reason)
+        return [planned]
+    if len(planned.jobs) > 1:
+        log.warning("%s: %s; trying again in halves", planned, reason)
+        return training.divide(planned)
+    log.warning("%s: %s", planned, reason)
+    training.fail(planned, reason)
+    board.stored(planned.key, planned.epochs, 1, 1)
     return ()
 
 
@@ -151,31 +168,33 @@ class _Teller:
             self.connection.send(message)
 
 
-def _work(planned: Planned, connection: Connection, wait: bool) -> None:
-    """What a worker does. It ends with its parent, and on SIGTERM; Ctrl-C reaches it through the parent."""
+def _work(planned: Planned, connection: Connection, wait: bool, level: int) -> None:
+    """What a worker does, saying what is of ``level`` or more. It ends with its parent, through which Ctrl-C
+    and a closed terminal reach it, and on the first SIGTERM; the parent kills what does not end in time."""
     teller = _Teller(connection)
     logging.getLogger().handlers = [QueueHandler(cast(Any, teller))]
+    logging.getLogger("lsbench").setLevel(level)
     torch.set_num_threads(planned.threads)
-    signals.install()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signals.install(again=False)
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     if sys.platform == "linux":
         CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, signals.STOPPING)
     try:
         teller.ended(training.train(planned, cast(Board, teller), wait=wait))
     except signals.Terminated:
         sys.exit(128 + signal.SIGTERM)
     except Exception as error:
         teller.error(error)
-
-
-STOPPING = (signal.SIGINT, signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the interpreter is on its way out
 
 
 @contextmanager
 def _signals_blocked() -> Iterator[None]:
     """Let no signal meet a new process before it knows what to do with it."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals.STOPPING)
     try:
         yield
     finally:

@@ -4,6 +4,8 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from itertools import pairwise
+from statistics import median
 from typing import Any
 
 import torch
@@ -12,6 +14,7 @@ from tqdm import tqdm
 from lsbench import graphs, stack
 from lsbench.executors import pending, slurm
 from lsbench.plan import Job, Planned, plan
+from lsbench.progress import count
 from lsbench.report.comparison import fixed_table
 
 HEADER = ["stacks", "of", "epochs", "executor", "threads", "about"]
@@ -24,7 +27,7 @@ def preview(jobs: Sequence[Job], cluster: Mapping[str, Any] | None = None) -> st
     left = pending(jobs)
     planned = plan(left, node=None if cluster is None else slurm.node(cluster))
     places = {(job.run.results_dir, job.run_id) for job in jobs}
-    lines = [f"{len(places)} runs: {len(places) - len(left)} stored, {len(left)} to train"]
+    lines = [f"{count(len(places), 'run')}: {len(places) - len(left)} stored, {len(left)} to train"]
     if not planned:
         return lines[0]
     kinds: dict[str, list[Planned]] = {}
@@ -71,7 +74,8 @@ def estimate(planned: Planned) -> float:
         with suppress(_EnoughError):
             timed.train_epoch()
         moments = moments[skipped:] or moments
-        step = (moments[-1] - moments[0]) / max(len(moments) - 1, 1)
+        # the median: a machine that stumbles once shall not decide
+        step = median(later - sooner for sooner, later in pairwise(moments)) if len(moments) > 1 else 0.0
         timed.between_steps = lambda training: None
         started = time.perf_counter()
         timed.evaluate("select")

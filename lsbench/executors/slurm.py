@@ -14,11 +14,11 @@ from typing import Any
 
 import torch
 
-from lsbench import runs
+from lsbench import checkpoint, runs
 from lsbench.config import Run
 from lsbench.executors import training
 from lsbench.plan import Node, Planned, choose_device, with_data
-from lsbench.progress import Board
+from lsbench.progress import Board, count
 from lsbench.terms import DataError, UsageError
 
 log = logging.getLogger(__name__)
@@ -68,8 +68,13 @@ def run(
 
     Raises `UsageError` where submitit or Slurm is not there, or refuses ``resources``.
     """
-    jobs = _submit(stacks, resources)
-    log.info("%d stacks, a Slurm job each: %s", len(jobs), ", ".join(job.job_id for job in jobs))
+    try:
+        jobs = _submit(stacks, resources)
+    except UsageError:
+        for planned in stacks:  # what was planned for nodes that were refused binds nobody
+            checkpoint.drop(planned.folder)
+        raise
+    log.info("%s, a Slurm job each: %s", count(len(jobs), "stack"), ", ".join(job.job_id for job in jobs))
     waiting = dict(zip(jobs, stacks, strict=True))
     asked, said = time.monotonic(), ""
     try:
@@ -141,5 +146,5 @@ def _finish(job: Any, planned: Planned, board: Board) -> None:
         log.warning("%s: %s; its log: %s", planned, reason, job.paths.stderr)
         training.fail(planned, reason)
     records = [runs.read(planned.results_dir, member.run_id) for member in planned.jobs]
-    board.resume(planned.epochs)
-    board.stored(len(records), sum(record is None or record["status"] != "done" for record in records))
+    failed = sum(record is None or record["status"] != "done" for record in records)
+    board.stored(planned.key, planned.epochs, len(records), failed)

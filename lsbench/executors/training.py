@@ -24,14 +24,13 @@ def train(planned: Planned, board: Board, *, wait: bool) -> bool:
 
     False where another process holds the stack, unless it is to ``wait`` for that one to end. Out of memory
     halves the stack; what else fails is stored as failed. A signal is followed between two steps, when the
-    state is kept.
+    state is kept, or once the runs are stored.
     """
     with locked(planned.folder, wait=wait) as mine:
         if not mine:
             return False
         if is_stored(planned):  # by a process that had it before
-            board.resume(planned.epochs)
-            board.stored(len(planned.jobs), 0)
+            board.stored(planned.key, planned.epochs, len(planned.jobs), 0)
             checkpoint.drop(planned.folder)
             return True
         board.begin(str(planned))
@@ -39,8 +38,11 @@ def train(planned: Planned, board: Board, *, wait: bool) -> bool:
             outcomes = _outcomes(planned, board)
             if outcomes:
                 _store(planned, outcomes, device_name(planned.device))
-                board.stored(len(outcomes), sum(outcome.status != "done" for outcome in outcomes))
+                failed = sum(outcome.status != "done" for outcome in outcomes)
+                board.stored(planned.key, planned.epochs, len(outcomes), failed)
     if not outcomes:
+        log.warning("%s: out of memory; trying again in halves", planned)
+        board.lose(planned.key)
         for half in divide(planned):
             train(half, board, wait=True)
     return True
@@ -67,15 +69,15 @@ def settle(results_dir: str | Path) -> None:
     plans = {
         checkpoint.stack_dir(results_dir, kept.runs): kept for kept in checkpoint.kept_plans(results_dir)
     }
-    for folder in sorted(checkpoint.stacks_dir(results_dir).glob("*")):
+    for folder in sorted(checkpoint.stacks_dir(results_dir).glob("*/")):
         with locked(folder, wait=False) as mine:
             if mine and ((folder / "rows").exists() or _is_over(folder, results_dir, plans.get(folder))):
                 _settle(folder, results_dir)
 
 
 def _is_over(folder: Path, results_dir: str | Path, kept: checkpoint.Plan | None) -> bool:
-    if kept is None:  # a plan is written first and removed with the rest
-        return not (folder / "plan.json").exists()
+    if kept is None:
+        return not any((folder / name).exists() for name in ("plan.json", "state.pt"))
     with suppress(StorageError):
         return all(runs.is_finished(runs.read(results_dir, run_id)) for run_id in kept.runs)
     return False
@@ -91,13 +93,22 @@ def is_stored(planned: Planned) -> bool:
     return all(runs.is_finished(runs.read(planned.results_dir, job.run_id)) for job in planned.jobs)
 
 
+def is_kept(planned: Planned) -> bool:
+    """Whether it could go on from a state."""
+    return (planned.folder / "state.pt").exists()
+
+
 def _store(planned: Planned, outcomes: Sequence[Outcome], device: str) -> None:
     """Write every member's run, then bring them in at one stroke: a stack that is cut off here is either
     trained to its end again from its last state, or all there."""
     part = planned.folder / "rows.part"
     shutil.rmtree(part, ignore_errors=True)
-    for job, outcome in zip(planned.jobs, outcomes, strict=True):
-        runs.write(part, job.run, job.splits.sha256, outcome, device)
+    try:
+        for job, outcome in zip(planned.jobs, outcomes, strict=True):
+            runs.write(part, job.run, job.splits.sha256, outcome, device)
+    except StorageError:
+        shutil.rmtree(part, ignore_errors=True)  # the disk is full enough
+        raise
     part.replace(planned.folder / "rows")
     _settle(planned.folder, planned.results_dir)
 
@@ -119,15 +130,30 @@ def _outcomes(planned: Planned, board: Board) -> list[Outcome]:
 
 
 def _trained(planned: Planned, board: Board) -> stack.Trained:
-    members = [job.run for job in planned.jobs]
-    keeper = _Keeper(planned.folder, members[0].checkpoint_minutes)
-    graphs = planned.executor == "graphs"
-    fresh = stack.Stack(members, planned.jobs[0].splits, planned.device, keeper, graphs=graphs)
+    size = len(planned.jobs)
+    resumed = _resumed(planned)
+    if resumed.optimizer.steps:
+        board.resume(planned.key, size * resumed.epoch)
+        log.info("%s: going on after %d steps", planned, int(resumed.optimizer.steps))
+    return stack.train(resumed, lambda loss: board.advance(planned.key, size, loss))
+
+
+def _resumed(planned: Planned) -> stack.Stack:
+    """The stack in the state that was kept last, or at its beginning where there is none that fits."""
+    fresh = _fresh(planned)
     if state := checkpoint.load(planned.folder, planned.device):
-        fresh.restore(state)
-        board.resume(len(members) * fresh.epoch)
-        log.info("%s: going on after %d steps", planned, int(fresh.optimizer.steps))
-    return stack.train(fresh, lambda loss: board.advance(len(members), loss))
+        try:
+            fresh.restore(state)
+        except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            log.warning("%s: the state that was kept does not fit (%s); starting anew", planned, error)
+            return _fresh(planned)
+    return fresh
+
+
+def _fresh(planned: Planned) -> stack.Stack:
+    members, splits = [job.run for job in planned.jobs], planned.jobs[0].splits
+    keeper = _Keeper(planned.folder, members[0].checkpoint_minutes)
+    return stack.Stack(members, splits, planned.device, keeper, graphs=planned.executor == "graphs")
 
 
 class _Keeper:

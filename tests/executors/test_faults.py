@@ -289,3 +289,21 @@ def test_a_lock_is_on_the_folder_that_others_find(tmp_path, monkeypatch):
     with locked(folder) as first, locked(folder, wait=False) as second:
         assert (first, second) == (True, False)
     assert waited
+
+
+def test_a_stray_file_among_the_stacks_harms_nobody(sweep, store):
+    checkpoint.stacks_dir(store).mkdir(parents=True)
+    (checkpoint.stacks_dir(store) / ".DS_Store").touch()
+    jobs = sweep(store)
+    execute(jobs)
+    assert len(finished(jobs)) == 4
+
+
+@pytest.mark.parametrize("state", [{"a": 1}, {"position": (0, [], [], [], 0.0)}])
+def test_a_state_of_another_shape_is_left_aside(state, sweep, table, store, caplog):
+    clean, jobs = sweep(store / "clean"), sweep(store / "odd")
+    execute(clean)
+    for planned in plan(jobs):
+        checkpoint.save(planned.folder, state)
+    execute(jobs)
+    assert table(jobs) == table(clean) and "does not fit" in caplog.text

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from dataclasses import replace
 
 import pytest
 
@@ -69,6 +70,38 @@ def test_a_stack_whose_process_is_killed_is_tried_again_in_halves(sweep, die, st
         caplog.text
     )
     assert is_tidy(store)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_stack_of_which_a_state_is_kept_goes_on_once(
+    number, sweep, steps, table, store, monkeypatch, is_tidy, caplog
+):
+    """Its process is ended once, before its fourth step; the others know nothing of it."""
+    clean = sweep(store / "clean", seeds=range(5), epochs=2)
+    execute(clean)
+    steps()
+    step, ended = stack.Stack._train_step, store / "ended"
+
+    def deadly(self, *arguments):
+        if len(self.losses) + self.epoch * self.steps == 3 and not ended.exists():
+            ended.touch()
+            os.kill(os.getpid(), number)
+        return step(self, *arguments)
+
+    monkeypatch.setattr(stack.Stack, "_train_step", deadly)
+    jobs = sweep(store / "pool", seeds=range(5), executor="pool", epochs=2, checkpoint_minutes=1e-9)
+    execute(jobs)
+    assert table(jobs) == table(clean) and is_tidy(store / "pool")
+    assert "going on from what is kept of it" in caplog.text and "halves" not in caplog.text
+
+
+def test_stacks_train_at_once_as_long_as_their_threads_fit(sweep, store):
+    one, two = (
+        [replace(planned, threads=number) for planned in plan.plan(sweep(store))] for number in (1, 2)
+    )
+    running = [pool.Worker(planned, None) for planned in one[:1]]
+    assert pool._has_room(one[1], running, 2) and not pool._has_room(two[1], running, 2)
+    assert pool._has_room(two[0], [], 1), "else nothing would ever train"
 
 
 def test_what_is_trained_when_its_process_is_killed_is_kept(sweep, steps, store, monkeypatch, is_tidy):
