@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 import rival_loader
 import torch
 
-from lsbench import plan, stack
+from lsbench import memory, plan, stack
 from lsbench.config import Run
 from lsbench.executors import execute
 from lsbench.terms import Splits
@@ -44,6 +44,7 @@ def stacked(runs: Sequence[Run], splits: Splits) -> None:
 
 
 def train(runs: Sequence[Run], splits: Splits) -> stack.Trained:
+    memory.keep_freed()  # as the executors do
     return stack.train(stack.Stack(runs, splits, CPU), lambda loss: None)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from lsbench import checkpoint, measure, runs, signals, stack
+from lsbench import checkpoint, measure, memory, runs, signals, stack
 from lsbench.plan import Planned, device_name
 from lsbench.progress import Board
 from lsbench.storage import locked
@@ -26,6 +26,7 @@ def train(planned: Planned, board: Board, *, wait: bool) -> bool:
     halves the stack; what else fails is stored as failed. A signal is followed between two steps, when the
     state is kept, or once the runs are stored.
     """
+    memory.keep_freed()
     with locked(planned.folder, wait=wait) as mine:
         if not mine:
             return False
