@@ -132,7 +132,7 @@ class Method:
     """
 
     knob: str
-    low: float = 0.0
+    low: float = 0
     high: float = float("inf")
     labels: "Callable[[Tensor, float, int, Tensor], Tensor] | None" = None
     batch: "Callable[[Batch, Tensor, Tensor, int, bool], Batch] | None" = None

@@ -34,14 +34,19 @@ PER_RUN = [
     *("cell", "temperature_flag", "diverged_step"),
 ]
 ORDER = [
-    *("data", "model", "method", "dropout", "augment", "weight_decay", "label_noise", "lr", "epochs"),
-    *("batch_size", "convention", "alpha", "cell", "seed", "run"),
+    *("label_noise", "lr", "epochs", "batch_size", "convention", "alpha", "cell", "seed", "run"),
 ]
 
 
 def runs_table(records: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    """One row per run: COLUMNS, then further keys as they appear. Independent of the order of ``records``."""
-    unique = {record["run"]: record for record in sorted(records, key=_place)}.values()
+    """One row per run: COLUMNS, then further keys as they appear. Independent of the order of ``records``.
+
+    A method's own knob is in the records of its runs alone; elsewhere it is off, which is 0.
+    """
+    knobs = sorted({name for record in records for name, value in record.items() if _is_knob(name, value)})
+    whole = [record | {name: record.get(name) or 0.0 for name in knobs} for record in records]
+    whole.sort(key=lambda record: _place(record, knobs))
+    unique = {record["run"]: record for record in whole}.values()
     names = list(dict.fromkeys([*COLUMNS, *(key for record in unique for key in record)]))
     return pd.DataFrame({name: _column(name, [record.get(name) for record in unique]) for name in names})
 
@@ -82,6 +87,20 @@ def _is_setting(name: str, column: "pd.Series[Any]") -> bool:
     """Of the further keys, those with a dot are settings; of the others, numbers are knobs, text a remark."""
     known = name in COLUMNS or "." in name or pd.api.types.is_numeric_dtype(column)
     return known and name not in PER_RUN and not is_metric(name)
+
+
+def _is_knob(name: str, value: Any) -> bool:
+    """Whether a record's key is the knob of a method that has no column of its own."""
+    named = name not in COLUMNS and name not in PER_RUN and "." not in name and not is_metric(name)
+    return named and isinstance(value, int | float)
+
+
+def strengths(table: pd.DataFrame) -> dict[str, list[float]]:
+    """The treatments but smoothing that are on somewhere in ``table``, each with its values above 0."""
+    settings = table.columns[: table.columns.get_loc("cell")]
+    names = [name for name in settings if name in TREATMENTS[1:] or _is_knob(name, table[name].iloc[0])]
+    found = {name: sorted({float(value) for value in table[name] if value > 0}) for name in names}
+    return {name: values for name, values in found.items() if values}
 
 
 def tables(summary: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
@@ -132,10 +151,10 @@ def brief(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _place(record: dict[str, Any]) -> tuple[Any, ...]:
+def _place(record: dict[str, Any], knobs: Sequence[str]) -> tuple[Any, ...]:
     """Where a record stands: plain training before the methods, then knobs, alpha and seed."""
-    values = [record[name] for name in ORDER]
-    return (*values[:2], record["method"] != "none", *values[2:])
+    first = (record["data"], record["model"], record["method"] != "none")
+    return (*first, *(record[name] for name in (*TREATMENTS, *knobs, *ORDER)))
 
 
 def _column(name: str, values: list[Any]) -> "pd.Series[Any]":

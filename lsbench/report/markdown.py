@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from lsbench.report.aggregate import as_rows, brief, tables
+from lsbench.report.aggregate import as_rows, brief, strengths, tables
 from lsbench.report.comparison import comparison, pipe_table
 from lsbench.report.reading import choices, reading
 
@@ -78,8 +78,10 @@ def _setup(table: pd.DataFrame) -> str:
     train, test = (_values(table[name], ",") for name in ("n_train", "n_test"))
     rest = [f"{_values(table['epochs'])} epochs", f"batch size {_values(table['batch_size'])}"]
     rest += [f"learning rate {_values(table['lr'])}", _values(table["precision"])]
+    rest += [f"convention {_values(table['convention'])}"]
+    rest += [f"{name} {' and '.join(map(brief, values))}" for name, values in strengths(table).items()]
     sizes = f"{train} training and {test} test images, data SHA-256 {shas or '—'}"
-    return f"{sizes}. {', '.join(rest)}, convention {_values(table['convention'])}."
+    return f"{sizes}. {', '.join(rest)}."
 
 
 def _values(column: "pd.Series[Any]", grouping: str = "") -> str:

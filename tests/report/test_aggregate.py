@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats as scipy_stats
 
-from lsbench.report.aggregate import chosen, lines, runs_table, summary_table, tables, varying
+from lsbench.report.aggregate import chosen, lines, runs_table, strengths, summary_table, tables, varying
 from lsbench.terms import COLUMNS
 
 
@@ -169,6 +169,18 @@ def test_a_methods_own_knob_is_a_treatment(sweep, record):
     summary = summarise(sweep(methods=["none"], seeds=range(2)) + mixed)
     assert baseline(summary, alpha=0.1, mixup_beta=0.4)[:2] == ("none", 0.0)
     assert varying(summary) == ["mixup_beta"]
+
+
+def test_a_methods_own_knob_is_0_where_it_is_off_and_orders_the_rows(record):
+    mixed = [record("mixup", alpha, mixup_beta=beta) for beta in (1.0, 0.2) for alpha in (0.1, 0.0)]
+    summary = summarise([*mixed, record("focal", focal_gamma=3.0), record("none")])
+    places = summary[["method", "focal_gamma", "mixup_beta", "alpha"]].itertuples(index=False, name=None)
+    assert list(places) == [
+        ("none", 0, 0, 0), ("focal", 3, 0, 0),
+        ("mixup", 0, 0.2, 0), ("mixup", 0, 0.2, 0.1), ("mixup", 0, 1, 0), ("mixup", 0, 1, 0.1),
+    ]  # fmt: skip
+    assert strengths(summary) == {"focal_gamma": [3.0], "mixup_beta": [0.2, 1.0]}
+    assert summary["baseline"].nunique() == 1 and summary["baseline"][0] == summary["cell"][0]
 
 
 def test_two_baselines_that_fit_equally_are_none(sweep):
