@@ -199,7 +199,7 @@ def _statistics(own: pd.DataFrame, base: pd.DataFrame | None) -> dict[str, float
         both = ~(np.isnan(a) | np.isnan(b))
         for name, value in t_interval(own[metric].dropna().to_numpy())._asdict().items():
             row[f"{metric}_{name}"] = value
-        diff, low, high, p, n = paired(a[both], b[both])
+        diff, low, high, p, n, sd = paired(a[both], b[both])
         row |= {f"{metric}_diff": diff, f"{metric}_diff_low": low, f"{metric}_diff_high": high}
-        row |= {f"{metric}_diff_n": n, f"{metric}_p": p, f"{metric}_p_holm": np.nan}
+        row |= {f"{metric}_diff_sd": sd, f"{metric}_diff_n": n, f"{metric}_p": p, f"{metric}_p_holm": np.nan}
     return row
