@@ -136,7 +136,7 @@ def test_equivalence_needs_two_values_and_a_margin():
 
 
 def test_half_width_is_that_of_the_interval():
-    mean, sd, low, high = t_interval(A)
+    mean, sd, _, high = t_interval(A)
     assert half_width(sd, len(A)) == pytest.approx(high - mean, rel=1e-12)
     assert half_width(sd, 24) == pytest.approx(sd * scipy_stats.t.ppf(0.975, 23) / math.sqrt(24), rel=1e-12)
 
