@@ -118,12 +118,17 @@ def lines(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
 
 def chosen(line: pd.DataFrame) -> Row | None:
     """The row with the least mean NLL on the select split, the smaller alpha on a tie; test has no say."""
-    candidates = as_rows(line.dropna(subset=["select_nll_mean"]))
-    return min(candidates, key=lambda row: (row["select_nll_mean"], row["alpha"]), default=None)
+    known = line[line["select_nll_mean"].notna()]
+    first = (
+        known[["select_nll_mean", "alpha"]].sort_values(["select_nll_mean", "alpha"], kind="stable").index[:1]
+    )
+    return next(iter(as_rows(known.loc[first])), None)
 
 
 def as_rows(table: pd.DataFrame) -> list[Row]:
-    return cast(list[Row], table.to_dict("records"))
+    names = list(table.columns)
+    columns = [table[name].tolist() for name in names]  # pandas' own to_dict takes ten times as long here
+    return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
 
 
 def brief(value: Any) -> str:
