@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import pandas as pd
 
-from lsbench.report.baselines import compared
+from lsbench.report.baselines import TREATMENTS, compared
 from lsbench.report.stats import holm, paired, t_interval
 from lsbench.terms import COLUMNS
 
@@ -92,14 +92,6 @@ def _is_knob(name: str, value: Any) -> bool:
     """Whether a record's key is the knob of a method that has no column of its own."""
     named = name not in COLUMNS and name not in PER_RUN and "." not in name and not is_metric(name)
     return named and isinstance(value, int | float)
-
-
-def strengths(table: pd.DataFrame) -> dict[str, list[float]]:
-    """The treatments but smoothing that are on somewhere in ``table``, each with its values above 0."""
-    settings = table.columns[: table.columns.get_loc("cell")]
-    names = [name for name in settings if name in TREATMENTS[1:] or _is_knob(name, table[name].iloc[0])]
-    found = {name: sorted({float(value) for value in table[name] if value > 0}) for name in names}
-    return {name: values for name, values in found.items() if values}
 
 
 def tables(summary: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:

@@ -43,6 +43,13 @@ def treatments(settings: Iterable[str]) -> list[str]:
     return [*TREATMENTS, *(name for name in settings if name not in COLUMNS and "." not in name)]
 
 
+def strengths(table: pd.DataFrame) -> dict[str, list[float]]:
+    """The treatments but smoothing that are on somewhere in a summary, each with its values above 0."""
+    settings = table.columns[: table.columns.get_loc("cell")]
+    found = {name: sorted(set(table[name][table[name] > 0])) for name in treatments(settings)[1:]}
+    return {name: values for name, values in found.items() if values}
+
+
 def compared(cells: pd.DataFrame, settings: Sequence[str]) -> list[Compared]:
     """For each of ``cells`` what it is compared with, by the rules at the top of this file."""
     names = treatments(settings)

@@ -5,7 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from lsbench.report.aggregate import as_rows, brief, strengths, tables
+from lsbench.report.aggregate import as_rows, brief, tables
+from lsbench.report.baselines import strengths
 from lsbench.report.comparison import comparison, pipe_table
 from lsbench.report.reading import buying, choices, reading, words
 
