@@ -175,12 +175,13 @@ class Run(Ranged):
 
     @property
     def method_name(self) -> str:
-        """The regularisers that are on, however they were switched on: none, dropout, augment+dropout."""
-        on = [name for name in METHOD_KNOBS if getattr(self, name)]
-        further = [knob for knob, value in self.method.knobs.items() if value]
-        if further and self.method.name not in ("none", *METHOD_KNOBS):
-            further = [self.method.name]
-        return "+".join(sorted([*on, *further])) or "none"
+        """The regularisers that are on, however they were switched on: none, dropout, augment+dropout. A knob
+        that begins with the method's name goes by that name: mixup, not mixup_beta."""
+        on = {name for name in METHOD_KNOBS if getattr(self, name)}
+        own = self.method.name
+        further = {knob for knob, value in self.method.knobs.items() if value}
+        further = {own if knob.startswith(own) else knob for knob in further}
+        return "+".join(sorted(on | further)) or "none"
 
     @property
     def model_name(self) -> str:

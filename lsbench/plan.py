@@ -188,7 +188,7 @@ def stacks(jobs: Sequence[Job], device: torch.device, cores: int = 1) -> list[li
     member pays for another's dropout masks or shifted images. Each group is divided over ``cores``."""
     groups: dict[str, list[Job]] = {}
     for job in jobs:
-        knobs = {name: bool(value) for name, value in job.run.knobs.items() if name in _hooked_knobs()}
+        knobs = sorted(name for name, value in job.run.knobs.items() if value and name in _hooked_knobs())
         shared = {k: v for k, v in job.run.settings.items() if k not in (*job.run.knobs, "seed", "method")}
         key = json.dumps([shared, knobs, job.splits.sha256], sort_keys=True)
         groups.setdefault(key, []).append(job)
@@ -197,7 +197,7 @@ def stacks(jobs: Sequence[Job], device: torch.device, cores: int = 1) -> list[li
 
 def _hooked_knobs() -> set[str]:
     """The knobs of methods that add work to a training step."""
-    return {m.knob for m in all_methods().values() if m.batch or m.layers or m.loss}
+    return {m.knob for m in all_methods().values() if m.batch or m.layers or m.loss or m.penalty}
 
 
 def _largest(job: Job, device: torch.device) -> int:

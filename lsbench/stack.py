@@ -19,10 +19,10 @@ from lsbench import metrics, models, precision, rng
 from lsbench.config import Run
 from lsbench.data.resident import Resident
 from lsbench.graphs import Graphs
-from lsbench.methods import all_methods
-from lsbench.ops.smoothed_ce import smoothed_cross_entropy
+from lsbench.loss import training_losses
+from lsbench.methods import Active, all_methods
 from lsbench.optim import Optimizer, schedule
-from lsbench.terms import SPLIT_NAMES, Batch, Method, Splits
+from lsbench.terms import SPLIT_NAMES, Batch, Splits
 
 # Rows of a member in one evaluation step on a CPU: few enough that a convolution's outputs stay in its cache
 # (measured: ResNet-8 takes three times as long with 4096), enough for a stack of perceptrons.
@@ -32,15 +32,6 @@ EVALUATION_ROWS_GPU = 4096
 
 Tensors = dict[str, Tensor]
 State = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Active:
-    """A method that some member has switched on: its strength [M] and the root key [M] of its draws."""
-
-    method: Method
-    strength: Tensor
-    key: Tensor
 
 
 class Stack:
@@ -188,16 +179,7 @@ class Stack:
                 for name, value in set_layers(self.model, active.strength, key).items():
                     self.buffers[name].copy_(value)
         logits = self.forward(self.data.normalise(batch.images, self.dtype))
-        losses = smoothed_cross_entropy(
-            logits.flatten(0, 1),
-            batch.labels.flatten(),
-            self.alpha[:, None].expand_as(batch.labels).flatten(),
-            convention=self.shared.convention,
-            reduction="none",
-        ).view_as(batch.labels)
-        for active in self.active.values():
-            if change_loss := active.method.loss:
-                losses = change_loss(losses, logits, batch, active.strength)
+        losses = training_losses(logits, batch, self.alpha, self.shared.convention, self.active.values())
         means = losses.mean(1)
         grads = torch.autograd.grad(means.sum(), list(self.params.values()))
         self.optimizer.step(dict(zip(self.params, grads, strict=True)), factor)

@@ -90,12 +90,28 @@ class Batch:
     """One training step's rows for every member.
 
     ``images`` [M,B,C,H,W] in raw pixel values 0..255 (uint8, or float once a method has mixed them),
-    ``labels`` int64 [M,B]. ``extra`` is where a method's ``batch`` hook leaves tensors for its ``loss`` hook.
+    ``labels`` int64 [M,B]. ``others`` are labels [M,B] of what was mixed into the images, each with the share
+    of a row's loss that is theirs, [M,1] or [M,B]; what they leave is the loss against ``labels``.
     """
 
     images: "Tensor"
     labels: "Tensor"
-    extra: Mapping[str, "Tensor"] = field(default_factory=dict)
+    others: "tuple[tuple[Tensor, Tensor], ...]" = ()
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a row is compared with: q = on·onehot(label) + spread, as ops/smoothed_ce.py defines it, from
+    ``labels`` int64 [M,B] and ``on`` and ``spread`` [M,1]."""
+
+    labels: "Tensor"
+    on: "Tensor"
+    spread: "Tensor"
+
+    def mean(self, values: "Tensor") -> "Tensor":
+        """Σ_k q_k·values_k, for ``values`` [M,B,K]: [M,B]. Of −log p it is the smoothed loss."""
+        own = values.gather(-1, self.labels[..., None]).squeeze(-1)
+        return self.on * own + self.spread * values.sum(-1)
 
 
 @dataclass(frozen=True)
@@ -105,21 +121,24 @@ class Method:
     Strengths arrive as [M], one per member, and keys (see rng.py) as int64 [M], so that a hook serves every
     member at once and its draws depend on nothing but the member's own seed and the step. A hook that is
     None is not called; a method whose knob is 0 for the whole stack is not called either. At strength 0 a
-    hook must return its input bit for bit.
+    hook must return its input bit for bit, and a penalty 0.
 
-    labels: (labels [N], strength, K, key []) -> labels [N], once, before training, train split only
-    batch:  (batch, strength [M], keys [M], shift in pixels, flip allowed) -> batch, each step
-    layers: (model, strength [M], keys [M]) -> {buffer name: [M, ...]}, each step
-    loss:   (losses [M,B], logits [M,B,K], batch, strength [M]) -> losses [M,B], each step
+    labels:  (labels [N], strength, K, key []) -> labels [N], once, before training, train split only
+    batch:   (batch, strength [M], keys [M], shift in pixels, flip allowed) -> batch, each step
+    layers:  (model, strength [M], keys [M]) -> {buffer name: [M, ...]}, each step
+    loss:    (losses [M,B], logits [M,B,K], target, strength [M]) -> losses [M,B], each step, and again for
+             each of the batch's other labels
+    penalty: (logits [M,B,K], strength [M]) -> [M,B], each step; it is added to the loss, whatever the label
     """
 
     knob: str
-    low: float = 0.0
+    low: float = 0
     high: float = float("inf")
     labels: "Callable[[Tensor, float, int, Tensor], Tensor] | None" = None
     batch: "Callable[[Batch, Tensor, Tensor, int, bool], Batch] | None" = None
     layers: "Callable[[nn.Module, Tensor, Tensor], dict[str, Tensor]] | None" = None
-    loss: "Callable[[Tensor, Tensor, Batch, Tensor], Tensor] | None" = None
+    loss: "Callable[[Tensor, Tensor, Target, Tensor], Tensor] | None" = None
+    penalty: "Callable[[Tensor, Tensor], Tensor] | None" = None
 
 
 @dataclass(frozen=True)

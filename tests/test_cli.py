@@ -77,6 +77,8 @@ USAGE = [
     (["train", "~data"], ["lsbench: "]),
     (["train", "results_dir='~/x'"], ["results_dir=~/x"]),
     (["train", "alpha=${nope}"], ["nope"]),
+    (["train", "method=mixup", "method.knobs.mixup_beta=-1"], ["mixup_beta=-1", "a number of at least 0"]),
+    (["train", "method=mixup", "mixup_beta=1"], ["did you mean method.knobs.mixup_beta?"]),
     (["train", "+method.knobs.dropout=0.5"], ["method.knobs.dropout", "dropout="]),
     (["train", "-m", "hydra.sweeper.max_batch_size=0", "seed=0,1"], ["refuses"]),
     (["alpha=0.1"], ["did you mean lsbench train alpha=0.1?"]),
@@ -145,6 +147,23 @@ def test_train_prints_a_table_and_stores_the_run(call, tmp_path):
     assert "\r" not in err, "a pipe gets plain lines"
     code, again, err = call("train", "alpha=0.1", "epochs=2", "device=cpu")
     assert code == 0 and again == out and "1 of 1 runs are stored already" in err
+
+
+def test_rivals_train_by_name_at_their_papers_strength_and_the_report_says_which(call, tmp_path):
+    choice = "method=none,mixup,focal,confidence_penalty"
+    code, out, _ = call(
+        "compare", choice, "alpha=0.1", "seed=0", "epochs=1", "label_noise=0.2", "dropout=0.1"
+    )
+    assert code == 0 and "4 of 4 runs done" in out
+    runs = pd.read_csv(tmp_path / "results" / "compare-mnist5k-mlp" / "runs.csv").set_index("method")
+    knobs = ["mixup_beta", "focal_gamma", "confidence_penalty"]
+    assert runs.loc["dropout", knobs].tolist() == [0, 0, 0]
+    for method, values in {"mixup": [1, 0, 0], "focal": [0, 3, 0], "confidence_penalty": [0, 0, 0.1]}.items():
+        [name] = {"+".join(sorted(["dropout", method]))} & set(runs.index)
+        assert runs.loc[name, knobs].tolist() == values
+    assert runs["test_nll"].nunique() == 4 and (runs["test_accuracy"] > 0.5).all()
+    report = (tmp_path / "results" / "compare-mnist5k-mlp" / "report.md").read_text()
+    assert "confidence_penalty 0.1, focal_gamma 3, mixup_beta 1." in report
 
 
 def test_a_run_that_diverges_is_exit_1_and_stored(call, tmp_path):

@@ -108,6 +108,8 @@ def test_another_models_code_is_another_run():
         ({"method": MethodConfig("dropout"), "dropout": 0.0}, "none"),
         ({"method": MethodConfig("augment"), "augment": 1.0, "dropout": 0.3}, "augment+dropout"),
         ({"method": MethodConfig("mixup", {"mixup_beta": 0.2}), "weight_decay": 0.1}, "mixup+weight_decay"),
+        ({"method": MethodConfig("mixup", {"mixup_beta": 0.2, "focal_gamma": 3.0})}, "focal_gamma+mixup"),
+        ({"method": MethodConfig("mixup", {"mixup_beta": 0.0, "focal_gamma": 3.0})}, "focal_gamma"),
         ({"method": MethodConfig("none", {"fade": 0.3})}, "fade"),
         ({"method": MethodConfig("augment", {"fade": 0.3}), "augment": 1.0}, "augment+fade"),
         ({"label_noise": 0.2}, "none"),

@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map_only
 
 from lsbench import graphs, optim, rng, stack
-from lsbench.config import OptimConfig
+from lsbench.config import MethodConfig, OptimConfig
 from lsbench.executors import execute, pending
 from lsbench.executors.preview import preview
 from lsbench.plan import Job
@@ -19,11 +19,19 @@ from lsbench.stack import Stack
 
 CPU, META = torch.device("cpu"), torch.device("meta")
 OPTIMS = {"sgd": OptimConfig(warmup_epochs=1.0), "adamw": OptimConfig(name="adamw", warmup_epochs=1.0)}
+RIVALS = MethodConfig("none", {"mixup_beta": 1.0, "focal_gamma": 3.0, "confidence_penalty": 0.1})
 KNOBS = [
-    {"seed": 1, "alpha": 0.1, "dropout": 0.5, "augment": 1.0, "label_noise": 0.2, "weight_decay": 1e-3},
+    {"seed": 1, "alpha": 0.1, "dropout": 0.5, "augment": 1.0, "label_noise": 0.2, "weight_decay": 1e-3}
+    | {"method": RIVALS},
     {"seed": 0},
     {"seed": 2, "alpha": 0.05, "dropout": 0.2, "augment": 0.5, "weight_decay": 1e-2},
-    {"seed": 0, "augment": 1.0, "label_noise": 0.4, "lr": 0.05},
+    {
+        "seed": 0,
+        "augment": 1.0,
+        "label_noise": 0.4,
+        "lr": 0.05,
+        "method": MethodConfig("x", {"mixup_beta": 0.2}),
+    },
     {"seed": 3, "lr": 1e200},  # diverges, and is frozen between two replays
 ]
 
@@ -314,7 +322,7 @@ def test_the_test_above_notices_what_would_make_a_gpu_wait(harm):
 
 
 def test_the_executor_trains_and_stores_replayed_stacks(splits, make_run, tapes, tmp_path):
-    runs = [make_run(executor="graphs", results_dir=str(tmp_path), **knobs) for knobs in KNOBS[:2]]
+    runs = [make_run(executor="graphs", results_dir=str(tmp_path), **knobs) for knobs in KNOBS[1:3]]
     jobs = [Job(run, splits) for run in runs]
     assert " graphs " in preview(jobs) and len(tapes) == 2
     execute(jobs)

@@ -135,5 +135,6 @@ def test_each_dropout_layer_of_a_model_has_a_key_of_its_own():
 
 
 def test_methods_are_found_by_their_files():
-    assert list(all_methods()) == ["augment", "dropout", "label_noise", "weight_decay"]
-    assert len({method.knob for method in all_methods().values()}) == 4
+    names = ["augment", "confidence_penalty", "dropout", "focal", "label_noise", "mixup", "weight_decay"]
+    assert list(all_methods()) == names
+    assert len({method.knob for method in all_methods().values()}) == len(names)

@@ -46,6 +46,26 @@ def test_no_member_pays_for_another_methods_work(splits, make_run):
     assert sizes(plan.stacks(jobs, CPU)) == [3, 6]
 
 
+def test_runs_of_one_method_are_one_stack_and_a_strength_of_0_is_no_method(splits, make_run):
+    chosen = [("none", {}), ("mixup", {"mixup_beta": 0.0}), ("mixup", {"mixup_beta": 0.2})]
+    chosen += [("mixup", {"mixup_beta": 1.0}), ("focal", {"focal_gamma": 3.0})]
+    chosen += [("confidence_penalty", {"confidence_penalty": 0.1})]
+    jobs = [
+        Job(make_run(seed=s, alpha=0.1 * s, method=MethodConfig(*m)), splits) for s in (0, 1) for m in chosen
+    ]
+    names = [{job.run.method_name for job in part} for part in plan.stacks(jobs, CPU)]
+    assert names == [{"none"}, {"mixup"}, {"focal"}, {"confidence_penalty"}]
+    assert sizes(plan.stacks(jobs, CPU)) == [2, 2, 4, 4]
+
+
+@pytest.mark.parametrize("knob", ["mixup_beta", "focal_gamma", "confidence_penalty"])
+@pytest.mark.parametrize("value", [-0.1, float("nan"), float("inf")])
+def test_a_methods_knob_out_of_its_range_names_key_value_and_range(knob, value, make_run):
+    wrong = rf"^method\.knobs\.{knob}={value:g}: allowed is a number of at least 0$"
+    with pytest.raises(UsageError, match=wrong):
+        plan.check(make_run(method=MethodConfig("x", {knob: value})))
+
+
 def test_convolutions_do_not_stack_on_a_cpu_and_do_on_a_gpu(splits, make_run):
     jobs = [Job(make_run("resnet8", seed=seed), splits) for seed in range(5)]
     assert sizes(plan.stacks(jobs, CPU)) == [1] * 5

@@ -36,6 +36,30 @@ def test_uniform_is_uniform_and_below_one():
     assert stats.kstest(draws.flatten().numpy(), "uniform").pvalue > 1e-4
 
 
+@pytest.mark.parametrize("shape", [0.05, 0.2, 1.0, 4.0, 1e6])
+def test_symmetric_beta_is_scipys(shape):
+    """Each half by itself, since near 1 numbers of 64 bits do not tell most of Beta(0.05, 0.05) apart."""
+    keys = rng.fold(rng.key(torch.tensor(3), "mixup"), torch.arange(20000))
+    draws = rng.symmetric_beta(keys, torch.tensor(shape, dtype=torch.float64)).numpy()
+    low, high = draws[draws < 0.5], draws[draws >= 0.5]
+    distribution = stats.beta(shape, shape)
+    assert stats.binomtest(len(low), len(draws), 0.5).pvalue > 1e-4
+    assert stats.kstest(low, lambda x: 2 * distribution.cdf(x)).pvalue > 1e-4
+    if shape >= 1:
+        assert stats.kstest(high, lambda x: 2 * distribution.cdf(x) - 1).pvalue > 1e-4
+        assert stats.kstest(draws, distribution.cdf).pvalue > 1e-4
+
+
+def test_symmetric_beta_takes_a_shape_for_each_key_and_any_size_of_it():
+    keys = rng.key(torch.arange(300), "mixup")
+    shapes = torch.logspace(-300, 300, 300, dtype=torch.float64)
+    draws = rng.symmetric_beta(keys, shapes)
+    assert ((draws >= 0) & (draws <= 1)).all() and set(draws[:100].tolist()) == {0.0, 1.0}
+    assert torch.equal(draws[-100:], torch.full((100,), 0.5, dtype=torch.float64))
+    alone = [rng.symmetric_beta(key, shape) for key, shape in zip(keys, shapes, strict=True)]
+    assert torch.equal(draws, torch.stack(alone))
+
+
 def test_keys_of_neighbouring_seeds_streams_and_steps_are_unrelated():
     seeds = rng.uniform(rng.key(torch.arange(8), "order"), 4000)
     streams = torch.stack([rng.uniform(rng.key(torch.tensor(3), name), 4000) for name in "abcdefgh"])

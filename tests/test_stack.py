@@ -7,22 +7,31 @@ import pytest
 import torch
 
 from lsbench import stack
-from lsbench.config import OptimConfig
+from lsbench.config import MethodConfig, OptimConfig
 from lsbench.data.resident import Resident
 from lsbench.stack import Stack
 from lsbench.terms import SPLIT_NAMES
 
 CPU = torch.device("cpu")
+
+
+def rivals(**knobs):
+    """The setting that turns on methods which have no key of their own."""
+    return {"method": MethodConfig("none", knobs)}
+
+
 # Every knob differs somewhere, and two members share a seed.
 KNOBS = [
     {"seed": 0},
-    {"seed": 0, "alpha": 0.1, "dropout": 0.5},
+    {"seed": 0, "alpha": 0.1, "dropout": 0.5, **rivals(mixup_beta=1.0)},
     {"seed": 1, "alpha": 0.1, "dropout": 0.5, "augment": 1.0, "label_noise": 0.2, "weight_decay": 1e-3},
-    {"seed": 2, "alpha": 0.05, "dropout": 0.2, "augment": 0.5, "weight_decay": 1e-2},
-    {"seed": 0, "augment": 1.0, "label_noise": 0.4, "lr": 0.2},
-    {"seed": 3, "alpha": 0.2, "dropout": 0.3, "label_noise": 0.1},
-    {"seed": 5, "alpha": 0.1, "dropout": 0.1, "augment": 0.3, "label_noise": 0.1, "weight_decay": 1e-4},
+    {"seed": 2, "alpha": 0.05, "dropout": 0.2, "augment": 0.5, **rivals(mixup_beta=0.2, focal_gamma=3.0)},
+    {"seed": 0, "augment": 1.0, "label_noise": 0.4, "lr": 0.2, **rivals(confidence_penalty=0.1)},
+    {"seed": 3, "alpha": 0.2, "dropout": 0.3, "label_noise": 0.1, **rivals(focal_gamma=0.5)},
+    {"seed": 5, "alpha": 0.1, "dropout": 0.1, "augment": 0.3, "label_noise": 0.1, "weight_decay": 1e-4}
+    | rivals(mixup_beta=2.0, focal_gamma=1.0, confidence_penalty=0.5),
 ]
+RIVALS = ("mixup_beta", "focal_gamma", "confidence_penalty")
 ORDER = [3, 1, 6, 0, 5, 2, 4]
 
 
@@ -61,9 +70,27 @@ def test_a_member_alone_in_a_stack_and_in_a_permuted_stack(model, splits, make_r
 def test_the_knobs_of_the_keystone_do_something(splits, make_run):
     """Else the test above would pass on a stack that ignores them."""
     plain = train([make_run(seed=1)], splits)
-    for name in ("alpha", "dropout", "augment", "label_noise", "weight_decay"):
-        changed = train([make_run(seed=1, **{name: 0.3})], splits)
+    for name in ("alpha", "dropout", "augment", "label_noise", "weight_decay", *RIVALS):
+        setting = rivals(**{name: 0.3}) if name in RIVALS else {name: 0.3}
+        changed = train([make_run(seed=1, **setting)], splits)
         assert largest_difference(plain.weights[0], changed.weights[0]) > 1e-4, name
+
+
+@pytest.mark.parametrize("precision", ["fp64", "fp32"])
+@pytest.mark.parametrize("knob", RIVALS)
+def test_a_member_at_0_is_bit_for_bit_as_without_the_method(knob, precision, splits, make_run):
+    """Beside members at three strengths, and under the other knobs; and so is the stack without any of it."""
+    others = {"alpha": 0.1, "augment": 1.0, "dropout": 0.3, "label_noise": 0.2, "precision": precision}
+    without = [make_run(seed=seed, **others) for seed in range(4)]
+    strengths = [0.0, 0.1, 1.0, 3.0]
+    mixed = [make_run(seed=s, **others, **rivals(**{knob: x})) for s, x in enumerate(strengths)]
+    plain, ours = train(without, splits), train(mixed, splits)
+    assert largest_difference(plain.weights[0], ours.weights[0]) == 0
+    assert torch.equal(plain.logits["test"][0], ours.logits["test"][0])
+    assert [rows["train_loss"] for rows in plain.history[0]] == [
+        rows["train_loss"] for rows in ours.history[0]
+    ]
+    assert min(map(largest_difference, plain.weights[1:], ours.weights[1:])) > 1e-5
 
 
 def test_draws_are_the_same_alone_and_stacked(splits, make_run):
@@ -96,6 +123,7 @@ def test_runs_that_differ_in_method_and_alpha_share_split_weights_and_order(spli
         {"augment": 1.0},
         {"weight_decay": 0.1},
         {"label_noise": 0.4},
+        rivals(mixup_beta=1.0, focal_gamma=3.0, confidence_penalty=0.1),
     ]
     stacks = [Stack([make_run(seed=7, **knobs)], splits, CPU) for knobs in settings]
     initial = [{name: weights.clone() for name, weights in each.params.items()} for each in stacks]

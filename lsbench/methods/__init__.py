@@ -1,10 +1,22 @@
 """Regularisers other than smoothing, one file a method; `all_methods` finds them by their files."""
 
+from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 
+from torch import Tensor
+
 from lsbench.terms import Method
+
+
+@dataclass(frozen=True)
+class Active:
+    """A method that some member has switched on: its strength [M] and the root key [M] of its draws."""
+
+    method: Method
+    strength: Tensor
+    key: Tensor
 
 
 @cache

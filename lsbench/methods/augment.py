@@ -1,5 +1,7 @@
 """Random shifts and mirroring: pad and crop, as He et al. 2016 do on CIFAR; a small shift for digits."""
 
+from dataclasses import replace
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -25,7 +27,7 @@ def batch(batch: Batch, strength: Tensor, keys: Tensor, shift: int, flip: bool) 
     member = torch.arange(members, device=images.device)[:, None]
     row = torch.arange(rows, device=images.device)[None]
     images = windows[member, row, :, offset[..., 0], offset[..., 1]]
-    return Batch(images, batch.labels, batch.extra)
+    return replace(batch, images=images)
 
 
 METHOD = Method(knob="augment", batch=batch)

@@ -12,6 +12,8 @@ Its rows sum to 1−alpha/K instead of 1, so its gradient is (1−alpha/K)·soft
 All three are q = on·onehot(y) + spread, so the loss is −on·log p_y − spread·Σ_k log p_k.
 """
 
+from typing import overload
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -67,6 +69,16 @@ def smoothed_cross_entropy(
     if weight is None:
         return loss.sum() / (~ignored).sum()
     return loss.sum() / weight[target.masked_fill(ignored, 0)].masked_fill(ignored, 0.0).sum()
+
+
+@overload
+def target_terms(alpha: Tensor, classes: int, convention: str) -> tuple[Tensor, Tensor]: ...
+
+
+@overload
+def target_terms(
+    alpha: float | Tensor, classes: int, convention: str
+) -> tuple[float | Tensor, float | Tensor]: ...
 
 
 def target_terms(

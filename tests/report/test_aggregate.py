@@ -6,6 +6,7 @@ import pytest
 from scipy import stats as scipy_stats
 
 from lsbench.report.aggregate import chosen, lines, runs_table, summary_table, tables, varying
+from lsbench.report.baselines import strengths
 from lsbench.terms import COLUMNS
 
 
@@ -171,6 +172,18 @@ def test_a_methods_own_knob_is_a_treatment(sweep, record):
     assert varying(summary) == ["mixup_beta"]
 
 
+def test_a_methods_own_knob_is_0_where_it_is_off_and_orders_the_rows(record):
+    mixed = [record("mixup", alpha, mixup_beta=beta) for beta in (1.0, 0.2) for alpha in (0.1, 0.0)]
+    summary = summarise([*mixed, record("focal", focal_gamma=3.0), record("none")])
+    places = summary[["method", "focal_gamma", "mixup_beta", "alpha"]].itertuples(index=False, name=None)
+    assert list(places) == [
+        ("none", 0, 0, 0), ("focal", 3, 0, 0),
+        ("mixup", 0, 0.2, 0), ("mixup", 0, 0.2, 0.1), ("mixup", 0, 1, 0), ("mixup", 0, 1, 0.1),
+    ]  # fmt: skip
+    assert strengths(summary) == {"focal_gamma": [3.0], "mixup_beta": [0.2, 1.0]}
+    assert summary["baseline"].nunique() == 1 and summary["baseline"][0] == summary["cell"][0]
+
+
 def test_two_baselines_that_fit_equally_are_none(sweep):
     hidden = sweep(methods=["none"], alphas=[0.0], seeds=[0, 1])
     for record in hidden:
@@ -194,3 +207,51 @@ def test_the_chosen_alpha_ignores_the_test_split(sweep):
     values = random.Random(1).sample([r["test_nll"] for r in records], len(records))
     swapped = [r | {"test_nll": v, "test_accuracy": 1 - v} for r, v in zip(records, values, strict=True)]
     assert [chosen(line)["alpha"] for _, line in lines(summarise(swapped))] == before == [0.05] * 3
+
+
+def test_smoothing_alone_is_left_out_of_what_a_cell_is_unsmoothed(sweep):
+    summary = summarise(sweep(methods=["none", "dropout"], seeds=[0, 1]))
+    plain, dropped = (cell(summary, method=name, alpha=0.0)["cell"] for name in ("none", "dropout"))
+    row = cell(summary, method="dropout", alpha=0.1)
+    assert (row["baseline"], row["unsmoothed"]) == (plain, dropped)
+    row = cell(summary, method="none", alpha=0.1)
+    assert (row["baseline"], row["unsmoothed"]) == (plain, plain)
+    alone = summarise(sweep(methods=["none"], alphas=[0.0]) + sweep(methods=["dropout"], alphas=[0.1]))
+    assert cell(alone, method="dropout")["unsmoothed"] == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "own", "other"),
+    [("test_ece_vs_ts", "test_ece", "test_ece_ts"), ("test_ece_ts_vs_ts", "test_ece_ts", "test_ece_ts")],
+)
+def test_temperature_scaling_is_a_rival_paired_by_seed(name, own, other, sweep):
+    records = sweep(methods=["dropout"], seeds=range(6))
+    summary = summarise(records)
+
+    def values(alpha, metric):
+        return [r[metric] for r in records if r["alpha"] == alpha]
+
+    expected = scipy_stats.ttest_rel(values(0.05, own), values(0.0, other))
+    interval = expected.confidence_interval(0.95)
+    row = cell(summary, alpha=0.05)
+    assert row[f"{name}_p"] == pytest.approx(expected.pvalue, rel=1e-9)
+    assert row[f"{name}_diff_low"] == pytest.approx(interval.low, rel=1e-9)
+    assert row[f"{name}_diff_high"] == pytest.approx(interval.high, rel=1e-9)
+    assert row[f"{name}_diff_n"] == 6
+    assert math.isnan(cell(summary, alpha=0.0)[f"{name}_p"])
+
+
+def test_the_spread_of_differences_is_numpys(sweep):
+    records = sweep(methods=["none"], alphas=[0.0, 0.1])
+    plain, smoothed = ([r["test_nll"] for r in records if r["alpha"] == alpha] for alpha in (0.0, 0.1))
+    expected = pd.Series(smoothed).sub(plain).std()
+    assert cell(summarise(records), alpha=0.1)["test_nll_diff_sd"] == pytest.approx(expected, rel=1e-12)
+
+
+def test_columns_that_earlier_records_lack_are_averaged_where_they_are(record):
+    records = [record(seed=seed) for seed in range(4)]
+    for seed in (1, 3):
+        records[seed]["test_ece_floor"] = 0.01 * seed
+    row = cell(summarise(records), alpha=0.0)
+    assert row["test_ece_floor_mean"] == pytest.approx(0.02)
+    assert row["n"] == 4

@@ -1,0 +1,46 @@
+"""What a training step makes small: the smoothed loss, and what the methods make of it."""
+
+from collections.abc import Collection
+
+from torch import Tensor
+
+from lsbench.methods import Active
+from lsbench.ops.smoothed_ce import smoothed_cross_entropy, target_terms
+from lsbench.terms import Batch, Target
+
+
+def training_losses(
+    logits: Tensor, batch: Batch, alpha: Tensor, convention: str, active: Collection[Active]
+) -> Tensor:
+    """Every row's loss [M,B] for ``logits`` [M,B,K], with each member's own ``alpha`` [M].
+
+    Rows that were mixed have several labels. Each has its share of the loss, smoothed and changed by methods
+    as if it were the only one; penalties, which know no label, come once.
+    """
+    alpha = alpha.to(logits.dtype)
+    alone = losses = _against(batch.labels, logits, alpha, convention, active)
+    for labels, share in batch.others:
+        rest = _against(labels, logits, alpha, convention, active) - alone
+        losses = losses + share.to(losses.dtype) * rest
+    for each in active:
+        if penalty := each.method.penalty:
+            losses = losses + penalty(logits, each.strength)
+    return losses
+
+
+def _against(
+    labels: Tensor, logits: Tensor, alpha: Tensor, convention: str, active: Collection[Active]
+) -> Tensor:
+    """The losses [M,B] of rows that have these ``labels`` [M,B] alone."""
+    losses = smoothed_cross_entropy(
+        logits.flatten(0, 1),
+        labels.flatten(),
+        alpha[:, None].expand_as(labels).flatten(),
+        convention=convention,
+        reduction="none",
+    ).view_as(labels)
+    target = Target(labels, *target_terms(alpha[:, None], logits.shape[-1], convention))
+    for each in active:
+        if change := each.method.loss:
+            losses = change(losses, logits, target, each.strength)
+    return losses

@@ -1,0 +1,25 @@
+"""Focal loss (Lin et al. 2017, arXiv:1708.02002), also used for calibration (Mukhoti et al. 2020)."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lsbench.terms import Method, Target
+
+
+def loss(losses: Tensor, logits: Tensor, target: Target, strength: Tensor) -> Tensor:
+    """Σ_k q_k·(−(1 − p_k)^γ·log p_k) for the smoothed target q: −(1 − p_y)^γ·log p_y where alpha is 0.
+
+    So smoothing is the mean over labels from q, as for the plain loss, and each label has its own factor (as
+    in Keras' CategoricalFocalCrossentropy). One factor (1 − p_y)^γ on the smoothed loss would undo smoothing:
+    it sends the loss to 0 as p_y goes to 1, where the smoothed loss grows without bound.
+    """
+    log_probs = F.log_softmax(logits, dim=-1)
+    # Where p rounds to 1 the slope of the power is infinite below γ = 1; the least number keeps it finite,
+    # and clamp and log p make the gradient 0, which is its limit.
+    rest = (-torch.expm1(log_probs)).clamp(min=torch.finfo(logits.dtype).tiny)
+    gamma = strength.to(logits.dtype)[:, None, None]
+    return torch.where(strength[:, None] > 0, target.mean(-(rest**gamma) * log_probs), losses)
+
+
+METHOD = Method(knob="focal_gamma", loss=loss)

@@ -1,0 +1,111 @@
+"""Focal loss against torchvision's binary one, closed forms, and the formula in log space by class."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from scipy.optimize import minimize_scalar
+from torchvision.ops import sigmoid_focal_loss
+
+from lsbench.loss import training_losses
+from lsbench.methods import Active, focal
+from lsbench.ops.smoothed_ce import target_terms
+from lsbench.terms import Batch, Target
+
+EXACT = {"rtol": 1e-12, "atol": 1e-12}
+NO_IMAGES = torch.empty(0)
+
+
+def draw(classes, members=3, rows=20):
+    g = torch.Generator().manual_seed(classes)
+    logits = 3 * torch.randn(members, rows, classes, generator=g, dtype=torch.float64)
+    return logits.requires_grad_(), torch.randint(classes, (members, rows), generator=g)
+
+
+def losses(logits, labels, gamma, alpha=0.0, convention="uniform"):
+    """Of a stack whose members have ``gamma`` (a number, or one each), and the gradient of their sum."""
+    members = len(labels)
+    strength = torch.as_tensor(gamma, dtype=torch.float64).expand(members)
+    active = Active(focal.METHOD, strength, torch.zeros(members, dtype=torch.int64))
+    alphas = torch.full((members,), alpha, dtype=torch.float64)
+    found = training_losses(logits, Batch(NO_IMAGES, labels), alphas, convention, [active])
+    return found, torch.autograd.grad(found.sum(), logits)[0]
+
+
+@pytest.mark.parametrize("gamma", [0.5, 1.0, 2.0, 3.0, 5.0])
+def test_two_classes_are_torchvisions_sigmoid_focal_loss(gamma):
+    logits, labels = draw(2)
+    ours, gradient = losses(logits, labels, gamma)
+    theirs = sigmoid_focal_loss(logits[..., 1] - logits[..., 0], labels.double(), alpha=-1, gamma=gamma)
+    torch.testing.assert_close(ours, theirs, **EXACT)
+    torch.testing.assert_close(gradient, torch.autograd.grad(theirs.sum(), logits)[0], **EXACT)
+
+
+@pytest.mark.parametrize("gamma", [0.5, 2.0, 3.0])
+def test_the_gradient_in_closed_form(gamma):
+    """dL/dz_k = (p_k − [k = y])·((1 − p_y)^γ − γ·p_y·(1 − p_y)^(γ−1)·log p_y), by hand from Lin et al."""
+    logits, labels = draw(7)
+    p = logits.detach().softmax(-1)
+    own = p.gather(-1, labels[..., None])
+    slope = (1 - own) ** gamma - gamma * own * (1 - own) ** (gamma - 1) * own.log()
+    expected = (p - F.one_hot(labels, 7)) * slope
+    torch.testing.assert_close(losses(logits, labels, gamma)[1], expected, **EXACT)
+
+
+@pytest.mark.parametrize("convention", ["uniform", "others", "as_printed"])
+def test_with_smoothing_it_is_the_mean_over_labels_from_the_target(convention):
+    """The loss of every possible label, by torch's own cross entropy, weighed with q filled in by hand."""
+    classes, alpha, gamma = 5, 0.2, 3.0
+    logits, labels = draw(classes)
+    elsewhere = {"uniform": alpha / 5, "others": alpha / 4, "as_printed": alpha / 5}[convention]
+    q = torch.full((*labels.shape, classes), elsewhere, dtype=torch.float64)
+    q.scatter_(-1, labels[..., None], 1 - alpha + (alpha / 5 if convention == "uniform" else 0))
+    parts = []
+    for label in range(classes):
+        plain = F.cross_entropy(logits.flatten(0, 1), torch.full((60,), label), reduction="none")
+        parts.append((1 - torch.exp(-plain)) ** gamma * plain)
+    expected = (q.flatten(0, 1) * torch.stack(parts, dim=1)).sum(1).view(3, 20)
+    ours, gradient = losses(logits, labels, gamma, alpha, convention)
+    torch.testing.assert_close(ours, expected, **EXACT)
+    torch.testing.assert_close(gradient, torch.autograd.grad(expected.sum(), logits)[0], **EXACT)
+
+
+def test_smoothing_still_keeps_the_best_logit_gap_finite():
+    """With one factor (1 − p_y)^γ on the smoothed loss the best gap would be infinite."""
+
+    def loss(gap):
+        logits = torch.tensor([[[gap] + [0.0] * 9]], dtype=torch.float64, requires_grad=True)
+        return losses(logits, torch.zeros(1, 1, dtype=torch.int64), 3.0, alpha=0.1)[0].item()
+
+    best = minimize_scalar(loss, bounds=(0, 100), method="bounded").x
+    assert 1 < best < 4.511, "below the gap that is best without the focal factor (SCIENCE: ln 91)"
+    assert loss(30.0) > loss(best) + 1
+    assert math.isclose(math.log(91), 4.511, abs_tol=1e-3)
+
+
+def test_gamma_0_is_the_plain_loss_bit_for_bit_beside_others():
+    logits, labels = draw(4)
+    for convention in ("uniform", "as_printed"):
+        mixed, gradient = losses(logits, labels, [2.0, 0.0, 0.5], 0.1, convention)
+        plain = training_losses(
+            logits, Batch(NO_IMAGES, labels), torch.full((3,), 0.1, dtype=torch.float64), convention, []
+        )
+        assert torch.equal(mixed[1], plain[1]) and not torch.equal(mixed[0], plain[0])
+        assert torch.equal(gradient[1], torch.autograd.grad(plain.sum(), logits)[0][1])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("gamma", [1e-3, 0.5, 1.0, 3.0, 1e3])
+def test_sure_and_wrong_rows_have_finite_losses_and_gradients(gamma, dtype):
+    """p rounds to 1, where (1 − p)^γ has an infinite slope for γ below 1."""
+    logits = torch.tensor([[[200.0, 0.0, -200.0], [0.0, 200.0, 0.0]]], dtype=dtype, requires_grad=True)
+    target = Target(
+        torch.zeros(1, 2, dtype=torch.int64),
+        *target_terms(torch.full((1, 1), 0.1, dtype=dtype), 3, "uniform"),
+    )
+    ours = focal.loss(torch.zeros(1, 2, dtype=dtype), logits, target, torch.tensor([gamma]))
+    gradient = torch.autograd.grad(ours.sum(), logits)[0]
+    assert ours.isfinite().all() and gradient.isfinite().all()
+    # row 0: its own label costs nothing, the others 200 and 400 with a factor of 1 and q = 1/30
+    torch.testing.assert_close(ours[0, 0].item(), 600 / 30, rtol=1e-5, atol=0)
