@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import Tensor
 
-from lsbench import calibrate, metrics
+from lsbench import calibrate, metrics, reliability
 from lsbench.stack import Trained
 from lsbench.terms import Outcome
 
@@ -18,6 +18,7 @@ def outcomes(trained: Trained) -> list[Outcome]:
     temperature = calibrate.fit_temperature(logits["calibrate"], labels["calibrate"])
     test = metrics.measure(logits["test"], labels["test"])
     scaled = metrics.measure(calibrate.apply(logits["test"], temperature), labels["test"])
+    bins = reliability.tables(logits["test"], labels["test"], temperature)
     select = metrics.measure(logits["select"], labels["select"])
     train_accuracy = (logits["train"].argmax(-1) == labels["train"]).double().mean(1)
     columns: dict[str, Tensor] = {
@@ -39,6 +40,7 @@ def outcomes(trained: Trained) -> list[Outcome]:
                 "temperature_flag": temperature.flag[member],
             },
             history=tuple(trained.history[member]),
+            reliability=bins[member],
             predictions=_predictions(trained, member),
             weights=trained.weights[member],
         )

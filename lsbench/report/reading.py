@@ -19,7 +19,13 @@ CLAIMS: tuple[Claim, ...] = (
 
 
 def choices(runs: pd.DataFrame, table: pd.DataFrame) -> str:
-    """A table: each method's α by select NLL, the seeds that alone would choose it, its test results."""
+    """`choice_table` in Markdown."""
+    header, rows = choice_table(runs, table)
+    return pipe_table(header, rows) if rows else "One α per method, so there was nothing to choose."
+
+
+def choice_table(runs: pd.DataFrame, table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
+    """Header and rows: each method's α by select NLL, the seeds that alone would choose it, its test results."""
     header = [
         "method",
         "α",
@@ -42,7 +48,7 @@ def choices(runs: pd.DataFrame, table: pd.DataFrame) -> str:
         results = [spread(best, "test_accuracy", 2, 100), difference(best, "test_accuracy")]
         scaled = number(best["test_ece_ts_mean"], 2, 100)
         rows.append([label, brief(best["alpha"]), spread(best, "select_nll", 4), agree, *results, scaled])
-    return pipe_table(header, rows) if rows else "One α per method, so there was nothing to choose."
+    return header, rows
 
 
 def reading(table: pd.DataFrame) -> str:
