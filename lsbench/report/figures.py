@@ -1,7 +1,7 @@
 """Figures of panels in a grid, drawn without a display and byte for byte the same each time.
 
-Panels have one size and fixed places (`box`), so that the page can take them out of the SVG one by one and let
-them flow with the width of the window.
+Panels have one size and fixed places (layout.py), so that the page can take them out of the SVG one by one
+and let them flow with the width of the window.
 """
 
 import io
@@ -12,21 +12,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from lsbench.report import panels
-from lsbench.report.layout import (
-    BOTTOM,
-    HEIGHT,
-    LEFT,
-    LEGEND,
-    RIGHT,
-    TITLE,
-    TITLE_LINE,
-    TOP,
-    WIDTH,
-    box,
-    columns,
-    rows,
-)
+from lsbench.report import layout, panels
 from lsbench.report.plates import Plate
 
 STYLE: dict[Any, Any] = {
@@ -56,19 +42,19 @@ def draw(plate: Plate, source: str) -> dict[str, bytes]:
 def _compose(plate: Plate) -> Figure:
     """All panels, three a row, with one title above and one legend below them."""
     count = len(plate.panels)
-    wide = max(columns(count), 2) * WIDTH
+    wide = max(layout.columns(count), 2) * layout.WIDTH
     longest = max(len(mark.label) for mark in plate.legend)
     beside = max(min(wide // (40 + 6 * longest), len(plate.legend)), 1)
-    high = TITLE + rows(count) * HEIGHT + LEGEND * -(-len(plate.legend) // beside) + 8
+    legend_rows = -(-len(plate.legend) // beside)
+    high = layout.TITLE + layout.rows(count) * layout.HEIGHT + legend_rows * layout.LEGEND + 8
     figure = Figure(figsize=(wide / 72, high / 72))
     figure.text(8 / wide, 1 - 14 / high, f"{plate.title}: {plate.pair}", fontsize=10.5)
     names = [textwrap.fill(panel.title, 38, max_lines=2, placeholder=" …") for panel in plate.panels]
-    above = TOP + TITLE_LINE * max(name.count("\n") for name in names)
+    title_lines = 1 + max(name.count("\n") for name in names)
     for place, panel in enumerate(plate.panels):
-        left, top, width, height = box(place, count)
-        inner = (left + LEFT, high - top - height + BOTTOM, width - LEFT - RIGHT, height - above - BOTTOM)
-        axes = figure.add_axes((inner[0] / wide, inner[1] / high, inner[2] / wide, inner[3] / high))
-        axes.set_title(names[place], x=-(LEFT - 8) / inner[2])
+        left, top, width, height = layout.inner(place, count, title_lines)
+        axes = figure.add_axes((left / wide, 1 - (top + height) / high, width / wide, height / high))
+        axes.set_title(names[place], x=-(layout.LEFT - 8) / width)
         getattr(panels, panel.draw)(axes, panel.lines, **panel.options)
     handles = [Line2D([], [], label=mark.label, **panels.style(mark)) for mark in plate.legend]
     figure.legend(handles=handles, loc="lower left", ncols=beside, frameon=False, handlelength=2.6)

@@ -35,8 +35,9 @@ DEFINITIONS = """\
 """
 
 FILES = (
-    "`report.html`, this as a page, with every run; `runs.csv`, a row per run; `summary.csv`, a row per setting "
-    "with every metric and interval; `reliability.csv` and `training.csv`, the numbers of the figures below"
+    "`report.html`, this as a page, with every run; `runs.csv`, a row per run; `summary.csv`, a row per "
+    "setting with every metric and interval; `reliability.csv` and `training.csv`, what the figures show, "
+    "for every setting"
 )
 
 
@@ -57,14 +58,14 @@ def report(
     for (_, _, table), pair in zip(parts, pairs, strict=True):
         images = {plate.kind: _image(plate) for plate in plates if plate.pair == pair}
         blocks += [f"## {pair}" if len(parts) > 1 else "## Comparison", setup(table)]
-        blocks += [pipe_table(*comparison(table)), *images.pop("alpha", [])]
+        blocks += [pipe_table(*comparison(table)), images.pop("alpha", "")]
         blocks += ["### α chosen on the select split", choices(runs, table), "### Reading", reading(table)]
-        blocks += ["### Calibration and training" if images else "", *sum(images.values(), [])]
+        blocks += ["### Calibration and training" if images else "", *images.values()]
     return "\n\n".join([*filter(None, blocks), *_left_out(runs, missing), DEFINITIONS])
 
 
-def _image(plate: Plate) -> list[str]:
-    return [f"![{plate.title}: {plate.alt}](figures/{plate.name}.png)", plate.caption]
+def _image(plate: Plate) -> str:
+    return f"![{plate.title}. {plate.alt}](figures/{plate.name}.png)\n\n{plate.caption}"
 
 
 def facts(runs: pd.DataFrame, command: str, missing: Sequence[str]) -> dict[str, str]:

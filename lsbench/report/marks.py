@@ -21,7 +21,7 @@ class Mark:
 
 
 def mark(place: int, label: str) -> Mark:
-    """That of the line at ``place``, from 0: each of the first `DISTINCT` has a colour and marker of its own."""
+    """That of the line at ``place``, from 0; each of the first `DISTINCT` differs from all others."""
     turn, step = divmod(place, len(COLOURS))
     return Mark(label, COLOURS[step], MARKERS[(step + turn) % len(MARKERS)])
 

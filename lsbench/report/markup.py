@@ -90,7 +90,8 @@ def inline(markdown: str) -> str:
 
 def legend(marks: Sequence[Mark]) -> str:
     """The legend of a figure, which flows with the width of the page."""
-    return f'<ul class="legend" aria-hidden="true">{"".join(f"<li>{_swatch(m)}{escape(m.label)}</li>" for m in marks)}</ul>'
+    items = "".join(f"<li>{_swatch(mark)}{escape(mark.label)}</li>" for mark in marks)
+    return f'<ul class="legend" aria-hidden="true">{items}</ul>'
 
 
 def _swatch(mark: Mark) -> str:

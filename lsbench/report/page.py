@@ -12,7 +12,7 @@ import pandas as pd
 
 from lsbench import __version__
 from lsbench.report import markup, svg
-from lsbench.report.aggregate import as_rows, brief, chosen, is_metric, lines, tables
+from lsbench.report.aggregate import brief, chosen, is_metric, lines, tables
 from lsbench.report.comparison import comparison
 from lsbench.report.markdown import DEFINITIONS, facts, left_out, setup
 from lsbench.report.plates import Plate
@@ -133,7 +133,8 @@ def _every_run(runs: pd.DataFrame) -> str:
     shared = markup.facts({name: text for name, text in same.items() if text})
     table = markup.table([name for name, _ in differing], rows, "Every run", fixed=False)
     return (
-        f"<details><summary>Settings and provenance that all {len(runs)} runs share</summary>{shared}</details>"
+        f"<details><summary>Settings and provenance that all {len(runs)} runs share</summary>"
+        f"{shared}</details>"
         f"<details><summary>Settings, provenance and results of each run</summary>{table}</details>"
         '<p class="soft">The same with every digit: <code>runs.csv</code>.</p>'
     )

@@ -1,4 +1,4 @@
-"""What is drawn into one panel of a figure: a metric over alpha, a reliability diagram, a curve of training."""
+"""What is drawn into one panel: a metric over alpha, a reliability diagram, a histogram, a training curve."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -17,7 +17,7 @@ from lsbench.report.marks import PLAIN, SCALED, SMOOTHED, TRAINED, Mark, as_plai
 KINDS = ("alpha", "reliability", "confidence", "training")
 MOST = {"alpha": 14, "reliability": 9, "confidence": 9, "training": 5}  # methods that one figure can carry
 DRAWS = ("figures.py", "panels.py", "layout.py", "marks.py")  # beside this file
-OVER_ALPHA = ("alpha", "test_accuracy", "test_ece", "test_ece_ts", "test_nll", "test_nll_ts")
+OVER_ALPHA = ("test_accuracy", "test_ece", "test_ece_ts", "test_nll", "test_nll_ts")
 Line = tuple[str, pd.DataFrame]  # a method, and what else tells it apart, and its cells
 Drawn = tuple[tuple[Mark, pd.DataFrame], ...]
 
@@ -86,7 +86,7 @@ def plates(summary: pd.DataFrame, bins: pd.DataFrame, epochs: pd.DataFrame) -> I
 
 def _alpha(name: str, pair: str, found: list[Line]) -> Plate:
     shown = _shown(found, MOST["alpha"])
-    columns = [name for name in shown[0][1] if name.removesuffix("_mean").removesuffix("_high") in OVER_ALPHA]
+    columns = ["alpha", *(f"{metric}_{end}" for metric in OVER_ALPHA for end in ("mean", "high"))]
     drawn = tuple((mark(place, label), line[columns]) for place, (label, line) in enumerate(shown))
     each = [
         ("Test accuracy", (("test_accuracy", False),), True),
@@ -192,4 +192,5 @@ def _shown(found: list[Line], most: int) -> list[Line]:
 def _left_out(found: Sequence[Line], shown: Sequence[Line]) -> str:
     if len(shown) == len(found):
         return ""
-    return f" Of {len(found)} methods this shows plain training and the {len(shown) - 1} with the least select NLL."
+    others = len(shown) - 1
+    return f" Of {len(found)} methods these are the first and the {others} others with the least select NLL."

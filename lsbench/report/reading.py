@@ -25,7 +25,7 @@ def choices(runs: pd.DataFrame, table: pd.DataFrame) -> str:
 
 
 def choice_table(runs: pd.DataFrame, table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
-    """Header and rows: each method's α by select NLL, the seeds that alone would choose it, its test results."""
+    """Header and rows: a method's α by select NLL, the seeds that alone would choose it, its test results."""
     header = [
         "method",
         "α",

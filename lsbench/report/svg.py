@@ -1,4 +1,4 @@
-"""A drawn figure taken apart into its panels, for a page that holds several figures and has colours of its own."""
+"""A drawn figure taken apart into its panels, for a page that holds several and has colours of its own."""
 
 import re
 from collections.abc import Iterator
@@ -64,8 +64,8 @@ def _copy(part: ET.Element, used: set[str], prefix: str) -> ET.Element:
         elif name == "style":
             copy.set("style", _style(value))
         elif name != "id" and not UNTURNED.fullmatch(value):
-            value = REFERENCE.sub(rf"url(#{prefix}\1)", value)
-            copy.set(name, LONG.sub(r"\1", " ".join(value.split())))
+            short = LONG.sub(r"\1", " ".join(value.split()))
+            copy.set(name, REFERENCE.sub(rf"url(#{prefix}\1)", short))
     copy.extend(_inside(part, used, prefix))
     return copy
 

@@ -16,9 +16,9 @@ Table = tuple[tuple[str, ...], Values]  # names, and numbers [rows, names]
 
 
 def bins(results_dir: Path, runs: pd.DataFrame) -> pd.DataFrame:
-    """The bins of reliability.csv added up over the finished ``runs`` of each cell: a row per ``cell`` and bin
-    with `reliability.COLUMNS` and ``runs``, how many are in the sums. A run that was stored without that file
-    is counted again from its predictions; one without those is left out.
+    """The bins of reliability.csv added up over the finished ``runs`` of each cell: a row per ``cell`` and
+    bin with `reliability.COLUMNS` and ``runs``, how many are in the sums. A run that was stored without that
+    file is counted again from its predictions; one without those is left out.
 
     Raises `StorageError` for a file that does not parse.
     """

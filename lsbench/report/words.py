@@ -21,9 +21,9 @@ CONFIDENCE = (
     "how sure of itself the model is, whether or not it is right."
 )
 TRAINING = (
-    "Means over seeds. The train loss is the one that was minimised: of a smoothed run it is the smoothed one, "
-    "which cannot fall below the entropy of its targets, and with dropout or augmentation it is of the changed "
-    "network or images. The select split is measured plainly after each epoch."
+    "Means over seeds. The train loss is the one that was minimised: of a smoothed run it is the smoothed "
+    "one, which cannot fall below the entropy of its targets, and with dropout or augmentation it is of the "
+    "changed network or images. The select split is measured plainly after each epoch."
 )
 
 
@@ -88,7 +88,7 @@ def training(cases: Sequence[tuple[str, pd.DataFrame]]) -> str:
 
 
 def _course(table: pd.DataFrame) -> str:
-    first, last, best = table.iloc[0], table.iloc[-1], table.loc[table["select_nll"].idxmin()]
+    first, last, best = table.iloc[0], table.iloc[-1], table.iloc[int(table["select_nll"].argmin())]
     return (
         f"from epoch {first['epoch']:.0f} to {last['epoch']:.0f} train loss "
         f"{number(first['train_loss'], 4)} to {number(last['train_loss'], 4)}, select accuracy "

@@ -1,4 +1,4 @@
-"""A real Chromium without a window, spoken to over a pipe in its DevTools protocol; nothing but Debian's package."""
+"""A real Chromium without a window, spoken to over a pipe in its DevTools protocol."""
 
 import base64
 import json
