@@ -10,7 +10,7 @@ from lsbench.terms import StorageError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from lsbench.report.plates import Plate
+    from lsbench.report.plate import Plate
 
 FORMULA = re.compile(r"[=+\-@\t\r]")
 TERMINAL_WIDTH = 100

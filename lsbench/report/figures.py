@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from lsbench.report import layout, panels
-from lsbench.report.plates import Plate
+from lsbench.report.plate import Plate
 
 STYLE: dict[Any, Any] = {
     "font.size": 9,

@@ -7,7 +7,7 @@ import pandas as pd
 
 from lsbench.report.aggregate import as_rows, brief, tables
 from lsbench.report.comparison import comparison, pipe_table
-from lsbench.report.plates import Plate
+from lsbench.report.plate import Plate
 from lsbench.report.reading import choices, reading
 
 DEFINITIONS = """\

@@ -15,7 +15,7 @@ from lsbench.report import markup, svg
 from lsbench.report.aggregate import brief, chosen, is_metric, lines, tables
 from lsbench.report.comparison import comparison
 from lsbench.report.markdown import DEFINITIONS, facts, left_out, setup
-from lsbench.report.plates import Plate
+from lsbench.report.plate import Plate
 from lsbench.report.reading import choice_table, reading
 
 CHOICE = (

@@ -8,10 +8,10 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, MultipleLo
 from lsbench.report.marks import GREY, Mark, as_scaled
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
 
-Drawn = tuple[tuple[Mark, "pd.DataFrame"], ...]
+    from lsbench.report.plate import Drawn
+
 GRID = "#e3e3e3"
 FEWEST = 30  # predictions in a bin; below that its accuracy is noise and hides the rest
 
@@ -28,7 +28,7 @@ def style(mark: Mark) -> dict[str, Any]:
     }
 
 
-def over_alpha(axes: "Axes", lines: Drawn, metrics: tuple[tuple[str, bool], ...], percent: bool) -> None:
+def over_alpha(axes: "Axes", lines: "Drawn", metrics: tuple[tuple[str, bool], ...], percent: bool) -> None:
     """Means over seeds with their 95 % t-intervals; ``metrics`` are columns and whether they are scaled."""
     positions = _alphas(axes, sorted({alpha for _, line in lines for alpha in line["alpha"]}))
     step = (max(positions.values()) - min(positions.values())) * min(0.018, 0.06 / len(lines))
@@ -57,7 +57,7 @@ def _alphas(axes: "Axes", alphas: list[float]) -> dict[float, float]:
     return positions
 
 
-def reliability(axes: "Axes", cases: Drawn) -> None:
+def reliability(axes: "Axes", cases: "Drawn") -> None:
     """Accuracy over mean confidence, bin by bin, as trained and after scaling; on the diagonal they agree."""
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, zorder=1)
     for mark, bins in cases:
@@ -73,7 +73,7 @@ def reliability(axes: "Axes", cases: Drawn) -> None:
     axes.grid(color=GRID, linewidth=0.6)
 
 
-def confidence(axes: "Axes", cases: Drawn) -> None:
+def confidence(axes: "Axes", cases: "Drawn") -> None:
     """The share of predictions in each bin of confidence, as trained and after scaling; a log scale."""
     for mark, bins in cases:
         edges = [*bins["lower"], bins["upper"].iloc[-1]]
@@ -98,7 +98,7 @@ def confidence(axes: "Axes", cases: Drawn) -> None:
     axes.grid(color=GRID, linewidth=0.6)
 
 
-def over_epochs(axes: "Axes", curves: Drawn, metric: str, percent: bool) -> None:
+def over_epochs(axes: "Axes", curves: "Drawn", metric: str, percent: bool) -> None:
     """A column of the history, averaged over seeds, epoch by epoch; a log scale where it falls a long way."""
     for index, (mark, epochs) in enumerate(curves):
         every = max(len(epochs) // 6, 1)

@@ -1,65 +1,37 @@
-"""Which figures a report has, and what each says: its panels, its legend, and the same in words."""
+"""Which figures a report has, and what is shown in each: chosen by select results, never by those of test."""
 
-import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cache
-from importlib.metadata import version
-from pathlib import Path
-from typing import Any
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 
 from lsbench.report import words
-from lsbench.report.aggregate import as_rows, brief, chosen, lines, tables
+from lsbench.report.aggregate import brief, chosen, lines, tables
 from lsbench.report.marks import PLAIN, SCALED, SMOOTHED, TRAINED, Mark, as_plain, mark
+from lsbench.report.plate import Panel, Plate
 
 KINDS = ("alpha", "reliability", "confidence", "training")
 MOST = {"alpha": 14, "reliability": 9, "confidence": 9, "training": 5}  # methods that one figure can carry
-DRAWS = ("figures.py", "panels.py", "layout.py", "marks.py")  # beside this file
 OVER_ALPHA = ("test_accuracy", "test_ece", "test_ece_ts", "test_nll", "test_nll_ts")
-Line = tuple[str, pd.DataFrame]  # a method, and what else tells it apart, and its cells
-Drawn = tuple[tuple[Mark, pd.DataFrame], ...]
+TITLES = {
+    "alpha": "Accuracy and calibration over α",
+    "reliability": "Reliability before and after temperature scaling",
+    "confidence": "How confident the predictions are",
+    "training": "Training, epoch by epoch",
+}
+Cases = list[tuple[float, pd.DataFrame]]  # alphas, and what was kept of their runs
 
 
 @dataclass(frozen=True)
-class Panel:
-    """``draw`` names a function of panels.py, which gets ``lines`` and ``options``."""
+class Line:
+    """A method, and what else tells it apart: its ``rows`` of the summary, the cells at alpha 0 and at the
+    chosen alpha (``cases``, by cell, one where they are the same), and the least select NLL."""
 
-    title: str
-    draw: str
-    lines: Drawn
-    options: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Plate:
-    """A figure before it is drawn: ``name`` is its file's, ``pair`` its data set and model, ``alt`` what can
-    be seen in it, in numbers."""
-
-    name: str
-    kind: str
-    pair: str
-    title: str
-    panels: tuple[Panel, ...]
-    legend: tuple[Mark, ...]
-    caption: str
-    alt: str
-
-    def source(self) -> str:
-        """A hash of all that is drawn and of what draws it: equal hashes, equal figures."""
-        digest = hashlib.sha256(_made_with() + repr((self.title, self.pair, self.legend)).encode())
-        for panel in self.panels:
-            digest.update(repr((panel.title, panel.draw, panel.options)).encode())
-            for line, table in panel.lines:
-                digest.update(repr(line).encode() + table.to_csv(index=False).encode())
-        return digest.hexdigest()
-
-
-@cache
-def _made_with() -> bytes:
-    code = [(Path(__file__).parent / name).read_bytes() for name in DRAWS]
-    return b"".join([version("matplotlib").encode(), *code])
+    label: str
+    rows: pd.DataFrame
+    cases: dict[str, float]
+    select_nll: float
 
 
 def plates(summary: pd.DataFrame, bins: pd.DataFrame, epochs: pd.DataFrame) -> Iterator[Plate]:
@@ -72,22 +44,30 @@ def plates(summary: pd.DataFrame, bins: pd.DataFrame, epochs: pd.DataFrame) -> I
     for data, model, table in parts:
         pair = f"{data}, {model}"
         suffix = f"-{data}-{model}" if len(parts) > 1 else ""
-        found = list(lines(table[table["n"] > 0]))
-        if table.loc[table["n"] > 0, "alpha"].nunique() > 1:
+        done = table[table["n"] > 0]
+        found = [_line(label, rows) for label, rows in lines(done)]
+        if done["alpha"].nunique() > 1:
             yield _alpha(f"alpha{suffix}", pair, found)
-        with_bins = _with_traces(found, bins)
-        if with_bins:
-            yield _reliability(f"reliability{suffix}", pair, with_bins, bins)
-            yield _confidence(f"confidence{suffix}", pair, with_bins, bins)
-        with_epochs = _with_traces(found, epochs)
-        if with_epochs:
-            yield _training(f"training{suffix}", pair, with_epochs, epochs)
+        counted = [line for line in found if _cases(line, bins)]
+        if counted:
+            yield _by_method("reliability", suffix, pair, counted, bins)
+            yield _by_method("confidence", suffix, pair, counted, bins)
+        traced = [line for line in found if _cases(line, epochs)]
+        if traced:
+            yield _training(f"training{suffix}", pair, traced, epochs)
+
+
+def _line(label: str, rows: pd.DataFrame) -> Line:
+    best = chosen(rows)
+    plain = rows.loc[rows["alpha"] == 0, "cell"].head(1)
+    cases = dict.fromkeys(plain, 0.0) | ({best["cell"]: best["alpha"]} if best else {})
+    return Line(label, rows, cases, best["select_nll_mean"] if best else math.inf)
 
 
 def _alpha(name: str, pair: str, found: list[Line]) -> Plate:
     shown = _shown(found, MOST["alpha"])
     columns = ["alpha", *(f"{metric}_{end}" for metric in OVER_ALPHA for end in ("mean", "high"))]
-    drawn = tuple((mark(place, label), line[columns]) for place, (label, line) in enumerate(shown))
+    drawn = tuple((mark(place, line.label), line.rows[columns]) for place, line in enumerate(shown))
     each = [
         ("Test accuracy", (("test_accuracy", False),), True),
         ("Calibration error (ECE)", (("test_ece", False), ("test_ece_ts", True)), True),
@@ -99,48 +79,38 @@ def _alpha(name: str, pair: str, found: list[Line]) -> Plate:
     ]
     legend = (*(line for line, _ in drawn), TRAINED, SCALED)
     caption = words.OVER_ALPHA + _left_out(found, shown)
-    title = "Accuracy and calibration over α"
-    return Plate(name, "alpha", pair, title, tuple(panels), legend, caption, words.over_alpha(shown))
+    alt = words.over_alpha([(line.label, line.rows) for line in shown])
+    return Plate(name, "alpha", pair, TITLES["alpha"], tuple(panels), legend, caption, alt)
 
 
-def _reliability(name: str, pair: str, found: list[Line], bins: pd.DataFrame) -> Plate:
-    shown = _shown(found, MOST["reliability"])
-    title = "Reliability before and after temperature scaling"
-    caption = words.RELIABILITY + _left_out(found, shown)
-    alt = words.reliability(_all_cases(shown, bins))
-    return Plate(name, "reliability", pair, title, *_by_method("reliability", shown, bins), caption, alt)
-
-
-def _confidence(name: str, pair: str, found: list[Line], bins: pd.DataFrame) -> Plate:
-    shown = _shown(found, MOST["confidence"])
-    title = "How confident the predictions are"
-    caption = words.CONFIDENCE + _left_out(found, shown)
-    alt = words.confidence(_all_cases(shown, bins))
-    return Plate(name, "confidence", pair, title, *_by_method("confidence", shown, bins), caption, alt)
-
-
-def _by_method(
-    draw: str, shown: list[Line], bins: pd.DataFrame
-) -> tuple[tuple[Panel, ...], tuple[Mark, ...]]:
-    """A panel for each method, with its runs at alpha 0 and at the chosen alpha; and the legend."""
+def _by_method(kind: str, suffix: str, pair: str, found: list[Line], bins: pd.DataFrame) -> Plate:
+    """A panel for each method, with its runs at alpha 0 and at the chosen alpha."""
+    shown = _shown(found, MOST[kind])
     roles = {False: mark(0, "α = 0"), True: mark(1, "α chosen on select")}
     panels, used = [], set()
-    for label, line in shown:
+    for line in shown:
         cases = _cases(line, bins)
         alphas = " and ".join(brief(alpha) for alpha, _ in cases)
         drawn = tuple((roles[alpha > 0], table) for alpha, table in cases)
-        panels.append(Panel(f"{label}: α = {alphas}", draw, drawn))
+        panels.append(Panel(f"{line.label}: α = {alphas}", kind, drawn))
         used |= {alpha > 0 for alpha, _ in cases}
-    return tuple(panels), (*(roles[role] for role in sorted(used)), TRAINED, SCALED)
+    legend = (*(roles[role] for role in sorted(used)), TRAINED, SCALED)
+    caption, in_words = {
+        "reliability": (words.RELIABILITY, words.reliability),
+        "confidence": (words.CONFIDENCE, words.confidence),
+    }[kind]
+    caption += _left_out(found, shown)
+    alt = in_words(_all_cases(shown, bins))
+    return Plate(kind + suffix, kind, pair, TITLES[kind], tuple(panels), legend, caption, alt)
 
 
 def _training(name: str, pair: str, found: list[Line], epochs: pd.DataFrame) -> Plate:
     shown = _shown(found, MOST["training"])
     drawn: list[tuple[Mark, pd.DataFrame]] = []
     legend: list[Mark] = []
-    for place, (label, line) in enumerate(shown):
+    for place, line in enumerate(shown):
         *plain, (_, smoothed) = _cases(line, epochs)
-        legend.append(mark(place, label))
+        legend.append(mark(place, line.label))
         drawn += [(as_plain(legend[-1]), table) for _, table in plain]
         drawn.append((legend[-1], smoothed))
     each = (
@@ -152,41 +122,29 @@ def _training(name: str, pair: str, found: list[Line], epochs: pd.DataFrame) -> 
         Panel(title, "over_epochs", tuple(drawn), {"metric": metric, "percent": percent})
         for title, metric, percent in each
     ]
+    legend += [SMOOTHED, PLAIN] if len(drawn) > len(legend) else [SMOOTHED]
     caption = words.TRAINING + _left_out(found, shown)
     alt = words.training(_all_cases(shown, epochs))
-    both = (SMOOTHED, PLAIN) if len(drawn) > len(legend) else (SMOOTHED,)
-    return Plate(
-        name, "training", pair, "Training, epoch by epoch", tuple(panels), (*legend, *both), caption, alt
-    )
+    return Plate(name, "training", pair, TITLES["training"], tuple(panels), tuple(legend), caption, alt)
 
 
-def _with_traces(found: list[Line], traces: pd.DataFrame) -> list[Line]:
-    return [(label, line) for label, line in found if _cases(line, traces)]
-
-
-def _cases(line: pd.DataFrame, traces: pd.DataFrame) -> list[tuple[float, pd.DataFrame]]:
-    """Alpha 0 and the chosen alpha of a method, as far as they differ and have traces, each with its own."""
-    if traces.empty:
-        return []
-    plain = [row for row in as_rows(line) if row["alpha"] == 0][:1]
-    picked = {row["cell"]: row["alpha"] for row in (*plain, chosen(line)) if row}
-    found = [(alpha, traces[traces["cell"] == cell]) for cell, alpha in picked.items()]
+def _cases(line: Line, traces: pd.DataFrame) -> Cases:
+    """What the runs of a line's cases have left behind, as far as they have."""
+    found = [(alpha, traces[traces["cell"] == cell]) for cell, alpha in line.cases.items()]
     return [(alpha, table) for alpha, table in found if len(table)]
 
 
 def _all_cases(shown: list[Line], traces: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     return [
-        (f"{label}, α = {brief(alpha)}", table)
-        for label, line in shown
+        (f"{line.label}, α = {brief(alpha)}", table)
+        for line in shown
         for alpha, table in _cases(line, traces)
     ]
 
 
 def _shown(found: list[Line], most: int) -> list[Line]:
-    best = {label: row["select_nll_mean"] for label, line in found if (row := chosen(line))}
-    order = sorted((label for label, _ in found[1:]), key=lambda label: best.get(label, float("inf")))
-    kept = {label for label, _ in found[:1]}.union(order[: most - 1])
-    return [(label, line) for label, line in found if label in kept]
+    order = sorted(range(1, len(found)), key=lambda place: found[place].select_nll)
+    return [found[place] for place in sorted([0, *order[: most - 1]])]
 
 
 def _left_out(found: Sequence[Line], shown: Sequence[Line]) -> str:

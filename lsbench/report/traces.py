@@ -27,6 +27,8 @@ def bins(results_dir: Path, runs: pd.DataFrame) -> pd.DataFrame:
         return _table(folder / "reliability.csv") or _counted(folder / "predictions.npz", temperature)
 
     found = _gathered(results_dir, runs, read)
+    if found.empty:
+        return found
     grouped = found.groupby(["cell", "lower", "upper"], sort=False)
     return grouped.sum().assign(runs=grouped.size()).reset_index()
 
@@ -35,6 +37,8 @@ def epochs(results_dir: Path, runs: pd.DataFrame) -> pd.DataFrame:
     """The columns of history.csv averaged over the finished ``runs`` of each cell that have one: a row per
     ``cell`` and ``epoch`` with ``runs``. Raises `StorageError` for a file that does not parse."""
     found = _gathered(results_dir, runs, lambda folder, _: _table(folder / "history.csv"))
+    if found.empty:
+        return found
     grouped = found.groupby(["cell", "epoch"], sort=False)
     return grouped.mean().assign(runs=grouped.size()).reset_index()
 
