@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 # Okabe and Ito (2008), ordered so that neighbours differ in grey too.
-COLOURS = ("#000000", "#0072B2", "#E69F00", "#CC79A7", "#009E73", "#56B4E9", "#D55E00")
+COLOURS = ("#000000", "#0072B2", "#E69F00", "#009E73", "#56B4E9", "#D55E00", "#CC79A7")
 MARKERS = "osD^vPX"
 GREY = "#737373"
 DISTINCT = len(COLOURS) * len(MARKERS)  # lines that no other one looks like

@@ -1,13 +1,15 @@
 """Pieces of the page. Whatever comes from outside passes through `escape` here; nothing else makes tags."""
 
 import re
+import textwrap
 from collections.abc import Collection, Mapping, Sequence
 from html import escape
 
 from lsbench.report import svg
+from lsbench.report.comparison import NOTHING
 from lsbench.report.marks import Mark
 
-NUMERIC = re.compile(r"^([<+−-]?\d+(\.\d+)?(e[+-]?\d+)?([\s†%].*)?|—|baseline|)$")
+NUMBER = re.compile(r"[<+−-]?\d+(\.\d+)?(e[+-]?\d+)?(?=[\s†%]|$)")
 # Markers as paths around 0, the size of matplotlib's own.
 SHAPES = {
     "o": "M-3 0a3 3 0 1 0 6 0a3 3 0 1 0-6 0z",
@@ -35,7 +37,7 @@ def table(
     ``classes`` are those of rows by their place; the cells of the columns ``raw`` are HTML already.
     ``fixed`` keeps the first column in view where the window is narrow.
     """
-    numeric = [all(NUMERIC.match(row[place]) for row in rows) for place in range(len(header))]
+    numeric = [_is_numeric([row[place] for row in rows]) for place in range(len(header))]
     names = [' class="n"' if right else "" for right in numeric]
     titles = (f'<th scope="col"{names[place]}>{escape(text)}</th>' for place, text in enumerate(header))
     lines = []
@@ -54,6 +56,12 @@ def table(
     )
 
 
+def _is_numeric(column: Sequence[str]) -> bool:
+    """Whether there are numbers in it, and beside them only words without any, such as “baseline”."""
+    others = [text for text in column if text != NOTHING and not NUMBER.match(text)]
+    return len(others) < len(column) and not any(re.search(r"\d", text) for text in others)
+
+
 def facts(pairs: Mapping[str, str]) -> str:
     """Names and values, one below the other."""
     items = (f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in pairs.items())
@@ -61,7 +69,7 @@ def facts(pairs: Mapping[str, str]) -> str:
 
 
 def prose(markdown: str) -> str:
-    """Paragraphs and lists of at most two levels, as the Markdown report has them."""
+    """Paragraphs and lists in lists, as the Markdown report has them."""
     parts = []
     for block in re.split(r"\n\s*\n", markdown.strip()):
         if block.startswith("- "):
@@ -74,18 +82,27 @@ def prose(markdown: str) -> str:
 def _list(block: str) -> str:
     items = []
     for item in re.split(r"^- ", block, flags=re.MULTILINE)[1:]:
-        head, *inner = re.split(r"^  - ", item, flags=re.MULTILINE)
-        points = "".join(f"<li>{inline(' '.join(point.split()))}</li>" for point in inner)
-        items.append(f"<li>{inline(' '.join(head.split()))}{points and f'<ul>{points}</ul>'}</li>")
+        head, mark, inner = item.partition("\n  - ")
+        inside = _list(textwrap.dedent(f"  - {inner}")) if mark else ""
+        items.append(f"<li>{inline(' '.join(head.split()))}{inside}</li>")
     return f"<ul>{''.join(items)}</ul>"
 
 
 def inline(markdown: str) -> str:
-    """Escaped text with Markdown's `code` and **bold**."""
+    """Escaped text with Markdown's `code`, **bold** and *emphasis*."""
     parts = re.split(r"`([^`]+)`", markdown)
-    bold = [re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", escape(part)) for part in parts[::2]]
+    plain = [re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", escape(part)) for part in parts[::2]]
+    plain = [re.sub(r"\*(\w.*?)\*", r"<em>\1</em>", part) for part in plain]
     codes = [f"<code>{escape(part)}</code>" for part in parts[1::2]]
-    return "".join(text for pair in zip(bold, [*codes, ""], strict=True) for text in pair)
+    return "".join(text for pair in zip(plain, [*codes, ""], strict=True) for text in pair)
+
+
+def verdict(said: str) -> str:
+    """A verdict as it may be shown, with a sign for its word that needs no colour."""
+    if said == NOTHING:
+        return said
+    word = said.rpartition(" ")[2]
+    return f'<span class="word {escape(word)}">{escape(said)}</span>'
 
 
 def legend(marks: Sequence[Mark]) -> str:

@@ -12,17 +12,20 @@ import pandas as pd
 
 from lsbench import __version__
 from lsbench.report import markup, svg
-from lsbench.report.aggregate import brief, chosen, is_metric, lines, tables
+from lsbench.report.aggregate import brief, is_metric, lines, tables
 from lsbench.report.comparison import comparison
 from lsbench.report.markdown import DEFINITIONS, facts, left_out, setup
+from lsbench.report.phrasing import MORE, full_table, word_table
 from lsbench.report.plate import Plate
-from lsbench.report.reading import choice_table, reading
+from lsbench.report.reading import NOTHING_TO_CHOOSE, buying_table, choice_table, reading
+from lsbench.report.selection import choices
+from lsbench.report.verdicts import verdicts
 
 CHOICE = (
     "Each α was chosen by mean NLL on the select split, and each temperature fitted on the calibrate split. "
     "The test split was opened once, at the end, and had no part in either."
 )
-SHADED = "Shaded rows have the α that their method would choose on the select split."
+SHADED = "Shaded rows are those that each method would choose on the select split."
 
 
 def page(
@@ -68,33 +71,48 @@ def _part(
 ) -> str:
     """What there is to say of one data set and model."""
     figures = {plate.kind: _figure(plate, drawn[plate.name]) for plate in plates}
-    blocks = [markup.prose(setup(table)), _comparison(pair, table), figures.pop("alpha", "")]
+    blocks = [markup.prose(setup(table)), _comparison(pair, table, runs), figures.pop("alpha", "")]
     blocks += ["<h3>α chosen on the select split</h3>", markup.prose(CHOICE), _choices(pair, runs, table)]
-    blocks += ["<h3>Reading</h3>", markup.prose(reading(table)), *figures.values()]
+    blocks += ["<h3>Reading</h3>", markup.prose(reading(table)), _verdicts(pair, table), *figures.values()]
     return _section(pair, "\n".join(blocks))
 
 
-def _comparison(pair: str, table: pd.DataFrame) -> str:
-    """The table of report.md; a line above each method's first row, and those of the chosen alpha shaded."""
+def _comparison(pair: str, table: pd.DataFrame, runs: pd.DataFrame) -> str:
+    """The table of report.md; a line above each method's first row, and the chosen rows shaded."""
     header, rows = comparison(table)
     places = {cell: place for place, cell in enumerate(table["cell"])}
-    classes: dict[int, str] = {}
-    for _, line in lines(table):
-        first = min(places[cell] for cell in line["cell"])
-        classes[first] = "group" if first else ""
-        if (best := chosen(line)) and line["alpha"].nunique() > 1:
-            place = places[best["cell"]]
-            classes[place] = f"{classes.get(place, '')} chosen".strip()
-    return (
-        markup.table(header, rows, f"Comparison: {pair}", classes=classes) + f'<p class="soft">{SHADED}</p>'
-    )
+    classes = {min(places[cell] for cell in line["cell"]): "group" for _, line in lines(table)}
+    classes.pop(0, None)
+    for choice in choices(runs, table):
+        place = places[choice.row["cell"]]
+        classes[place] = f"{classes.get(place, '')} chosen".strip()
+    compared = markup.table(header, rows, f"Comparison: {pair}", classes=classes)
+    return f'{compared}<p class="soft">{SHADED}</p>'
 
 
 def _choices(pair: str, runs: pd.DataFrame, table: pd.DataFrame) -> str:
     header, rows = choice_table(runs, table)
     if not rows:
-        return "<p>One α per method, so there was nothing to choose.</p>"
+        return markup.prose(NOTHING_TO_CHOOSE)
     return markup.table(header, rows, f"α chosen on the select split: {pair}")
+
+
+def _verdicts(pair: str, table: pd.DataFrame) -> str:
+    """A word for every comparison, the numbers behind each, and what more seeds would buy."""
+    found = verdicts(table)
+    if not found:
+        return ""
+    header, rows = word_table(found)
+    words = [[*row[:2], *map(markup.verdict, row[2:])] for row in rows]
+    shown = markup.table(header, words, f"Verdicts: {pair}", raw=range(2, len(header)))
+    header, rows = full_table(found)
+    full = markup.table(header, rows, f"Verdicts in numbers: {pair}")
+    numbers = f"<details><summary>Effect, interval, n and p of each</summary>{full}</details>"
+    header, rows = buying_table(table)
+    if not rows:
+        return f"<h3>Verdicts</h3>{shown}{numbers}"
+    more = markup.table(header, rows, f"What more seeds would buy: {pair}")
+    return f"<h3>Verdicts</h3>{shown}{numbers}<h3>What more seeds would buy</h3>{markup.prose(MORE)}{more}"
 
 
 def _figure(plate: Plate, drawn: bytes) -> str:

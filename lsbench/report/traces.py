@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -48,7 +49,7 @@ def _gathered(
 ) -> pd.DataFrame:
     """What ``read`` finds in the folder of each finished run, one below the other, behind the run's cell."""
     alike: dict[tuple[str, ...], tuple[list[str], list[Values]]] = {}
-    done = runs[runs["status"] == "done"]
+    done = runs[runs["status"] == "done"].reindex(columns=["run", "cell", "temperature"])
     for run, cell, temperature in zip(done["run"], done["cell"], done["temperature"], strict=True):
         table = read(run_dir(results_dir, run), temperature)
         if table is not None:
@@ -86,10 +87,10 @@ def _counted(path: Path, temperature: float) -> Table | None:
     from lsbench import calibrate, reliability
 
     try:
-        with np.load(path) as stored:
+        with path.open("rb") as file, np.load(file) as stored:
             logits, labels = (torch.from_numpy(stored[f"test_{name}"]) for name in ("logits", "labels"))
         fitted = calibrate.Temperature(torch.tensor([temperature], dtype=torch.float64), [""])
         [rows] = reliability.tables(logits[None], labels, fitted)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, BadZipFile) as error:
         raise StorageError(f"{path}: {error}; delete the run's folder and it is trained again") from error
     return reliability.COLUMNS, np.array([list(row.values()) for row in rows])
