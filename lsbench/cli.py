@@ -26,7 +26,8 @@ lsbench: does label smoothing help, how much, and at which alpha?
 Commands:
   train     train one run, or with -m every run of a sweep; settings are KEY=VALUE
   compare   the experiment in conf/experiment/compare.yaml
-  report    NAME ...: rebuild runs.csv, summary.csv, report.md and figures under results/NAME/
+  report    NAME ...: rebuild runs.csv, summary.csv, report.md and figures under results/NAME/;
+            name=NEW makes one report of all their runs, --json prints the summary for machines
   data      list | where | verify | fetch
 
   lsbench train --help lists the settings; every Hydra flag works after train and compare, such as
@@ -99,20 +100,12 @@ def _hydra(command: str, arguments: list[str], **groups: str) -> int:
 
 
 def _report(arguments: list[str]) -> int:
-    from lsbench.report import terminal
-
-    results_dir, names = "results", []
     if "--help" in arguments or "-h" in arguments:
         print(HELP, end="")
         return 0
-    for argument in arguments:
-        if argument.startswith("results_dir="):
-            results_dir = argument.partition("=")[2]
-        else:
-            names.append(argument)
-    if not names:
-        raise UsageError("report: which one? lsbench report NAME ...")
-    return max(terminal.publish(results_dir, name) for name in names)
+    from lsbench.report import command
+
+    return command.main(arguments)
 
 
 def _data(arguments: list[str]) -> int:

@@ -18,7 +18,7 @@ equivalent. One comparison can be wrong in one of the two ways only, for it can'
 the margin. Metrics are families of their own: they answer different questions, and each p is printed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -129,9 +129,10 @@ def judge(
     return _judged(paired(values, base), margin, better, p_adjusted, p_equivalent_adjusted)
 
 
-def verdicts(table: pd.DataFrame) -> list[Verdict]:
+def verdicts(table: pd.DataFrame, questions: Sequence[Question] = QUESTIONS) -> list[Verdict]:
     """Every comparison of ``table``, the summary's rows of one data set and model: cell by cell in the
-    table's order, `QUESTIONS` in theirs. A cell that is compared with nothing, or with itself, has none."""
+    table's order, ``questions`` in theirs, which may bring margins of their own. A cell that is compared with
+    nothing, or with itself, has none."""
     rows = as_rows(table)
     labels = {cell: label for label, line in lines(table) for cell in line["cell"]}
     names = {row["cell"]: f"{labels[row['cell']]}, α = {brief(row['alpha'])}" for row in rows}
@@ -148,7 +149,7 @@ def verdicts(table: pd.DataFrame) -> list[Verdict]:
             cell=row["cell"],
             **judgement._asdict(),
         )
-        for question in QUESTIONS
+        for question in questions
         for row, other, judgement in _family(rows, question)
     ]
     return sorted(found, key=lambda verdict: order[verdict.cell])  # stable: questions stay in order

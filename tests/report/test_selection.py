@@ -2,10 +2,13 @@
 
 import random
 
+import pandas as pd
 import pytest
 
+from lsbench import cli
 from lsbench.report.aggregate import runs_table, summary_table, tables
 from lsbench.report.reading import choice_table, reading
+from lsbench.report.rebuild import rebuild
 from lsbench.report.selection import choices
 
 
@@ -86,3 +89,58 @@ def test_where_no_smoothing_is_chosen_the_best_with_it_is_read_too(sweep, record
     text = reading(table)
     assert "- **dropout, dropout=0.3, α = 0**. As" in text
     assert ", α = 0.1**, the best with smoothing by select NLL." in text
+
+
+SOURCE = """
+import numpy as np
+from lsbench.terms import Splits
+
+def load(root):
+    random = np.random.default_rng(0)
+    labels = np.arange(700) % 4
+    images = np.clip(random.normal(100, 60, (700, 1, 6, 6)) + 12 * labels[:, None, None, None], 0, 255)
+    images, test = images.astype(np.uint8), labels[500:]
+    if {permuted}:
+        test = random.permutation(test)
+    return Splits(images[:500], labels[:500], images[500:], test, ("a", "b", "c", "d"))
+"""
+YAML = "name: {name}\n_target_: {name}.load\nselect: 100\ncalibrate: 150\nshift: 1\nflip: false\n"
+SWEEP = [
+    "alpha=0,0.1,0.3",
+    "dropout=0,0.2,0.5",
+    "seed=0,1",
+    "epochs=6",
+    "model.hidden=[12]",
+    "data.test=null",
+]
+
+
+def trained(permuted, tmp_path):
+    """A sweep on the same data with honest or permuted test labels."""
+    name = f"source_{permuted}".lower()
+    (tmp_path / f"{name}.py").write_text(SOURCE.replace("{permuted}", str(permuted)))
+    (tmp_path / "mine" / "data").mkdir(parents=True, exist_ok=True)
+    (tmp_path / "mine" / "data" / f"{name}.yaml").write_text(YAML.format(name=name))
+    place = ["--config-dir", "mine", f"data={name}", f"name={name}", "executor=stack"]
+    assert cli.main(["train", "-m", *place, *SWEEP]) == 0
+    built = rebuild("results", name)
+    ((_, _, table),) = tables(built.summary)
+    return built.runs, table
+
+
+def test_permuted_test_labels_change_no_choice_and_no_temperature(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (honest, table), (permuted, other) = trained(False, tmp_path), trained(True, tmp_path)
+    choice, again = (
+        [(c.label, c.strength, c.row["alpha"], c.agree) for c in choices(*found)]
+        for found in ((honest, table), (permuted, other))
+    )
+    assert choice == again and [label for label, *_ in choice] == ["none", "dropout"]
+    same = ["alpha", "dropout", "seed", "temperature", "select_nll", "select_accuracy", "train_accuracy"]
+    pd.testing.assert_frame_equal(honest[same], permuted[same], check_exact=True)
+    floors = ["test_ece_floor", "test_ece_floor_ts"]
+    pd.testing.assert_frame_equal(honest[floors], permuted[floors], check_exact=True)
+    # had test been asked, the choice would have been another one
+    assert table["test_nll_mean"].argmin() != other["test_nll_mean"].argmin()
+    assert (honest["test_accuracy"] > permuted["test_accuracy"] + 0.1).all()

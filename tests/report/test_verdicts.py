@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -178,3 +179,9 @@ def test_margins_are_stated_and_not_wider_than_what_is_published_as_a_gain():
     assert ACCURACY_MARGIN < 0.0025  # MNIST, error .94 -> .69 %
     assert {q.metric: q.margin for q in QUESTIONS}["test_nll_ts"] == 0.005
     assert all(q.margin > 0 and q.better in (-1, 1) for q in QUESTIONS)
+
+
+def test_users_may_ask_with_margins_of_their_own(sweep):
+    table, found = judged(sweep(methods=["none"], alphas=[0.0, 0.2], seeds=range(10)))
+    wide = [replace(q, margin=1.0) for q in QUESTIONS]
+    assert {v.word for v in verdicts(table, wide)} == {"equivalent"} != {v.word for v in found}
