@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import Tensor
 
-from lsbench import calibrate, metrics
+from lsbench import calibrate, metrics, reliability
 from lsbench.stack import Trained
 from lsbench.terms import Outcome
 
@@ -19,6 +19,7 @@ def outcomes(trained: Trained) -> list[Outcome]:
     test = metrics.measure(logits["test"], labels["test"])
     rescaled = calibrate.apply(logits["test"], temperature)
     scaled = metrics.measure(rescaled, labels["test"])
+    bins = reliability.tables(logits["test"], labels["test"], temperature)
     select = metrics.measure(logits["select"], labels["select"])
     train_accuracy = (logits["train"].argmax(-1) == labels["train"]).double().mean(1)
     columns: dict[str, Tensor] = {
@@ -42,6 +43,7 @@ def outcomes(trained: Trained) -> list[Outcome]:
                 "temperature_flag": temperature.flag[member],
             },
             history=tuple(trained.history[member]),
+            reliability=bins[member],
             predictions=_predictions(trained, member),
             weights=trained.weights[member],
         )

@@ -78,6 +78,8 @@ def write(results_dir: str | Path, run: Run, data_sha256: str, outcome: Outcome,
     write_atomically(folder / "config.yaml", to_yaml(run).encode())
     if outcome.history:
         write_atomically(folder / "history.csv", _csv(outcome.history))
+    if outcome.reliability:
+        write_atomically(folder / "reliability.csv", _csv(outcome.reliability))
     if outcome.predictions:
         write_atomically(folder / "predictions.npz", _npz(outcome.predictions))
     if outcome.weights:

@@ -145,14 +145,15 @@ class Method:
 class Outcome:
     """What became of one run: ``status`` done, diverged or failed, and everything that the store keeps.
 
-    ``columns`` are values for COLUMNS; ``history`` has a dict per epoch; ``predictions`` holds float32 logits
-    [N,K] and int64 labels [N]; ``weights`` is a state dict of CPU tensors. A run that is not done has none of
-    the last two, and says why in ``error``.
+    ``columns`` are values for COLUMNS; ``history`` has a dict per epoch, ``reliability`` one per bin of
+    confidence; ``predictions`` holds float32 logits [N,K] and int64 labels [N]; ``weights`` is a state dict
+    of CPU tensors. A run that is not done has none of the last three, and says why in ``error``.
     """
 
     status: str
     columns: Mapping[str, Any]
     history: tuple[Mapping[str, float], ...] = ()
+    reliability: tuple[Mapping[str, float], ...] = ()
     predictions: "Mapping[str, np.ndarray[Any, Any]]" = field(default_factory=dict)
     weights: "Mapping[str, Tensor]" = field(default_factory=dict)
     error: str = ""

@@ -1,17 +1,16 @@
 """Tables and figures from run records. Records are the source; everything here can be rebuilt from them."""
 
-import hashlib
 import re
-from collections.abc import Sequence
-from importlib.metadata import version
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from lsbench import __version__
 from lsbench.terms import StorageError
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from lsbench.report.plate import Plate
 
 FORMULA = re.compile(r"[=+\-@\t\r]")
 TERMINAL_WIDTH = 100
@@ -33,42 +32,49 @@ SHORT = {
 def build(
     folder: Path, runs: "pd.DataFrame", summary: "pd.DataFrame", *, command: str, missing: Sequence[str]
 ) -> None:
-    """Write runs.csv, summary.csv, report.md and figures/ into ``folder``, from `aggregate`'s tables.
+    """Write runs.csv, summary.csv, report.md, report.html and figures/ into ``folder``, from `aggregate`'s
+    tables; and reliability.csv and training.csv, from what the store beside ``folder`` has of these runs.
 
-    ``missing`` names the sweep's runs that have no record. Equal tables give equal bytes. Raises
-    `StorageError`, naming the path, where a file cannot be written.
+    ``missing`` names the sweep's runs that have no record. Equal records give equal bytes. Raises
+    `StorageError`, naming the path, where a file cannot be written or one of the store does not parse.
     """
+    from lsbench.report import traces
     from lsbench.report.markdown import report
+    from lsbench.report.page import page
+    from lsbench.report.plates import plates
     from lsbench.storage import write_atomically
 
-    table = to_csv(summary)
-    figures = _draw(folder / "figures", summary, table)
-    text = report(runs, summary, command=command, missing=missing, figures=figures)
-    files = {"runs.csv": to_csv(runs), "summary.csv": table, "report.md": text.encode()}
+    bins, epochs = traces.bins(folder.parent, runs), traces.epochs(folder.parent, runs)
+    shown = list(plates(summary, bins, epochs))
+    files = {"runs.csv": to_csv(runs), "summary.csv": to_csv(summary)}
+    files |= {"reliability.csv": to_csv(bins), "training.csv": to_csv(epochs)}
+    facts: Any = {"command": command, "missing": missing, "plates": shown}
+    files["report.md"] = report(runs, summary, **facts).encode()
+    files["report.html"] = page(runs, summary, **facts, drawn=_draw(folder / "figures", shown))
     for file, content in files.items():
         write_atomically(folder / file, content)
 
 
-def _draw(folder: Path, summary: "pd.DataFrame", table: bytes) -> list[str]:
-    """Put the figures of ``summary`` into ``folder`` and return their names.
+def _draw(folder: Path, plates: "Sequence[Plate]") -> dict[str, bytes]:
+    """Put the figures into ``folder``, a PNG and an SVG each, and return the SVGs by their names.
 
-    Each names its source in its metadata, a hash of the table and of what draws it; where all of them are
-    there already they stay, since drawing takes longer than the rest of a report.
+    Each has in its metadata a hash of what is drawn and of what draws it. Where that is there already the
+    figure stays as it is, since drawing takes longer than the rest of a report.
     """
-    from lsbench.report.aggregate import drawable
     from lsbench.storage import write_atomically
 
-    made_with = f"lsbench {__version__}, matplotlib {version('matplotlib')}"
-    source = hashlib.sha256(table + made_with.encode()).hexdigest()
-    parts = drawable(summary)
-    names = [f"{name}.{kind}" for name in parts for kind in ("png", "svg")]
-    if not all(_holds(folder / name, source) for name in names):
-        from lsbench.report.figures import alpha_figures
+    drawn = {}
+    for plate in plates:
+        source = plate.source()
+        png, svg = (folder / f"{plate.name}.{kind}" for kind in ("png", "svg"))
+        if not (_holds(png, source) and _holds(svg, source)):
+            from lsbench.report.figures import draw
 
-        for name, content in alpha_figures(parts, source).items():
-            write_atomically(folder / name, content)
-    _remove_stale(folder, names)
-    return names
+            for kind, content in draw(plate, source).items():
+                write_atomically(folder / f"{plate.name}.{kind}", content)
+        drawn[plate.name] = svg.read_bytes()
+    _remove_stale(folder, set(drawn))
+    return drawn
 
 
 def _holds(path: Path, text: str) -> bool:
@@ -115,10 +121,12 @@ def _neutral(value: object) -> object:
     return f"'{lines}" if FORMULA.match(value) else lines
 
 
-def _remove_stale(folder: Path, names: Sequence[str]) -> None:
+def _remove_stale(folder: Path, names: Collection[str]) -> None:
     """Figures of an earlier sweep of this name would contradict the new tables."""
-    for path in folder.glob("alpha*.*"):
-        if path.name not in names and path.suffix in (".png", ".svg"):
+    from lsbench.report.plates import KINDS
+
+    for path in (path for kind in KINDS for path in folder.glob(f"{kind}*.*")):
+        if path.stem not in names and path.suffix in (".png", ".svg"):
             try:
                 path.unlink()
             except OSError as error:

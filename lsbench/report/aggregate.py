@@ -100,17 +100,6 @@ def tables(summary: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
         yield str(data), str(model), table
 
 
-def drawable(summary: pd.DataFrame) -> dict[str, tuple[str, pd.DataFrame]]:
-    """What has a figure over alpha: its name, alpha or alpha-<data>-<model> where there are several, its
-    title and its cells. A data set and model with a single alpha has nothing to draw."""
-    parts = [(data, model, part[part["n"] > 0]) for data, model, part in tables(summary)]
-    return {
-        "alpha" if len(parts) == 1 else f"alpha-{data}-{model}": (f"{data}, {model}", table)
-        for data, model, table in parts
-        if table["alpha"].nunique() > 1
-    }
-
-
 def varying(table: pd.DataFrame) -> list[str]:
     """Settings besides alpha that tell apart cells of one method, and so belong beside its name."""
     settings = list(table.columns[: table.columns.get_loc("cell")])

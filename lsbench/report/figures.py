@@ -1,131 +1,71 @@
-"""Accuracy and calibration against alpha, drawn without a display and byte for byte the same each time."""
+"""Figures of panels in a grid, drawn without a display and byte for byte the same each time.
+
+Panels have one size and fixed places (layout.py), so that the page can take them out of the SVG one by one
+and let them flow with the width of the window.
+"""
 
 import io
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+import textwrap
+from typing import Any
 
 import matplotlib as mpl
-import numpy as np
-import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter
 
-from lsbench.report.aggregate import lines
+from lsbench.report import layout, panels
+from lsbench.report.plate import Plate
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-# Okabe and Ito (2008), ordered so that neighbours differ in grey too.
-COLOURS = ("#000000", "#0072B2", "#E69F00", "#CC79A7", "#009E73", "#56B4E9", "#D55E00")
-MARKERS = "osD^vPX"
-# Title, metric, metric after temperature scaling, whether it is a fraction shown in per cent.
-PANELS = (
-    ("Test accuracy", "test_accuracy", None, True),
-    ("Expected calibration error (ECE)", "test_ece", "test_ece_ts", True),
-    ("Negative log-likelihood (NLL), nats", "test_nll", "test_nll_ts", False),
-)
 STYLE: dict[Any, Any] = {
     "font.size": 9,
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial"],
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.titlesize": 9.5,
     "axes.titlelocation": "left",
     "axes.titleweight": "bold",
     "axes.linewidth": 0.7,
+    "axes.axisbelow": True,
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
     "svg.hashsalt": "lsbench",
+    "svg.fonttype": "none",
 }
 
 
-def alpha_figures(parts: Mapping[str, tuple[str, pd.DataFrame]], source: str) -> dict[str, bytes]:
-    """File names and contents: a PNG and an SVG for each name in ``parts``, which holds its title and table.
-    ``source`` is noted in their metadata."""
-    files: dict[str, bytes] = {}
-    for name, (title, table) in parts.items():
-        with mpl.rc_context(STYLE):
-            figure = draw(table, title)
-            files[f"{name}.png"] = _encode(figure, "png", {"Software": None, "Source": source})
-            files[f"{name}.svg"] = _encode(figure, "svg", {"Date": None, "Source": source})
-    return files
+def draw(plate: Plate, source: str) -> dict[str, bytes]:
+    """The PNG and the SVG of ``plate`` by their suffix, with ``source`` in their metadata."""
+    with mpl.rc_context(STYLE):
+        return _encode(_compose(plate), source)
 
 
-def draw(table: pd.DataFrame, title: str) -> Figure:
-    """Three panels over alpha: one line a method, bars are 95 % t-intervals, dashes are after scaling."""
-    groups = list(lines(table))
-    columns = 5 if max(len(label) for label, _ in groups) < 12 else 3
-    rows = -(-(len(groups) + 2) // columns)
-    layout = ConstrainedLayoutEngine(w_pad=0.08, wspace=0.04)
-    figure = Figure(figsize=(10, 3.3 + 0.2 * rows), layout=layout)
-    alphas = sorted(table["alpha"].unique())
-    for axes, (name, metric, scaled, percent) in zip(figure.subplots(1, 3), PANELS, strict=True):
-        axes.set_title(name)
-        positions = _scale(axes, alphas)
-        step = (max(positions.values()) - min(positions.values())) * min(0.018, 0.06 / len(groups))
-        for index, (_, line) in enumerate(groups):
-            shift = (index - (len(groups) - 1) / 2) * step
-            x = line["alpha"].map(positions) + shift  # side by side, or the bars would hide one another
-            _line(axes, x, line, metric, index=index, dashed=False)
-            if scaled is not None:
-                _line(axes, x, line, scaled, index=index, dashed=True)
-        if percent:
-            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.6g} %"))
-        if percent and scaled is not None:
-            axes.set_ylim(bottom=0)  # an error has a zero worth seeing
-    figure.suptitle(title, x=0.008, ha="left", fontsize=10.5)
-    _legend(figure, [label for label, _ in groups], columns)
+def _compose(plate: Plate) -> Figure:
+    """All panels, three a row, with one title above and one legend below them."""
+    count = len(plate.panels)
+    wide = max(layout.columns(count), 2) * layout.WIDTH
+    longest = max(len(mark.label) for mark in plate.legend)
+    beside = max(min(wide // (40 + 6 * longest), len(plate.legend)), 1)
+    legend_rows = -(-len(plate.legend) // beside)
+    high = layout.TITLE + layout.rows(count) * layout.HEIGHT + legend_rows * layout.LEGEND + 8
+    figure = Figure(figsize=(wide / 72, high / 72))
+    figure.text(8 / wide, 1 - 14 / high, f"{plate.title}: {plate.pair}", fontsize=10.5)
+    names = [textwrap.fill(panel.title, 38, max_lines=2, placeholder=" …") for panel in plate.panels]
+    title_lines = 1 + max(name.count("\n") for name in names)
+    for place, panel in enumerate(plate.panels):
+        left, top, width, height = layout.inner(place, count, title_lines)
+        axes = figure.add_axes((left / wide, 1 - (top + height) / high, width / wide, height / high))
+        axes.set_title(names[place], x=-(layout.LEFT - 8) / width)
+        getattr(panels, panel.draw)(axes, panel.lines, **panel.options)
+    handles = [Line2D([], [], label=mark.label, **panels.style(mark)) for mark in plate.legend]
+    figure.legend(handles=handles, loc="lower left", ncols=beside, frameon=False, handlelength=2.6)
     return figure
 
 
-def _scale(axes: "Axes", alphas: list[float]) -> dict[float, float]:
-    """Ticks at the alphas that were run; evenly spaced where true distances would make labels collide."""
-    gap = float(np.min(np.diff(alphas))) / (alphas[-1] - alphas[0])
-    true = gap >= 0.07
-    positions = {alpha: alpha if true else float(place) for place, alpha in enumerate(alphas)}
-    axes.set_xticks(list(positions.values()), [f"{alpha:g}" for alpha in alphas])
-    axes.tick_params(axis="x", labelrotation=90 if len(alphas) > 10 else 0)
-    axes.set_xlabel("smoothing α" if true else "smoothing α (spacing not to scale)")
-    axes.grid(axis="y", color="0.9", linewidth=0.6)
-    axes.set_axisbelow(True)
-    return positions
-
-
-def _line(
-    axes: "Axes", x: "pd.Series[Any]", line: pd.DataFrame, metric: str, *, index: int, dashed: bool
-) -> None:
-    mean = line[f"{metric}_mean"]
-    axes.errorbar(
-        x,
-        mean,
-        yerr=line[f"{metric}_high"] - mean,
-        color=COLOURS[index % len(COLOURS)],
-        marker=MARKERS[index % len(MARKERS)],
-        markersize=4.5,
-        markerfacecolor="white" if dashed else None,
-        linewidth=1.3,
-        linestyle="--" if dashed else "-",
-        elinewidth=0.9,
-        capsize=2,
-    )
-
-
-def _legend(figure: Figure, labels: list[str], columns: int) -> None:
-    handles = [
-        Line2D([], [], color=COLOURS[index % 7], marker=MARKERS[index % 7], markersize=4.5, label=label)
-        for index, label in enumerate(labels)
-    ]
-    grey: dict[str, Any] = {"color": "0.45", "linewidth": 1.3, "marker": "o", "markersize": 4.5}
-    handles.append(Line2D([], [], label="as trained", **grey))
-    scaled: dict[str, Any] = {
-        "linestyle": "--",
-        "markerfacecolor": "white",
-        "label": "after temperature scaling",
-    }
-    handles.append(Line2D([], [], **grey, **scaled))
-    figure.legend(handles=handles, loc="outside lower left", ncols=columns, frameon=False, handlelength=2.6)
-
-
-def _encode(figure: Figure, kind: str, metadata: dict[str, Any]) -> bytes:
-    stream = io.BytesIO()
-    figure.savefig(stream, format=kind, dpi=200, metadata=metadata)
-    return stream.getvalue()
+def _encode(figure: Figure, source: str) -> dict[str, bytes]:
+    """Its PNG and its SVG by their suffix, with ``source`` in their metadata."""
+    files = {}
+    for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None})):
+        stream = io.BytesIO()
+        figure.savefig(stream, format=kind, dpi=160, metadata={**metadata, "Source": source})
+        files[kind] = stream.getvalue()
+    return files

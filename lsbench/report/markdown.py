@@ -8,6 +8,7 @@ import pandas as pd
 from lsbench.report.aggregate import as_rows, brief, tables
 from lsbench.report.baselines import strengths
 from lsbench.report.comparison import comparison, pipe_table
+from lsbench.report.plate import Plate
 from lsbench.report.reading import buying, choices, reading, words
 
 DEFINITIONS = """\
@@ -44,48 +45,58 @@ DEFINITIONS = """\
   is fitted on the calibrate split. The test split is opened once, at the end, and has no part in either.
 """
 
-CAPTION = (
-    "Points are means over seeds, bars their 95 % t-intervals. Bars that overlap say little of a difference: "
-    "a seed moves all methods together, which is why Δ is paired."
+FILES = (
+    "`report.html`, this as a page, with every run; `runs.csv`, a row per run; `summary.csv`, a row per "
+    "setting with every metric and interval; `reliability.csv` and `training.csv`, what the figures show, "
+    "for every setting"
 )
 
 
 def report(
-    runs: pd.DataFrame, summary: pd.DataFrame, *, command: str, missing: Sequence[str], figures: Sequence[str]
+    runs: pd.DataFrame,
+    summary: pd.DataFrame,
+    *,
+    command: str,
+    missing: Sequence[str],
+    plates: Sequence[Plate],
 ) -> str:
-    """The text of report.md. ``figures`` names files in figures/, ``missing`` runs without a record."""
+    """The text of report.md. ``plates`` are drawn in figures/, ``missing`` are runs without a record."""
     parts = list(tables(summary))
     pairs = [f"{data}, {model}" for data, model, _ in parts]
-    blocks = [f"# Label smoothing: {'; '.join(pairs) or 'no runs'}", _provenance(runs, command, missing)]
-    for (data, model, table), pair in zip(parts, pairs, strict=True):
-        picture = "alpha.png" if len(parts) == 1 else f"alpha-{data}-{model}.png"
-        image = f"![Accuracy, ECE and NLL over α: {pair}](figures/{picture})"
-        shown = [image, CAPTION] if picture in figures else []
-        blocks += [f"## {pair}" if len(parts) > 1 else "## Comparison", _setup(table)]
-        blocks += [pipe_table(*comparison(table)), *shown]
+    source = facts(runs, f"`{command}`", missing) | {"Files": FILES}
+    blocks = [f"# Label smoothing: {'; '.join(pairs) or 'no runs'}"]
+    blocks += ["\n".join(f"- {name}: {fact}" for name, fact in source.items())]
+    for (_, _, table), pair in zip(parts, pairs, strict=True):
+        images = {plate.kind: _image(plate) for plate in plates if plate.pair == pair}
+        blocks += [f"## {pair}" if len(parts) > 1 else "## Comparison", setup(table)]
+        blocks += [pipe_table(*comparison(table)), images.pop("alpha", "")]
         blocks += ["### α chosen on the select split", choices(runs, table), "### Reading", reading(table)]
         more = {"### Verdicts": words(table), "### What more seeds would buy": buying(table)}
         blocks += [part for title, text in more.items() if text for part in (title, text)]
-    return "\n\n".join([*blocks, *_left_out(runs, missing), DEFINITIONS])
+        blocks += ["### Calibration and training" if images else "", *images.values()]
+    return "\n\n".join([*filter(None, blocks), *_left_out(runs, missing), DEFINITIONS])
 
 
-def _provenance(runs: pd.DataFrame, command: str, missing: Sequence[str]) -> str:
+def _image(plate: Plate) -> str:
+    return f"![{plate.title}. {plate.alt}](figures/{plate.name}.png)\n\n{plate.caption}"
+
+
+def facts(runs: pd.DataFrame, command: str, missing: Sequence[str]) -> dict[str, str]:
+    """Where all of it comes from, by name."""
     status = runs["status"].value_counts()
     counts = ", ".join(f"{status.get(name, 0)} {name}" for name in ("done", "diverged", "failed"))
-    facts = {
-        "Command": f"`{command}`",
+    return {
+        "Command": command,
         "Runs": f"{len(runs)} ({counts}); {len(missing)} missing",
         "Seeds": _values(runs["seed"]),
         "Versions": f"lsbench {_values(runs['lsbench'])}, torch {_values(runs['torch'])}",
         "Commit": _values(runs["git_sha"]),
         "Device": _values(runs["device"]),
         "Last run finished": _moment(runs["finished"]),
-        "Files": "`runs.csv`, a row per run; `summary.csv`, a row per setting with every metric and interval",
     }
-    return "\n".join(f"- {name}: {fact}" for name, fact in facts.items())
 
 
-def _setup(table: pd.DataFrame) -> str:
+def setup(table: pd.DataFrame) -> str:
     """Size and content of the data, and the settings that every row shares or that the rows show."""
     shas = ", ".join(f"`{sha[:12]}`" for sha in sorted(set(table["data_sha256"].dropna())))
     train, test = (_values(table[name], ",") for name in ("n_train", "n_test"))
@@ -106,13 +117,18 @@ def _values(column: "pd.Series[Any]", grouping: str = "") -> str:
     return ", ".join(f"{value:{grouping}}" if grouping else brief(value) for value in found) or "—"
 
 
+def left_out(runs: pd.DataFrame, missing: Sequence[str]) -> list[tuple[str, str, str]]:
+    """The runs that no mean contains: name, status and reason."""
+    others = as_rows(runs[runs["status"] != "done"])
+    found = [(row["run"], row["status"], _one_line(row["error"])) for row in others]
+    return [*found, *((run, "missing", "no record in the store") for run in missing)]
+
+
 def _left_out(runs: pd.DataFrame, missing: Sequence[str]) -> list[str]:
-    """The runs that no mean contains, each with its reason."""
-    others = runs[runs["status"] != "done"]
     points = [
-        f"- `{row['run']}`: {row['status']}. {_one_line(row['error'])}".rstrip() for row in as_rows(others)
+        f"- `{run}`: {status}. {reason.replace('<', '&lt;')}".rstrip()
+        for run, status, reason in left_out(runs, missing)
     ]
-    points += [f"- `{run}`: missing; it has no record in the store." for run in missing]
     return ["## Runs that no mean contains", "\n".join(points)] if points else []
 
 
@@ -122,4 +138,4 @@ def _moment(finished: "pd.Series[Any]") -> str:
 
 
 def _one_line(error: object) -> str:
-    return " ".join(error.split()).replace("<", "&lt;") if isinstance(error, str) else ""
+    return " ".join(error.split()) if isinstance(error, str) else ""

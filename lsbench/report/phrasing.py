@@ -49,6 +49,23 @@ def word_table(found: Sequence[Verdict]) -> Table:
     return ["method", "α", *titles], rows
 
 
+def full_table(found: Sequence[Verdict]) -> Table:
+    """Header and rows: every number that a verdict rests on, a row a comparison, the word at the end."""
+    header = ["method", "α", "against", "what", "difference", "95 % interval", "n", "p (Holm)", "margin"]
+    rows = [
+        [
+            *(v.label, brief(v.alpha), v.against, v.words + _unit(v).replace(" ", ", ")),
+            _size(v, v.effect, sign=True),
+            NOTHING
+            if math.isnan(v.low)
+            else f"{_size(v, v.low, sign=True)} to {_size(v, v.high, sign=True)}",
+            *(str(v.n), probability(v.p), f"±{_size(v, v.margin)}", probability(v.p_equivalent), v.said),
+        ]
+        for v in found
+    ]
+    return [*header, "p (TOST, Holm)", "verdict"], rows
+
+
 def more_seeds(found: Sequence[Verdict]) -> Table:
     """Header and rows: for each verdict that is exploratory or inconclusive, half the width of its interval
     now and what it would be with more seeds; no rows where nothing would be learnt."""

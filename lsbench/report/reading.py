@@ -61,10 +61,15 @@ def words(table: pd.DataFrame) -> str:
 
 
 def buying(table: pd.DataFrame) -> str:
-    """`more_seeds` of the cells in `reading`, in Markdown; empty where nothing would be learnt."""
-    cells = {row["cell"] for row, _ in _recommended(table)}
-    header, rows = more_seeds([verdict for verdict in verdicts(table) if verdict.cell in cells])
+    """`buying_table` in Markdown, and how to read it; empty where nothing would be learnt."""
+    header, rows = buying_table(table)
     return f"{MORE}\n\n{pipe_table(header, rows)}" if rows else ""
+
+
+def buying_table(table: pd.DataFrame) -> Table:
+    """`more_seeds` of the cells in `reading`."""
+    cells = {row["cell"] for row, _ in _recommended(table)}
+    return more_seeds([verdict for verdict in verdicts(table) if verdict.cell in cells])
 
 
 def _recommended(table: pd.DataFrame) -> list[tuple[Row, str]]:

@@ -39,7 +39,7 @@ def publish(results_dir: str | Path, name: str) -> int:
         if record["status"] != "done":
             print(f"{record['run']}: {record['status']}: {record['error']}")
     print(f"\n{done} of {wanted} runs done")
-    print(f"{folder / 'report.md'}   runs.csv, summary.csv and figures/ beside it")
+    print(f"{folder / 'report.html'}   report.md, runs.csv, summary.csv and figures/ beside it")
     if command := next_command(sweep.command, records, wanted):
         print(f"next: {command}")
     return built.exit_code

@@ -1,12 +1,15 @@
 """Records as the run store hands them over, with seeded numbers that look like a small MNIST sweep."""
 
+import re
 import zlib
 from collections.abc import Callable, Iterable
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from scipy.special import softmax
 
 from lsbench.terms import COLUMNS
 
@@ -14,6 +17,7 @@ Record = dict[str, Any]
 METHODS = {"none": {}, "dropout": {"dropout": 0.5}, "augment": {"augment": 1.0}}
 GAIN = {"none": 0.0, "dropout": 0.005, "augment": 0.008}
 METRICS = [name for name in COLUMNS if name.startswith(("test_", "select_", "train_"))] + ["temperature"]
+DRAWN: dict[str, dict[str, bytes]] = {}
 NO_SETTINGS = [
     *("run", "status", "seed", "n_train", "n_test", "finished", "error", "temperature_flag", "diverged_step"),
     "git_sha",
@@ -73,6 +77,64 @@ def make_sweep(
     **settings: Any,
 ) -> list[Record]:
     return [make_record(*place, **settings) for place in product(methods, alphas, seeds)]
+
+
+def store_traces(results_dir: Path, records: Iterable[Record]) -> None:
+    """For each finished run of ``records`` the files that the store has beside its record, but for weights:
+    five epochs of history, and 400 test predictions of 10 classes with their bins."""
+    for record in records:
+        if record["status"] != "done":
+            continue
+        folder = results_dir / "runs" / record["run"]
+        folder.mkdir(parents=True)
+        history = [
+            [epoch, 1 / epoch, record["select_nll"] + 1 / epoch, record["select_accuracy"] - 0.1 / epoch]
+            for epoch in range(1, 6)
+        ]
+        write_csv(folder / "history.csv", ["epoch", "train_loss", "select_nll", "select_accuracy"], history)
+        random = np.random.default_rng(hash_of(record["run"]))
+        labels = random.integers(10, size=400)
+        logits = random.normal(0, 2 - 4 * record["alpha"], (400, 10)).astype(np.float32)
+        logits[np.arange(400), labels] += 4
+        np.savez(folder / "predictions.npz", test_logits=logits, test_labels=labels)
+        sides = [binned(logits / scale, labels) for scale in (1, record["temperature"])]
+        edges = np.arange(16) / 15
+        names = [f"{name}{side}" for side in ("", "_ts") for name in ("n", "confidence", "correct")]
+        rows = np.column_stack([edges[:-1], edges[1:], *sides[0], *sides[1]]).tolist()
+        write_csv(folder / "reliability.csv", ["lower", "upper", *names], rows)
+
+
+def binned(logits: "np.ndarray", labels: "np.ndarray") -> list["np.ndarray"]:
+    """Number, summed confidence and number correct in 15 bins (l, u], by SciPy and NumPy's histogram."""
+    probs = softmax(logits.astype(float), axis=1)
+    confidence, correct = probs.max(1), probs.argmax(1) == labels
+    edges = -np.arange(16)[::-1] / 15  # negated, since NumPy's bins are [l, u)
+    return [
+        np.histogram(-confidence, edges, weights=weights)[0][::-1]
+        for weights in (np.ones_like(confidence), confidence, correct.astype(float))
+    ]
+
+
+def write_csv(path: Path, header: list[str], rows: list[list[float]]) -> None:
+    path.write_text("".join(",".join(map(str, line)) + "\n" for line in [header, *rows]))
+
+
+@pytest.fixture
+def traces() -> Callable[..., None]:
+    return store_traces
+
+
+@pytest.fixture
+def drawn_once(monkeypatch):
+    """Figures of equal hashes are drawn once for all tests that ask for this; others test the drawing."""
+    from lsbench.report import figures
+
+    draw = figures.draw
+    monkeypatch.setattr(figures, "draw", lambda plate, source: DRAWN.get(source) or keep(draw(plate, source)))
+
+    def keep(files: dict[str, bytes]) -> dict[str, bytes]:
+        DRAWN[re.findall(rb"<dc:source>(.*)</dc:source>", files["svg"])[0].decode()] = files
+        return files
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import pytest
 from lsbench.report import build, terminal_table, to_csv
 from lsbench.report.aggregate import runs_table, summary_table
 from lsbench.report.comparison import number
+from lsbench.report.plates import KINDS
 from lsbench.terms import StorageError
 
 
@@ -28,21 +29,44 @@ def cells(text, *start):
     return next(row for row in rows if row[: len(start)] == list(start))
 
 
-def test_all_files_are_written_and_rebuilt_byte_for_byte(tmp_path, sweep):
+def test_all_files_are_written_and_rebuilt_byte_for_byte(tmp_path, sweep, traces):
     records = sweep(seeds=range(3))
+    for name in "ab":
+        traces(tmp_path / name, records)
     first = contents(build_here(tmp_path / "a", records))
     again = contents(build_here(tmp_path / "b", records[::-1]))
-    assert sorted(first) == ["figures/alpha.png", "figures/alpha.svg", "report.md", "runs.csv", "summary.csv"]
+    tables = ["reliability.csv", "report.html", "report.md", "runs.csv", "summary.csv", "training.csv"]
+    figures = [f"figures/{name}.{kind}" for name in KINDS for kind in ("png", "svg")]
+    assert sorted(first) == sorted([*tables, *figures])
     assert first == again
-    assert first["figures/alpha.png"].startswith(b"\x89PNG")
-    assert b"<dc:date>" not in first["figures/alpha.svg"]
+    assert all(first[name].startswith(b"\x89PNG") for name in figures[::2])
+    text = first["report.md"].decode()
+    assert all(f"](figures/{name}.png)" in text for name in KINDS)
 
 
-def test_one_alpha_has_no_figure_and_removes_a_stale_one(tmp_path, sweep):
+def test_only_figures_that_change_are_drawn_again(tmp_path, sweep, traces):
+    records = sweep(seeds=range(2), alphas=[0.0, 0.1])
+    traces(tmp_path, records)
+    folder = build_here(tmp_path, records)
+    before = {path: path.stat().st_ino for path in (folder / "figures").iterdir()}
+    build_here(tmp_path, records)
+    assert {path: path.stat().st_ino for path in (folder / "figures").iterdir()} == before
+    for record in records:
+        record["test_accuracy"] -= 0.1
+    build_here(tmp_path, records)
+    changed = {path.name for path, inode in before.items() if path.stat().st_ino != inode}
+    assert changed == {"alpha.png", "alpha.svg"}
+    (folder / "figures/training.svg").unlink()
+    build_here(tmp_path, records)
+    assert (folder / "figures/training.svg").exists()
+
+
+def test_one_alpha_has_no_figure_over_it_and_removes_a_stale_one(tmp_path, sweep):
     folder = build_here(tmp_path, sweep(alphas=[0.0, 0.1], methods=["none"]))
     assert (folder / "figures/alpha.svg").exists()
+    (folder / "figures/mine.svg").write_text("not ours")
     build_here(tmp_path, sweep(alphas=[0.1], methods=["none"]))
-    assert not list((folder / "figures").iterdir())
+    assert [path.name for path in (folder / "figures").iterdir()] == ["mine.svg"]
     assert "![" not in (folder / "report.md").read_text()
 
 

@@ -1,0 +1,112 @@
+"""How long the report of a large sweep takes, and how much memory: RUNS stored runs, then `lsbench report`.
+
+    python scripts/bench_report.py [--runs 1000] [--seeds 50] [--rows 1000] [--old] [--keep FOLDER]
+
+The runs are made up, their files are not: each has a record, a history of 20 epochs, the logits of ROWS test
+images of 10 classes and their bins (with --old no bins: they are counted from the logits). Fewer SEEDS
+make more settings. Prints seconds and peak memory of a first report and of a second one, which has all its
+figures, and the sizes of its files.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from lsbench import calibrate, measure, metrics, reliability, runs
+from lsbench.terms import COLUMNS
+
+NAME = "sweep-mnist5k-mlp"
+METHODS = ("augment", "dropout", "weight_decay")
+# Not from getrusage: that counts what the process was before it became Python, a fork of this one.
+REPORT = """
+import re, sys
+from lsbench.cli import main
+code = main(sys.argv[1:])
+print(*re.findall(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read()), file=sys.stderr)
+sys.exit(code)
+"""
+ALPHAS = (0.0, 0.05, 0.1, 0.15, 0.2)
+STRENGTHS = (0.5, *(k / 40 for k in range(1, 14)))
+Cell = tuple[str, float, float]  # method, its strength, alpha
+CELLS = [
+    *(("none", 0.0, alpha) for alpha in ALPHAS),
+    *((method, strength, alpha) for strength, method, alpha in product(STRENGTHS, METHODS, ALPHAS)),
+]
+
+
+def store(results_dir: Path, cell: Cell, seed: int, rows: int, *, old: bool) -> str:
+    """One run that looks like one of mnist5k, with all its files; its name."""
+    method, strength, alpha = cell
+    random = torch.Generator().manual_seed(seed)
+    labels = torch.randint(10, (rows,), generator=random)
+    logits = torch.randn(1, rows, 10, generator=random) * (2 - 5 * alpha)
+    logits[0, torch.arange(rows), labels] += 5 - 10 * alpha
+    fitted = calibrate.Temperature(torch.tensor([0.6 + alpha], dtype=torch.float64), [""])
+    record = dict.fromkeys(COLUMNS) | {
+        "run": f"mnist5k-mlp-{method}-a{alpha:g}-s{seed}-{int(1e4 * strength):08x}", "status": "done",
+        "cell": f"{method}-{strength:g}-{alpha:g}", "data": "mnist5k",
+        "model": "mlp", "method": method, "convention": "uniform", "alpha": alpha, "dropout": 0.0,
+        "augment": 0.0, "weight_decay": 0.0, "label_noise": 0.0, "lr": 0.1, "epochs": 20, "batch_size": 128,
+        "seed": seed, "n_train": 3000, "n_test": rows, "train_accuracy": 1.0, "train_seconds": 0.4,
+        "device": "cpu", "precision": "fp32", "stack_size": 40, "data_sha256": "3f1c" * 16, "torch": "2.15.0",
+        "lsbench": "0.1.0", "git_sha": "9d07" * 10, "finished": f"2026-05-04T10:00:{seed % 60:02d}+00:00",
+        "error": "", "temperature_flag": "", "diverged_step": None,
+    }  # fmt: skip
+    record |= {method: strength} if method != "none" else {}
+    test = metrics.measure(logits, labels)
+    scaled = metrics.measure(calibrate.apply(logits, fitted), labels)
+    record |= {f"test_{name}": value.item() for name, value in test.items()}
+    record |= {f"test_{name}_ts": scaled[name].item() for name in measure.SCALED_METRICS}
+    record |= {"temperature": fitted.value.item()}
+    record |= {f"select_{name}": record[f"test_{name}"] for name in ("accuracy", "nll")}
+    epochs = [{"epoch": e, "train_loss": 1 / e} for e in range(1, 21)]
+    history = [epoch | {f"select_{name}": value.item() for name, value in test.items()} for epoch in epochs]
+    folder = runs.run_dir(results_dir, record["run"])
+    folder.mkdir(parents=True)
+    write_csv(folder / "history.csv", history)
+    if not old:
+        write_csv(folder / "reliability.csv", reliability.tables(logits, labels, fitted)[0])
+    np.savez(folder / "predictions.npz", test_logits=logits[0].numpy(), test_labels=labels.numpy())
+    (folder / "result.json").write_text(json.dumps(record))
+    return str(record["run"])
+
+
+def write_csv(path: Path, rows: list[dict[str, float]]) -> None:
+    lines = [rows[0].keys(), *(row.values() for row in rows)]
+    path.write_text("".join(",".join(map(str, line)) + "\n" for line in lines))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--runs", type=int, default=1000)
+    parser.add_argument("--seeds", type=int, default=50)
+    parser.add_argument("--rows", type=int, default=1000)
+    parser.add_argument("--old", action="store_true")
+    parser.add_argument("--keep", type=Path)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        results_dir = options.keep or Path(temporary)
+        places = product(CELLS[: options.runs // options.seeds], range(options.seeds))
+        names = [store(results_dir, *place, options.rows, old=options.old) for place in places]
+        runs.write_sweep(results_dir, runs.Sweep(NAME, "lsbench train -m ...", tuple(names)))
+        for what in ("first", "again"):
+            started = time.perf_counter()
+            command = [sys.executable, "-c", REPORT, "report", NAME, f"results_dir={results_dir}"]
+            peak = subprocess.run(
+                command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+            ).stderr
+            print(f"{what}: {time.perf_counter() - started:.1f} s, peak {int(peak) / 1024:.0f} MB")
+        for path in sorted((results_dir / NAME).rglob("*.*")):
+            print(f"{path.relative_to(results_dir)}: {path.stat().st_size / 1024:.0f} kB")
+
+
+if __name__ == "__main__":
+    main()
