@@ -21,12 +21,14 @@ lsbench: does label smoothing help, how much, and at which alpha?
   lsbench compare                                           alpha x {none, dropout, augment} x 5 seeds
   lsbench compare data=mnist model=resnet8 'seed=range(10)' the same on other data, with other settings
   lsbench report compare-mnist5k-mlp                        tables and figures again, from stored runs
+  lsbench probe compare-mnist5k-mlp                         what its stored weights show: attacks, geometry
   lsbench data list                                         data sets, and whether they are on this machine
 
 Commands:
   train     train one run, or with -m every run of a sweep; settings are KEY=VALUE
   compare   the experiment in conf/experiment/compare.yaml
   report    NAME ...: rebuild runs.csv, summary.csv, report.md and figures under results/NAME/
+  probe     NAME [PROBE ...]: measure a sweep's stored weights; probes.csv and a figure under results/NAME/
   data      list | where | verify | fetch
 
   lsbench train --help lists the settings; every Hydra flag works after train and compare, such as
@@ -115,6 +117,15 @@ def _report(arguments: list[str]) -> int:
     return max(terminal.publish(results_dir, name) for name in names)
 
 
+def _probe(arguments: list[str]) -> int:
+    if "--help" in arguments or "-h" in arguments:
+        print(HELP, end="")
+        return 0
+    from lsbench.report import probing
+
+    return probing.main(arguments)
+
+
 def _data(arguments: list[str]) -> int:
     from lsbench.data import commands
 
@@ -125,6 +136,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "train": _train,
     "compare": _compare,
     "report": _report,
+    "probe": _probe,
     "data": _data,
 }
 
