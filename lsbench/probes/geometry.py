@@ -74,9 +74,10 @@ def penultimate(subject: Subject, pixels: Tensor) -> tuple[Tensor, nn.Linear]:
 
 @dataclass(frozen=True)
 class Projection:
-    """Points [N,2] of three classes in the plane of their templates, and the class of each [N], by split."""
+    """Points [N,2] of three classes in the plane of their templates, and the class's number of each [N], by
+    split. ``classes`` are the three by number, with their names."""
 
-    classes: tuple[str, ...]
+    classes: dict[int, str]
     points: dict[str, Tensor]
     labels: dict[str, Tensor]
 
@@ -95,7 +96,7 @@ def project(subject: Subject, classes: Sequence[int], most: int) -> Projection:
         activations, head = penultimate(subject, pixels[kept])
         points[split] = _with_one(activations, head) @ basis(templates(head)[list(classes)])
         labels[split] = labelled[kept]
-    return Projection(tuple(subject.classes[number] for number in classes), points, labels)
+    return Projection({number: subject.classes[number] for number in classes}, points, labels)
 
 
 def templates(head: nn.Linear) -> Tensor:

@@ -123,16 +123,14 @@ def draw(columns: Mapping[str, Projection], title: str) -> Figure:
         first = next(iter(columns.values()))
         figure.suptitle(f"Penultimate layer, {title}", x=0.008, ha="left", fontsize=10.5)
         handles, _ = figure.axes[0].get_legend_handles_labels()
-        labels = [f"class {name}" for name in first.classes]
+        labels = [f"class {name}" for name in first.classes.values()]
         figure.legend(handles, labels, loc="outside lower left", ncols=3, frameon=False, handletextpad=0.2)
     return figure
 
 
 def _panel(axes: "Axes", projection: Projection, split: str) -> None:
     points, labels = projection.points[split], projection.labels[split]
-    for number, (colour, marker), name in zip(
-        sorted(set(labels.tolist())), LOOKS, projection.classes, strict=True
-    ):
+    for (number, name), (colour, marker) in zip(projection.classes.items(), LOOKS, strict=True):
         across, up = points[labels == number].T.tolist()
         looks: dict[str, Any] = {"edgecolors": colour, "facecolors": "none", "linewidths": 0.7}
         axes.scatter(across, up, s=13, marker=marker, label=name, **looks)

@@ -84,7 +84,7 @@ def test_templates_carry_the_bias_and_activations_a_one(store, tmp_path):
 def test_a_projection_has_the_rows_of_three_classes_of_train_and_test(store, tmp_path):
     subject = restore(tmp_path, store(), CPU)
     found = project(subject, [2, 0, 1], most=6)
-    assert found.classes == ("c", "a", "b")
+    assert list(found.classes.items()) == [(2, "c"), (0, "a"), (1, "b")]
     assert found.labels["train"].tolist() == [2] * 6 + [0] * 6 + [1] * 6
     assert {split: points.shape for split, points in found.points.items()} == {
         "train": (18, 2),

@@ -37,7 +37,7 @@ def test_a_sample_is_the_split_or_a_stratified_part_of_it_by_the_seed(store, tmp
     one, paired, other = (restore(tmp_path, run_id, CPU) for run_id in ids)
     pixels, labels = one.sample("test", 100)
     assert pixels.shape == (14, 1, 12, 12) and pixels.dtype == torch.float64
-    assert 0 <= pixels.min() and 0.2 < pixels.max() <= 1
+    assert pixels.min() >= 0 and 0.2 < pixels.max() <= 1
     assert torch.equal(labels, one.data.labels[one.data.rows["test"][0]])
     part, its_labels = one.sample("train", 30)
     assert torch.equal(part, paired.sample("train", 30)[0])
