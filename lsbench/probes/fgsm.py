@@ -18,4 +18,4 @@ def measure(subject: Subject) -> dict[str, float]:
     return dict(zip(COLUMNS, (accuracy, confidence, epsilon, float(len(labels))), strict=True))
 
 
-PROBE = Probe(COLUMNS, measure, shown=COLUMNS[:1])
+PROBE = Probe(COLUMNS, measure, shown=COLUMNS[:1], note="fgsm: accuracy under one signed step.")

@@ -118,4 +118,5 @@ def basis(points: Tensor) -> Tensor:
     return turned
 
 
-PROBE = Probe(COLUMNS, measure, shown=("within_between", "within_between_plane"))
+NOTE = "w/b: scatter of the penultimate layer within classes over that between; plane: of the templates."
+PROBE = Probe(COLUMNS, measure, shown=("within_between", "within_between_plane"), note=NOTE)

@@ -46,4 +46,4 @@ def _starts(subject: Subject, pixels: Tensor, epsilon: float) -> Tensor:
     return pixels + epsilon * (2 * draws.view(pixels.shape) - 1).to(pixels.dtype)
 
 
-PROBE = Probe(COLUMNS, measure, shown=COLUMNS[:1])
+PROBE = Probe(COLUMNS, measure, shown=COLUMNS[:1], note=f"pgd: accuracy under {_attacks.STEPS} steps, twice.")

@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 
 OPTIONS = {"results_dir": "results", "device": "auto", "classes": "", "alpha": ""}
 FACTS = ("run", "status", "data", "model", "method", "alpha", "seed")
-NOTE = """\
-fgsm, pgd: accuracy under attack. Δ: points against the baseline, paired by seed, 95 % interval.
-w/b: scatter of the penultimate layer within classes over that between; plane: of the templates."""
+DELTA = "Δ: points against the baseline, paired by seed, 95 % interval."
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -100,7 +98,8 @@ def _text(summary: "pd.DataFrame", probes: Sequence[str]) -> str:
         expendable = [title for title in shown[0] if title.startswith("Δ")]
         text = fixed_table(list(shown[0]), rows, TERMINAL_WIDTH, expendable)
         blocks.append(f"{data}, {model}\n\n{text}")
-    return "\n\n".join([*blocks, NOTE])
+    notes = [*(all_probes()[name].note for name in probes), *([DELTA] if "Δ" in "".join(blocks) else [])]
+    return "\n\n".join([*blocks, "\n".join(notes)])
 
 
 def _cells(row: "Row", column: str) -> dict[str, str]:
