@@ -115,6 +115,22 @@ def test_usage_errors_are_one_line_with_exit_2(call):
         assert code == 2 and len(lines) == 1 and words in lines[0], arguments
 
 
+def test_a_sweep_of_two_models_has_a_figure_each_and_no_stale_one(call, tmp_path):
+    call("train", "-m", "alpha=0,0.1", *SMALL)
+    call("probe", NAME, "geometry")
+    figures = tmp_path / "results" / NAME / "figures"
+    assert {path.name for path in figures.glob("geometry*")} == {"geometry.png", "geometry.svg"}
+    other = {"_target_": "lsbench.models.mlp.MLP", "name": "small", "hidden": "[4]"}
+    (tmp_path / "mine/model").mkdir(parents=True)
+    text = "\n".join(f"{key}: {value}" for key, value in other.items())
+    (tmp_path / "mine/model/small.yaml").write_text(text)
+    call("train", "-m", "alpha=0,0.1", "model=mlp,small", f"name={NAME}", "--config-dir", "mine", *SMALL[1:])
+    code, out, _ = call("probe", NAME, "geometry")
+    names = {f"geometry-mnist5k-{model}.{kind}" for model in ("mlp", "small") for kind in ("png", "svg")}
+    assert code == 0 and {path.name for path in figures.glob("geometry*")} == names
+    assert "mnist5k, mlp\n" in out and "mnist5k, small\n" in out
+
+
 def test_the_pair_of_a_figure_differs_in_alpha_alone(record):
     records = [
         record(method, alpha, seed, **settings)
