@@ -21,6 +21,7 @@ lsbench: does label smoothing help, how much, and at which alpha?
   lsbench compare                                           alpha x {none, dropout, augment} x 5 seeds
   lsbench compare data=mnist model=resnet8 'seed=range(10)' the same on other data, with other settings
   lsbench report compare-mnist5k-mlp                        tables and figures again, from stored runs
+  lsbench probe compare-mnist5k-mlp                         what its stored weights show: attacks, geometry
   lsbench data list                                         data sets, and whether they are on this machine
 
 Commands:
@@ -28,6 +29,8 @@ Commands:
   compare   the experiment in conf/experiment/compare.yaml
   report    NAME ...: rebuild runs.csv, summary.csv, report.md and figures under results/NAME/;
             name=NEW makes one report of all their runs, --json prints the summary for machines
+  probe     NAME [fgsm] [pgd] [geometry] [classes=0,1,2] [alpha=0.1] [device=cpu]: measure a sweep's stored
+            weights; probes.csv and the figure of three classes in the last layer under results/NAME/
   data      list | where | verify | fetch
 
   lsbench train --help lists the settings; every Hydra flag works after train and compare, such as
@@ -108,6 +111,15 @@ def _report(arguments: list[str]) -> int:
     return command.main(arguments)
 
 
+def _probe(arguments: list[str]) -> int:
+    if "--help" in arguments or "-h" in arguments:
+        print(HELP, end="")
+        return 0
+    from lsbench.report import probing
+
+    return probing.main(arguments)
+
+
 def _data(arguments: list[str]) -> int:
     from lsbench.data import commands
 
@@ -118,6 +130,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "train": _train,
     "compare": _compare,
     "report": _report,
+    "probe": _probe,
     "data": _data,
 }
 

@@ -10,7 +10,7 @@ FLOORS = [
     {"terms"},
     {"ops", "rng", "config", "memory", "precision", "progress", "signals", "storage"},
     {"data", "models", "methods", "metrics", "calibrate", "optim", "graphs", "runs", "checkpoint"},
-    {"stack", "measure", "loss", "reliability"},
+    {"stack", "measure", "loss", "reliability", "probes"},
     {"plan", "report"},
     {"executors"},
     {"multirun", "jobs", "launcher", "sweeper", "gather", "plugins", "task", "cli", "mistakes", "__main__"},
