@@ -20,12 +20,14 @@ lsbench: does label smoothing help, how much, and at which alpha?
   lsbench train -m alpha=0,0.05,0.1,0.15,0.2 seed=0,1,2     a sweep over every combination
   lsbench compare                                           alpha x {none, dropout, augment} x 5 seeds
   lsbench compare data=mnist model=resnet8 'seed=range(10)' the same on other data, with other settings
+  lsbench claims                                            what people say of smoothing, with verdicts
   lsbench report compare-mnist5k-mlp                        tables and figures again, from stored runs
   lsbench data list                                         data sets, and whether they are on this machine
 
 Commands:
   train     train one run, or with -m every run of a sweep; settings are KEY=VALUE
   compare   the experiment in conf/experiment/compare.yaml
+  claims    NAME ...: decide claims by experiment; --help lists them
   report    NAME ...: rebuild runs.csv, summary.csv, report.md and figures under results/NAME/
   data      list | where | verify | fetch
 
@@ -91,6 +93,17 @@ def _compare(arguments: list[str]) -> int:
     return _hydra("compare", arguments, experiment="compare")
 
 
+def _claims(arguments: list[str]) -> int:
+    if "--help" in arguments or "-h" in arguments:
+        from lsbench.claims import overview
+
+        print(overview(), end="")
+        return 0
+    from lsbench import task
+
+    return task.claims(shlex.join(["lsbench", "claims", *arguments]), arguments)
+
+
 def _hydra(command: str, arguments: list[str], **groups: str) -> int:
     from lsbench import task
 
@@ -99,8 +112,6 @@ def _hydra(command: str, arguments: list[str], **groups: str) -> int:
 
 
 def _report(arguments: list[str]) -> int:
-    from lsbench.report import terminal
-
     results_dir, names = "results", []
     if "--help" in arguments or "-h" in arguments:
         print(HELP, end="")
@@ -112,7 +123,15 @@ def _report(arguments: list[str]) -> int:
             names.append(argument)
     if not names:
         raise UsageError("report: which one? lsbench report NAME ...")
-    return max(terminal.publish(results_dir, name) for name in names)
+    return max(_publish(results_dir, name) for name in names)
+
+
+def _publish(results_dir: str, name: str) -> int:
+    from lsbench import claims, runs
+    from lsbench.report import terminal
+
+    publish = claims.publish if runs.read_sweep(results_dir, name).claims else terminal.publish
+    return publish(results_dir, name)
 
 
 def _data(arguments: list[str]) -> int:
@@ -124,6 +143,7 @@ def _data(arguments: list[str]) -> int:
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "train": _train,
     "compare": _compare,
+    "claims": _claims,
     "report": _report,
     "data": _data,
 }
