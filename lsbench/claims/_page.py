@@ -10,6 +10,7 @@ from lsbench import report, runs
 from lsbench.claims import all_claims, measured_file
 from lsbench.claims._claim import Evidence
 from lsbench.claims._findings import Finding, findings
+from lsbench.claims._judge import said
 from lsbench.report.comparison import NOTHING, number, pipe_table, probability
 from lsbench.report.terminal import next_command
 from lsbench.storage import write_atomically
@@ -19,12 +20,13 @@ if TYPE_CHECKING:
 
 READING = """\
 Every claim is decided by its first comparison, which stands in the table; the sections have the others. A
-verdict is *supported* where the difference is significant and goes the way of the claim, *refuted* where it
-goes the other way, *equivalent* where it is shown to lie within the margin (two one-sided tests), and
-*inconclusive* where the runs cannot tell: more seeds might. Differences are paired by seed, intervals are
-95 % t-intervals, and p is adjusted by Holm's method over the {tests} comparisons of this page. What is
-chosen is chosen on the select split; test was opened once a run, after training. A measured cost has no p:
-the interval of its median decides."""
+verdict is *equivalent* where the difference is shown to lie within the margin (two one-sided tests); else
+*supported* where it is significant and goes the way of the claim, *refuted* where it goes the other way,
+and *inconclusive* where the runs cannot tell: more seeds might. With fewer than 8 seeds a verdict is
+*exploratory*: it decides nothing. Differences are paired by seed, intervals are 95 % t-intervals, and p is
+adjusted by Holm's method over the {tests} comparisons of this page. What is chosen is chosen on the select
+split; test was opened once a run, after training. A measured cost has no p: the interval of its median
+decides."""
 HEADER = ("verdict", "effect", "95 % interval", "n", "p (Holm)", "margin")
 
 
@@ -69,7 +71,8 @@ def _evidence(folder: Path, table: "pd.DataFrame", claim: str, members: Sequence
 def lines(judged: Mapping[str, Sequence[Finding]]) -> list[str]:
     """A line a claim, for the terminal."""
     width = max(map(len, judged), default=0)
-    return [f"{name:{width}}  {group[0].verdict:12}  {_line(group[0])}" for name, group in judged.items()]
+    kind = max((len(_said(group[0])) for group in judged.values()), default=0)
+    return [f"{name:{width}}  {_said(group[0]):{kind}}  {_line(group[0])}" for name, group in judged.items()]
 
 
 def _line(finding: Finding) -> str:
@@ -111,7 +114,7 @@ def _section(name: str, group: Sequence[Finding]) -> str:
 
 
 def _cells(finding: Finding) -> list[str]:
-    verdict = finding.verdict + (f": {finding.meaning}" if finding.meaning else "")
+    verdict = _said(finding) + (f": {finding.meaning}" if finding.meaning else "")
     effect = _effect(finding)
     effect += finding.unit.name if effect != NOTHING else ""
     margin = number(finding.margin * finding.unit.scale, finding.unit.digits)
@@ -123,6 +126,10 @@ def _cells(finding: Finding) -> list[str]:
         probability(finding.p_holm),
         margin,
     ]
+
+
+def _said(finding: Finding) -> str:
+    return said(finding.verdict, finding.exploratory)
 
 
 def _effect(finding: Finding) -> str:
@@ -157,6 +164,7 @@ def _frame(judged: Mapping[str, Iterable[Finding]]) -> "pd.DataFrame":
             "comparison": finding.words,
             "decides": place == 0,
             "verdict": finding.verdict,
+            "exploratory": finding.exploratory,
             "meaning": finding.meaning,
             "effect": finding.effect,
             "low": finding.low,

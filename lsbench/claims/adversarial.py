@@ -8,7 +8,7 @@ from lsbench.claims._claim import USUAL, Claim, Comparison, Evidence
 if TYPE_CHECKING:
     from lsbench.claims._claim import Numbers
 
-MARGIN = 0.02
+MARGIN = 0.01
 
 
 def compare(evidence: Evidence) -> Sequence[Comparison]:

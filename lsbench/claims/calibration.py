@@ -2,16 +2,8 @@
 
 from collections.abc import Sequence
 
-from lsbench.claims._claim import (
-    ECE_MARGIN,
-    NATS,
-    NLL_MARGIN,
-    USUAL,
-    Claim,
-    Comparison,
-    Evidence,
-    comparison,
-)
+from lsbench.claims._claim import NATS, USUAL, Claim, Comparison, Evidence, comparison
+from lsbench.claims._judge import ECE_MARGIN, NLL_MARGIN
 
 
 def compare(evidence: Evidence) -> Sequence[Comparison]:

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from lsbench.claims._claim import ACCURACY_MARGIN, USUAL, Claim, Comparison, Evidence
+from lsbench.claims._claim import USUAL, Claim, Comparison, Evidence
+from lsbench.claims._judge import ACCURACY_MARGIN
 
 
 def compare(evidence: Evidence) -> Sequence[Comparison]:
