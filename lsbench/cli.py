@@ -28,7 +28,8 @@ Commands:
   train     train one run, or with -m every run of a sweep; settings are KEY=VALUE
   compare   the experiment in conf/experiment/compare.yaml
   claims    NAME ...: decide claims by experiment; --help lists them
-  report    NAME ...: rebuild runs.csv, summary.csv, report.md and figures under results/NAME/
+  report    NAME ...: rebuild runs.csv, summary.csv, report.md and figures under results/NAME/;
+            name=NEW makes one report of all their runs, --json prints the summary for machines
   data      list | where | verify | fetch
 
   lsbench train --help lists the settings; every Hydra flag works after train and compare, such as
@@ -112,21 +113,16 @@ def _hydra(command: str, arguments: list[str], **groups: str) -> int:
 
 
 def _report(arguments: list[str]) -> int:
-    results_dir, names = "results", []
     if "--help" in arguments or "-h" in arguments:
         print(HELP, end="")
         return 0
-    for argument in arguments:
-        if argument.startswith("results_dir="):
-            results_dir = argument.partition("=")[2]
-        else:
-            names.append(argument)
-    if not names:
-        raise UsageError("report: which one? lsbench report NAME ...")
-    return max(_publish(results_dir, name) for name in names)
+    from lsbench.report import command
+
+    return command.main(arguments, publish=_publish)
 
 
 def _publish(results_dir: str, name: str) -> int:
+    """A sweep's tables again, or a page of claims where it was `lsbench claims` that trained it."""
     from lsbench import claims, runs
     from lsbench.report import terminal
 

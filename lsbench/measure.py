@@ -17,7 +17,8 @@ def outcomes(trained: Trained) -> list[Outcome]:
     logits, labels = trained.logits, trained.labels
     temperature = calibrate.fit_temperature(logits["calibrate"], labels["calibrate"])
     test = metrics.measure(logits["test"], labels["test"])
-    scaled = metrics.measure(calibrate.apply(logits["test"], temperature), labels["test"])
+    rescaled = calibrate.apply(logits["test"], temperature)
+    scaled = metrics.measure(rescaled, labels["test"])
     select = metrics.measure(logits["select"], labels["select"])
     train_accuracy = (logits["train"].argmax(-1) == labels["train"]).double().mean(1)
     columns: dict[str, Tensor] = {
@@ -27,6 +28,8 @@ def outcomes(trained: Trained) -> list[Outcome]:
         **{f"test_{name}_ts": scaled[name] for name in SCALED_METRICS},
         "select_accuracy": select["accuracy"],
         "select_nll": select["nll"],
+        "test_ece_floor": metrics.ece_floor(logits["test"]),
+        "test_ece_floor_ts": metrics.ece_floor(rescaled),
     }
     return [
         _diverged(trained, member)

@@ -36,6 +36,14 @@ def nll(logits, labels, temperature=1.0):
     return -log_softmax(logits / temperature, axis=-1)[np.arange(len(labels)), labels].mean()
 
 
+def drawn_ece(confidence):
+    """The mean ECE over labels drawn by the confidences."""
+    right = np.random.default_rng(0).random((2000, len(confidence))) < confidence
+    bins = np.ceil(confidence * 15).astype(int)
+    gaps = [np.abs((right - confidence)[:, bins == b].sum(1)) for b in range(1, 16)]
+    return np.sum(gaps, axis=0).mean() / len(confidence)
+
+
 def test_each_column_is_of_its_split():
     stack = trained()
     for member, outcome in enumerate(measure.outcomes(stack)):
@@ -58,6 +66,8 @@ def test_each_column_is_of_its_split():
             probs = (stack.logits["test"][member] / temperature).softmax(-1)
             expected = multiclass_calibration_error(probs, stack.labels["test"][member], 4, n_bins=15)
             assert columns[name] == pytest.approx(expected.item(), abs=1e-5)
+            floor = drawn_ece(probs.amax(-1).numpy())
+            assert columns[name.replace("ece", "ece_floor")] == pytest.approx(floor, rel=0.03)
         assert columns["temperature_flag"] == ""
         assert (columns["n_train"], columns["n_test"], columns["stack_size"]) == (60, 70, 3)
         assert columns["train_seconds"] == pytest.approx(2.0)

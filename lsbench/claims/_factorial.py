@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from lsbench.claims._claim import USUAL, Claim, Comparison, Evidence
-from lsbench.claims._judge import ACCURACY_MARGIN
+from lsbench.report.verdicts import ACCURACY_MARGIN
 
 
 def adds_to(knob: str, words: str, source: str) -> Claim:

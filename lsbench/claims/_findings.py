@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lsbench.claims._claim import Comparison, Evidence, Measurement, Unit
-from lsbench.claims._judge import judge
+from lsbench.report.verdicts import judge
 from lsbench.report.comparison import number
 from lsbench.report.stats import holm
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from lsbench.claims._claim import NATS, USUAL, Claim, Comparison, Evidence
-from lsbench.claims._judge import ACCURACY_MARGIN, NLL_MARGIN
+from lsbench.report.verdicts import ACCURACY_MARGIN, NLL_MARGIN
 
 
 def compare(evidence: Evidence) -> Sequence[Comparison]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from lsbench.claims._claim import NATS, USUAL, Claim, Comparison, Evidence, comparison
-from lsbench.claims._judge import ECE_MARGIN, NLL_MARGIN
+from lsbench.report.verdicts import ECE_MARGIN, NLL_MARGIN
 
 
 def compare(evidence: Evidence) -> Sequence[Comparison]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lsbench.claims._claim import USUAL, Claim, Comparison, Evidence, Unit
-from lsbench.claims._judge import ACCURACY_MARGIN
+from lsbench.report.verdicts import ACCURACY_MARGIN
 
 if TYPE_CHECKING:
     import pandas as pd

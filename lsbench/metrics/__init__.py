@@ -36,3 +36,12 @@ def measure(logits: "Tensor", labels: "Tensor") -> dict[str, "Tensor"]:
         raise ValueError(f"logits and labels: {shapes}, expected [M,N,K] and [M,N] or [N]")
     probs = logits.detach().double().softmax(-1)
     return {name: import_module(f"{__name__}.{name}").compute(probs, labels) for name in NAMES}
+
+
+def ece_floor(logits: "Tensor") -> "Tensor":
+    """The ECE that noise alone would give, float64 [M], of ``logits`` [M,N,K]: the mean ECE over labels drawn
+    by the model's own confidences, which are perfectly calibrated by construction. It needs no labels, and is
+    exact rather than simulated."""
+    from lsbench.metrics._floor import expected_ece
+
+    return expected_ece(logits.detach().double().softmax(-1).amax(-1))

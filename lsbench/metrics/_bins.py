@@ -35,13 +35,18 @@ class Bins:
 
 def equal_width(confidence: Tensor, correct: Tensor) -> Bins:
     """Bins (l, u] of equal width over [0,1], the first one closed at 0, of [...,N] and [...,N]."""
-    index = (confidence * BINS).ceil().long().sub(1).clamp(0, BINS - 1)
+    index = place(confidence)
     empty = confidence.new_zeros((*confidence.shape[:-1], BINS))
     return Bins(
         empty.scatter_add(-1, index, torch.ones_like(confidence)),
         empty.scatter_add(-1, index, confidence),
         empty.scatter_add(-1, index, correct.to(confidence.dtype)),
     )
+
+
+def place(confidence: Tensor) -> Tensor:
+    """The bin of equal width of each confidence, int64 [...,N]."""
+    return (confidence * BINS).ceil().long().sub(1).clamp(0, BINS - 1)
 
 
 def predictions(probs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,33 +1,29 @@
 """Records to tables: one row per run, then one row per cell (all settings but the seed).
 
-Every difference is paired by seed and taken from a baseline: the cell without smoothing and without any
-other treatment under the same conditions. What is a treatment and what a condition:
-
-- `alpha`, `method`, `dropout`, `augment`, `weight_decay` and a method's own knobs are treatments. The
-  baseline has alpha 0 and each other treatment off. A treatment that is on in every cell under these
-  conditions (a weight decay of 5e-4 throughout, say) is one of them: the baseline has the cell's own value.
-- `label_noise`, the data and their size, `model`, `lr`, `epochs`, `batch_size`, `precision` and the settings
-  with a dot in their name (`model.hidden`, `optim.momentum`) are conditions: the baseline has the same.
-  What smoothing does under 20 % label noise is asked of a model that was trained under it.
-- `convention` says nothing at alpha 0; the baseline's own may differ, and the cell's is preferred.
-
-Where no such cell was run, the alpha 0 cell of otherwise equal settings stands in. Where there is none, or
-where two cells fit equally because they differ in a setting that no column shows, no difference is given.
+Every difference is paired by seed and taken from a baseline, which `baselines` defines: the cell without
+smoothing and without any other treatment under the same conditions. Smoothing's own rival, temperature
+scaling, is judged against the same cell without smoothing: see `RIVALS`.
 """
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
-import numpy as np
 import pandas as pd
 
+from lsbench.report.baselines import compared
 from lsbench.report.stats import holm, paired, t_interval
 from lsbench.terms import COLUMNS
 
 Row = dict[str, Any]
+Values = dict[int, dict[str, float]]  # of a cell: seed to metric to value
 
-TREATMENTS = ["method", "dropout", "augment", "weight_decay"]
-CONDITIONS = ["label_noise", "lr", "epochs", "batch_size", "precision", "n_train", "n_test", "data_sha256"]
+# What smoothing is measured against besides plain training: temperature scaling alone, that is, the same cell
+# without smoothing, after scaling. A name, the cell's own metric, and the rival's.
+RIVALS = {
+    "test_ece_vs_ts": ("test_ece", "test_ece_ts"),
+    "test_ece_ts_vs_ts": ("test_ece_ts", "test_ece_ts"),
+}
 # What differs between the runs of one cell, and is neither a setting nor a metric.
 PER_RUN = [
     *("run", "status", "seed", "device", "stack_size", "lsbench", "git_sha", "torch", "finished", "error"),
@@ -47,29 +43,32 @@ def runs_table(records: Sequence[dict[str, Any]]) -> pd.DataFrame:
 
 
 def summary_table(runs: pd.DataFrame) -> pd.DataFrame:
-    """One row per cell: its settings, ``cell`` and ``baseline`` (a cell's name, empty if none), the numbers
-    of runs that are done (n), failed or diverged (n_failed) and without a temperature (n_flagged), then for
-    each metric, in its own unit, mean, sd, 95 % t-interval and the paired difference from the baseline.
+    """One row per cell: its settings, ``cell``, ``baseline`` and ``unsmoothed`` (names of cells, empty if
+    none), the numbers of runs that are done (n), failed or diverged (n_failed) and without a temperature
+    (n_flagged), then for each metric, in its own unit, mean, sd, 95 % t-interval and the paired difference
+    from the baseline; at the end the differences of `RIVALS`.
     """
     if runs.empty:
         return runs[["data", "model"]]
     metrics = [name for name in runs.columns if is_metric(name)]
     settings = [name for name in runs.columns if _is_setting(name, runs[name])]
-    grouped = runs.groupby("cell", sort=False)
-    cells = grouped[settings].first().reset_index()[[*settings, "cell"]]
-    cells["baseline"] = _baselines(cells, [name for name in settings if name not in COLUMNS])
-    done = runs[runs["status"] == "done"]
-    values = {str(cell): rows.set_index("seed")[metrics] for cell, rows in done.groupby("cell", sort=False)}
-    values |= {cell: done.set_index("seed")[metrics].iloc[:0] for cell in cells["cell"] if cell not in values}
+    cells = runs.groupby("cell", sort=False)[settings].first().reset_index()[[*settings, "cell"]]
+    others = compared(cells, [name for name in settings if name not in COLUMNS])
+    cells["baseline"], cells["unsmoothed"] = zip(*others, strict=True)
+    values = _values(runs, metrics)
     rows = [
-        _counts(grouped.get_group(cell))
-        | _statistics(values[cell], values.get(base) if base != cell else None)
-        for cell, base in zip(cells["cell"], cells["baseline"], strict=True)
+        _means(metrics, values[cell])
+        | _differences(
+            {name: (name, name) for name in metrics}, values[cell], values.get(base, {}), cell != base
+        )
+        | _differences(RIVALS, values[cell], values.get(rival, {}), cell != rival)
+        for cell, (base, rival) in zip(cells["cell"], others, strict=True)
     ]
-    summary = pd.concat([cells, pd.DataFrame(rows)], axis=1)
+    counts = _counts(runs).loc[cells["cell"]].reset_index(drop=True)
+    summary = pd.concat([cells, counts, pd.DataFrame(rows)], axis=1)
     for _, table in summary.groupby(["data", "model"], sort=False):
-        for metric in metrics:
-            summary.loc[table.index, f"{metric}_p_holm"] = holm(table[f"{metric}_p"].to_numpy())
+        for name in (*metrics, *RIVALS):
+            summary.loc[table.index, f"{name}_p_holm"] = holm(table[f"{name}_p"].to_numpy())
     return summary
 
 
@@ -119,12 +118,17 @@ def lines(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
 
 def chosen(line: pd.DataFrame) -> Row | None:
     """The row with the least mean NLL on the select split, the smaller alpha on a tie; test has no say."""
-    candidates = as_rows(line.dropna(subset=["select_nll_mean"]))
-    return min(candidates, key=lambda row: (row["select_nll_mean"], row["alpha"]), default=None)
+    known = line[line["select_nll_mean"].notna()]
+    first = (
+        known[["select_nll_mean", "alpha"]].sort_values(["select_nll_mean", "alpha"], kind="stable").index[:1]
+    )
+    return next(iter(as_rows(known.loc[first])), None)
 
 
 def as_rows(table: pd.DataFrame) -> list[Row]:
-    return cast(list[Row], table.to_dict("records"))
+    names = list(table.columns)
+    columns = [table[name].tolist() for name in names]  # pandas' own to_dict takes ten times as long here
+    return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
 
 
 def brief(value: Any) -> str:
@@ -147,59 +151,44 @@ def _column(name: str, values: list[Any]) -> "pd.Series[Any]":
     return pd.Series(values)
 
 
-def _baselines(cells: pd.DataFrame, further: list[str]) -> list[str]:
-    """For each cell the name of its baseline cell, by the rules at the top of this file; empty if none."""
-    knobs = [name for name in further if "." not in name]
-    treatments = [*TREATMENTS, *knobs]
-    known = cells.fillna(dict.fromkeys(knobs, 0)).astype({"n_train": float, "n_test": float})
-    names = []
-    for _, peers in known.groupby(["data", "model"], sort=False):
-        names += [(index, _baseline(cell, peers, treatments)) for index, cell in peers.iterrows()]
-    return [name for _, name in sorted(names)]
+def _counts(runs: pd.DataFrame) -> pd.DataFrame:
+    done = runs["status"] == "done"
+    flagged = done & runs["temperature_flag"].isin(["separable", "uninformative"])
+    marks = pd.DataFrame({"cell": runs["cell"], "n": done, "n_failed": ~done, "n_flagged": flagged})
+    return marks.groupby("cell", sort=False).sum()
 
 
-def _baseline(cell: "pd.Series[Any]", cells: pd.DataFrame, treatments: list[str]) -> str:
-    # a cell whose runs all failed may lack the facts that only loading the data brings
-    # n_train and n_test say what data.train and data.test came to
-    dotted = [name for name in cells.columns if "." in name and name not in ("data.train", "data.test")]
-    alike = [
-        (cells[name] == cell[name]).fillna(False).astype(bool) | cells[name].isna()
-        for name in (*CONDITIONS, *dotted)
-    ]
-    peers = cells[np.logical_and.reduce(alike)]
-    plain = same = peers[peers["alpha"] == 0]
-    for name in treatments:
-        off = "none" if name == "method" else 0
-        plain = plain[plain[name] == (off if (peers[name] == off).any() else cell[name])]
-        same = same[same[name] == cell[name]]
-    fitting = same if plain.empty else plain
-    if cell["cell"] in set(fitting["cell"]):
-        return str(cell["cell"])
-    for convention in dict.fromkeys([cell["convention"], "uniform", *fitting["convention"]]):
-        match = fitting[fitting["convention"] == convention]
-        if not match.empty:
-            return str(match["cell"].iloc[0]) if len(match) == 1 else ""
-    return ""
+def _values(runs: pd.DataFrame, metrics: Sequence[str]) -> dict[str, Values]:
+    """Each cell's finished runs."""
+    values: dict[str, Values] = {cell: {} for cell in runs["cell"]}
+    done = runs[runs["status"] == "done"]
+    numbers = done[list(metrics)].to_dict("records")
+    for cell, seed, found in zip(done["cell"], done["seed"], numbers, strict=True):
+        values[cell][seed] = cast(dict[str, float], found)
+    return values
 
 
-def _counts(rows: pd.DataFrame) -> dict[str, int]:
-    done = rows["status"] == "done"
-    flagged = done & rows["temperature_flag"].isin(["separable", "uninformative"])
-    return {"n": int(done.sum()), "n_failed": int((~done).sum()), "n_flagged": int(flagged.sum())}
+def _means(metrics: Sequence[str], own: Values) -> Row:
+    return {
+        f"{metric}_{name}": value
+        for metric in metrics
+        for name, value in t_interval(_known(run[metric] for run in own.values()))._asdict().items()
+    }
 
 
-def _statistics(own: pd.DataFrame, base: pd.DataFrame | None) -> dict[str, float]:
-    """Each metric's columns for one cell. ``own`` and ``base`` hold finished runs, seeds in the index."""
-    base = own.iloc[:0] if base is None else base
-    seeds = own.index.intersection(base.index)
-    ours, theirs = own.loc[seeds].to_numpy(), base.loc[seeds].to_numpy()
-    row: dict[str, float] = {}
-    for position, metric in enumerate(own.columns):
-        a, b = ours[:, position], theirs[:, position]
-        both = ~(np.isnan(a) | np.isnan(b))
-        for name, value in t_interval(own[metric].dropna().to_numpy())._asdict().items():
-            row[f"{metric}_{name}"] = value
-        diff, low, high, p, n = paired(a[both], b[both])
-        row |= {f"{metric}_diff": diff, f"{metric}_diff_low": low, f"{metric}_diff_high": high}
-        row |= {f"{metric}_diff_n": n, f"{metric}_p": p, f"{metric}_p_holm": np.nan}
+def _differences(pairs: Mapping[str, tuple[str, str]], own: Values, other: Values, apart: bool) -> Row:
+    """For each name in ``pairs`` the difference of its first metric in ``own`` from its second in ``other``,
+    paired by seed; nothing is paired where they are not ``apart``."""
+    both = [(own[seed], other[seed]) for seed in own if seed in other] if apart else []
+    row: Row = {}
+    for name, (mine, theirs) in pairs.items():
+        values = [(a[mine], b[theirs]) for a, b in both]
+        known = [pair for pair in values if not (math.isnan(pair[0]) or math.isnan(pair[1]))]
+        diff, low, high, p, n, sd = paired([a for a, _ in known], [b for _, b in known])
+        row |= {f"{name}_diff": diff, f"{name}_diff_low": low, f"{name}_diff_high": high}
+        row |= {f"{name}_diff_sd": sd, f"{name}_diff_n": n, f"{name}_p": p, f"{name}_p_holm": math.nan}
     return row
+
+
+def _known(values: Iterable[float]) -> list[float]:
+    return [value for value in values if not math.isnan(value)]

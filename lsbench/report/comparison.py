@@ -24,9 +24,12 @@ def comparison(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
         "p (Holm)": lambda row: probability(row["test_accuracy_p_holm"]),
         "NLL": lambda row: number(row["test_nll_mean"], 4),
         "ECE %": lambda row: number(row["test_ece_mean"], 2, 100),
+        "floor %": lambda row: number(row.get("test_ece_floor_mean", math.nan), 2, 100),
         "gap %": lambda row: number(row["test_confidence_gap_mean"], 2, 100, sign=True),
         "T": lambda row: number(row["temperature_mean"], 2) + ("†" if row["n_flagged"] else ""),
         "ECE % scaled": lambda row: number(row["test_ece_ts_mean"], 2, 100),
+        "floor % scaled": lambda row: number(row.get("test_ece_floor_ts_mean", math.nan), 2, 100),
+        "ECE − T alone, points": _against_scaling,
         "NLL scaled": lambda row: number(row["test_nll_ts_mean"], 4),
     }
     if not table["n_failed"].any():
@@ -55,6 +58,13 @@ def difference(row: Row, metric: str) -> str:
     names = (f"{metric}_{name}" for name in ("diff", "diff_low", "diff_high"))
     diff, low, high = (number(row[name], 2, 100, sign=True) for name in names)
     return diff if low == NOTHING else f"{diff} [{low}, {high}]"
+
+
+def _against_scaling(row: Row) -> str:
+    """How far smoothing as trained is from temperature scaling without smoothing."""
+    if row["unsmoothed"] == row["cell"]:
+        return "T alone"
+    return difference(row, "test_ece_vs_ts")
 
 
 def probability(p: float) -> str:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from lsbench.report.aggregate import as_rows, brief, tables
 from lsbench.report.comparison import comparison, pipe_table
-from lsbench.report.reading import choices, reading
+from lsbench.report.reading import buying, choices, reading, words
 
 DEFINITIONS = """\
 ## Definitions
@@ -18,7 +18,9 @@ DEFINITIONS = """\
 - **train accuracy** (in the CSV files) is on the labels that were trained on, noise included.
 - **NLL**: mean of −ln p(true class) on the test split, in nats; never smoothed.
 - **ECE**: Σ (n_bin/n)·|accuracy − mean confidence| over 15 equal-width bins of confidence. It is biased
-  upwards: a perfectly calibrated model scores about 0.4–1.1 % on 10,000 images and 1.3–3.5 % on 1,000.
+  upwards; **floor** is the mean ECE that a perfectly calibrated model with the run's own confidences would
+  show (labels drawn by them; computed exactly), so an ECE at its floor is no sign of miscalibration. A dash
+  stands for runs that were stored before it was measured.
 - **gap**: mean confidence − accuracy. Above 0 is over-confident, below 0 under-confident.
 - **T**: the temperature that minimises NLL on the calibrate split; logits are divided by it (Guo et al.
   2017), and “scaled” columns are test results after that. † marks a mean over runs of which one has a
@@ -28,9 +30,17 @@ DEFINITIONS = """\
   The baseline has no smoothing and no other treatment (but what all runs have) under the same conditions:
   data, model, label noise, optimiser, epochs, batch size, precision. Where that was not run, it is α = 0 of
   otherwise equal settings.
+- **T alone**: smoothing's rival, the same cell without smoothing after temperature scaling. “ECE − T alone”
+  is the ECE of the smoothed model as trained minus the rival's, paired by seed: above 0, scaling would have
+  calibrated better.
 - **p (Holm)**: two-sided paired t-test of Δ = 0, adjusted over the comparisons of its table (Holm 1979).
-- An α is **chosen** by mean NLL on the select split. The test split is opened once, at the end, and has no
-  part in it.
+  Each metric's comparisons are a family, of every row and not of the chosen ones alone.
+- **Verdicts**: *supported* or *refuted* if p (Holm) is below 0.05, better or worse; *equivalent* if the
+  difference lies within a margin that was stated beforehand, by two one-sided t-tests (TOST, Schuirmann 1987)
+  with Holm's correction of their own, even where it is not 0; else *inconclusive*, which is no evidence of
+  equality. Below 8 seeds each is marked *exploratory*.
+- An α, and a method's strength where several were run, is **chosen** by mean NLL on the select split, and T
+  is fitted on the calibrate split. The test split is opened once, at the end, and has no part in either.
 """
 
 CAPTION = (
@@ -53,6 +63,8 @@ def report(
         blocks += [f"## {pair}" if len(parts) > 1 else "## Comparison", _setup(table)]
         blocks += [pipe_table(*comparison(table)), *shown]
         blocks += ["### α chosen on the select split", choices(runs, table), "### Reading", reading(table)]
+        more = {"### Verdicts": words(table), "### What more seeds would buy": buying(table)}
+        blocks += [part for title, text in more.items() if text for part in (title, text)]
     return "\n\n".join([*blocks, *_left_out(runs, missing), DEFINITIONS])
 
 

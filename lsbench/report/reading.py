@@ -1,111 +1,134 @@
-"""The tables in words: which α each method would be given on the select split, and what test says of it."""
+"""The tables in words: what each method would be given on the select split, and what test says of it."""
 
 import math
+from collections.abc import Sequence
 
 import pandas as pd
 
 from lsbench.report.aggregate import Row, as_rows, brief, chosen, lines
-from lsbench.report.comparison import difference, number, pipe_table, probability, spread
+from lsbench.report.comparison import difference, number, pipe_table, spread
+from lsbench.report.phrasing import MORE, Table, margins, more_seeds, sentence, word_table
+from lsbench.report.selection import choices as selected
+from lsbench.report.selection import contests
+from lsbench.report.verdicts import LEVEL, VERDICT_SEEDS, Verdict, verdicts
 
-VERDICT_SEEDS = 8  # with fewer, a paired test can hint and not decide
-LEVEL = 0.05
-Claim = tuple[str, str, str, float, int]  # words, metric, unit, what a metric of 1 is in that unit, digits
-CLAIMS: tuple[Claim, ...] = (
-    ("accuracy", "test_accuracy", " points", 100, 2),
-    ("ECE as trained", "test_ece", " points", 100, 2),
-    ("ECE after scaling", "test_ece_ts", " points", 100, 2),
-    ("NLL after scaling", "test_nll_ts", "", 1, 4),
-)
+NOTHING_TO_CHOOSE = "One α per method, so there was nothing to choose."
 
 
 def choices(runs: pd.DataFrame, table: pd.DataFrame) -> str:
-    """A table: each method's α by select NLL, the seeds that alone would choose it, its test results."""
-    header = [
-        "method",
-        "α",
-        "select NLL",
-        "seeds that agree",
-        "accuracy %",
-        "Δ accuracy, points",
-        "ECE % scaled",
+    """`choice_table` in Markdown."""
+    header, rows = choice_table(runs, table)
+    return pipe_table(header, rows) if rows else NOTHING_TO_CHOOSE
+
+
+def choice_table(runs: pd.DataFrame, table: pd.DataFrame) -> Table:
+    """Header and rows: each method's α and strength by select NLL, the seeds that alone would choose them,
+    and the test results of that cell."""
+    found = selected(runs, table)
+    header = ["method", "strength", "α", "select NLL", "seeds that agree"]
+    header += ["accuracy %", "Δ accuracy, points", "ECE % scaled"]
+    rows = [
+        [
+            *(choice.label, choice.strength, brief(choice.row["alpha"]), spread(choice.row, "select_nll", 4)),
+            *(f"{choice.agree} of {choice.seeds}", spread(choice.row, "test_accuracy", 2, 100)),
+            *(difference(choice.row, "test_accuracy"), number(choice.row["test_ece_ts_mean"], 2, 100)),
+        ]
+        for choice in found
     ]
-    rows = []
-    for label, line in lines(table):
-        best = chosen(line)
-        if best is None or line["alpha"].nunique() == 1:
-            continue
-        by_seed = runs[runs["cell"].isin(line["cell"])].pivot(
-            index="seed", columns="cell", values="select_nll"
-        )
-        votes = by_seed.dropna(axis=1, how="all").dropna().idxmin(axis=1)
-        agree = f"{int((votes == best['cell']).sum())} of {len(votes)}"
-        results = [spread(best, "test_accuracy", 2, 100), difference(best, "test_accuracy")]
-        scaled = number(best["test_ece_ts_mean"], 2, 100)
-        rows.append([label, brief(best["alpha"]), spread(best, "select_nll", 4), agree, *results, scaled])
-    return pipe_table(header, rows) if rows else "One α per method, so there was nothing to choose."
+    if any(choice.strength for choice in found):
+        return header, rows
+    return [header[0], *header[2:]], [[row[0], *row[2:]] for row in rows]
 
 
 def reading(table: pd.DataFrame) -> str:
-    """A point for each method at its chosen α, against its baseline; no verdict below VERDICT_SEEDS seeds."""
-    rows = [(label, best) for label, line in lines(table) if (best := chosen(line))]
+    """A point for each method at its chosen α and strength, with a verdict for each question asked of it, and
+    one with the best smoothing where none is chosen."""
+    rows = _recommended(table)
     if not rows:
         return "No run finished, so there is nothing to read."
-    names = {row["cell"]: f"{row['method']}, α = {brief(row['alpha'])}" for row in as_rows(table)}
-    points = [_point(label, row, names) for label, row in rows]
-    return "\n".join([_caution([row["n"] for _, row in rows]), "", *points])
+    labels = {cell: label for label, line in lines(table) for cell in line["cell"]}
+    found: dict[str, list[Verdict]] = {row["cell"]: [] for row in as_rows(table)}
+    for verdict in verdicts(table):
+        found[verdict.cell].append(verdict)
+    points = [_point(labels[row["cell"]], row, note, found[row["cell"]]) for row, note in rows]
+    return "\n".join([_caution([row["n"] for row, _ in rows]), "", *points])
+
+
+def words(table: pd.DataFrame) -> str:
+    """`word_table` of every comparison, in Markdown; empty where nothing is compared."""
+    header, rows = word_table(verdicts(table))
+    return pipe_table(header, rows) if rows else ""
+
+
+def buying(table: pd.DataFrame) -> str:
+    """`more_seeds` of the cells in `reading`, in Markdown; empty where nothing would be learnt."""
+    cells = {row["cell"] for row, _ in _recommended(table)}
+    header, rows = more_seeds([verdict for verdict in verdicts(table) if verdict.cell in cells])
+    return f"{MORE}\n\n{pipe_table(header, rows)}" if rows else ""
+
+
+def _recommended(table: pd.DataFrame) -> list[tuple[Row, str]]:
+    """Each method's chosen row, and where that is without smoothing the best with it, each with a remark."""
+    rows = []
+    for _, _, cells in contests(table):
+        if best := chosen(cells):
+            rows.append((best, ""))
+            smoothed = chosen(cells[cells["alpha"] > 0]) if best["alpha"] == 0 else None
+            rows += [(smoothed, ", the best with smoothing by select NLL")] if smoothed else []
+    return rows
 
 
 def _caution(counts: list[int]) -> str:
-    """What numbers of seeds like these can tell."""
+    """What the words mean, and what numbers of seeds like these can tell."""
     few = sorted({n for n in counts if n < VERDICT_SEEDS})
     sentences = []
     if few:
         sentences += [
-            f"With n = {' or '.join(map(str, few))} these numbers explore and decide nothing.",
-            f"An interval that includes 0 calls for more seeds ({VERDICT_SEEDS} at the least, better 10);",
-            "it does not show that there is no effect.",
+            f"With n = {' or '.join(map(str, few))} these numbers explore and decide nothing:",
+            f"below {VERDICT_SEEDS} seeds a verdict is marked as exploratory, and 10 are better.",
         ]
-    if len(few) < len(set(counts)):
-        sentences += [
-            f"“Supported” means a Holm-adjusted p below {LEVEL}.",
-            "“Inconclusive” does not mean equal: that would take a margin stated beforehand.",
-        ]
+    sentences += [
+        f"“Supported” and “refuted”: better or worse than what it is compared with, p (Holm) below {LEVEL}.",
+        f"“Equivalent”: within a margin stated beforehand ({margins()}), p (TOST, Holm) below {LEVEL}.",
+        "“Inconclusive”: neither, which does not show that there is no effect.",
+    ]
     return " ".join(sentences)
 
 
-def _point(label: str, row: Row, names: dict[str, str]) -> str:
-    """The chosen row in words: what it is compared with, its confidence, and one line a claim."""
-    head = f"- **{label}, α = {brief(row['alpha'])}**"
-    tail = _confidence(row["test_confidence_gap_mean"])
+def _point(label: str, row: Row, note: str, found: Sequence[Verdict]) -> str:
+    """A row in words: what it is compared with, its confidence, and one line a question."""
+    head = f"- **{label}, α = {brief(row['alpha'])}**{note}"
+    tail = _confidence(row)
     if row["method"] != "none" and row["alpha"] > 0:
-        tail += f" The differences are those of {row['method']} and smoothing together."
+        tail += f" The differences from the baseline are those of {row['method']} and smoothing together."
     if row["n_failed"]:
         tail += f" {row['n_failed']} more of its runs did not finish and are in no mean."
     if row["baseline"] == row["cell"]:
         return f"{head} is the baseline itself.{tail}"
     if not row["baseline"]:
-        return f"{head}: no baseline was run, so there is no difference to judge.{tail}"
-    against = f"{head} against {names[row['baseline']]}, n = {row['test_accuracy_diff_n']}.{tail}"
-    return "\n".join([against, *(_claim(row, claim) for claim in CLAIMS)])
+        head += ": no baseline was run, so there is no difference to judge"
+    points = [f"{head}.{tail}"]
+    for against in dict.fromkeys(verdict.against for verdict in found):
+        own = [verdict for verdict in found if verdict.against == against]
+        points += [f"  - against {against}, n = {own[0].n}"]
+        points += [f"    - {sentence(verdict)}" for verdict in own]
+    return "\n".join(points)
 
 
-def _confidence(gap: float) -> str:
+def _confidence(row: Row) -> str:
+    """Which way the model errs as trained, and its calibration errors beside their noise floors."""
+    gap = row["test_confidence_gap_mean"]
     if math.isnan(gap):
         return ""
-    return (
+    text = (
         f" As trained it is {'over' if gap > 0 else 'under'}-confident by {number(abs(gap), 2, 100)} points."
     )
-
-
-def _claim(row: Row, claim: Claim) -> str:
-    words, metric, unit, scale, digits = claim
-    low, high, p = row[f"{metric}_diff_low"], row[f"{metric}_diff_high"], row[f"{metric}_p_holm"]
-    effect = f"  - {words}: {number(row[f'{metric}_diff'], digits, scale, sign=True)}{unit}"
-    if math.isnan(low):
-        return f"{effect}; no interval: more seeds needed"
-    effect += f" [{number(low, digits, scale, sign=True)}, {number(high, digits, scale, sign=True)}]"
-    if row[f"{metric}_diff_n"] < VERDICT_SEEDS:
-        return effect + ("; more seeds needed" if low <= 0 <= high else "; the interval leaves out 0")
-    direction = "higher" if row[f"{metric}_diff"] > 0 else "lower"
-    verdict = f"{direction}: supported" if p < LEVEL else "inconclusive"
-    return f"{effect}; {verdict}, p (Holm) {probability(p)}"
+    floors = [row.get(f"test_ece_floor{scaled}_mean", math.nan) for scaled in ("", "_ts")]
+    if any(map(math.isnan, floors)):
+        return text
+    errors = [row[f"test_ece{scaled}_mean"] for scaled in ("", "_ts")]
+    before, after = (
+        f"{number(error, 2, 100)} % (noise floor {number(floor, 2, 100)} %)"
+        for error, floor in zip(errors, floors, strict=True)
+    )
+    return f"{text} ECE {before}, after scaling {after}."

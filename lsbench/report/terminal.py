@@ -3,9 +3,9 @@
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from lsbench import report, runs
+from lsbench.report.rebuild import COMBINING, rebuild
 
 
 def run_table(record: runs.Record, folder: Path) -> str:
@@ -30,33 +30,25 @@ def publish(results_dir: str | Path, name: str) -> int:
 
     1 where a run is missing, failed or diverged, else 0. Raises `UsageError` for an unknown sweep.
     """
-    from lsbench.report.aggregate import runs_table, summary_table
-
-    sweep = runs.read_sweep(results_dir, name)
-    found = {run_id: runs.read(results_dir, run_id) for run_id in sweep.runs}
-    records: list[dict[str, Any]] = [record for record in found.values() if record is not None]
-    missing = [run_id for run_id, record in found.items() if record is None]
-    table = runs_table(records)
-    summary = summary_table(table)
-    folder = Path(results_dir) / name
-    report.build(folder, table, summary, command=sweep.command, missing=missing)
+    built = rebuild(results_dir, name)
+    sweep, folder, records, wanted = built.sweep, built.folder, built.records, len(built.sweep.runs)
     done = sum(record["status"] == "done" for record in records)
     if records:
-        print(report.terminal_table(summary))
+        print(report.terminal_table(built.summary))
     for record in records:
         if record["status"] != "done":
             print(f"{record['run']}: {record['status']}: {record['error']}")
-    print(f"\n{done} of {len(found)} runs done")
+    print(f"\n{done} of {wanted} runs done")
     print(f"{folder / 'report.md'}   runs.csv, summary.csv and figures/ beside it")
-    if command := next_command(sweep.command, records, len(found)):
+    if command := next_command(sweep.command, records, wanted):
         print(f"next: {command}")
-    return int(done < len(found))
+    return built.exit_code
 
 
 def next_command(command: str, records: Sequence[runs.Record], wanted: int) -> str:
     """What to type after ``command``, and why: the same again for runs that failed or are missing, else more
-    seeds. Nothing for a search, which would choose other runs."""
-    if "hydra/sweeper" in command or not command:
+    seeds. Nothing for a search, which would choose other runs, or a combined report, which trains none."""
+    if "hydra/sweeper" in command or command.startswith(COMBINING) or not command:
         return ""
     left = wanted - sum(runs.is_finished(record) for record in records)
     if left:

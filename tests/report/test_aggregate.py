@@ -194,3 +194,51 @@ def test_the_chosen_alpha_ignores_the_test_split(sweep):
     values = random.Random(1).sample([r["test_nll"] for r in records], len(records))
     swapped = [r | {"test_nll": v, "test_accuracy": 1 - v} for r, v in zip(records, values, strict=True)]
     assert [chosen(line)["alpha"] for _, line in lines(summarise(swapped))] == before == [0.05] * 3
+
+
+def test_smoothing_alone_is_left_out_of_what_a_cell_is_unsmoothed(sweep):
+    summary = summarise(sweep(methods=["none", "dropout"], seeds=[0, 1]))
+    plain, dropped = (cell(summary, method=name, alpha=0.0)["cell"] for name in ("none", "dropout"))
+    row = cell(summary, method="dropout", alpha=0.1)
+    assert (row["baseline"], row["unsmoothed"]) == (plain, dropped)
+    row = cell(summary, method="none", alpha=0.1)
+    assert (row["baseline"], row["unsmoothed"]) == (plain, plain)
+    alone = summarise(sweep(methods=["none"], alphas=[0.0]) + sweep(methods=["dropout"], alphas=[0.1]))
+    assert cell(alone, method="dropout")["unsmoothed"] == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "own", "other"),
+    [("test_ece_vs_ts", "test_ece", "test_ece_ts"), ("test_ece_ts_vs_ts", "test_ece_ts", "test_ece_ts")],
+)
+def test_temperature_scaling_is_a_rival_paired_by_seed(name, own, other, sweep):
+    records = sweep(methods=["dropout"], seeds=range(6))
+    summary = summarise(records)
+
+    def values(alpha, metric):
+        return [r[metric] for r in records if r["alpha"] == alpha]
+
+    expected = scipy_stats.ttest_rel(values(0.05, own), values(0.0, other))
+    interval = expected.confidence_interval(0.95)
+    row = cell(summary, alpha=0.05)
+    assert row[f"{name}_p"] == pytest.approx(expected.pvalue, rel=1e-9)
+    assert row[f"{name}_diff_low"] == pytest.approx(interval.low, rel=1e-9)
+    assert row[f"{name}_diff_high"] == pytest.approx(interval.high, rel=1e-9)
+    assert row[f"{name}_diff_n"] == 6
+    assert math.isnan(cell(summary, alpha=0.0)[f"{name}_p"])
+
+
+def test_the_spread_of_differences_is_numpys(sweep):
+    records = sweep(methods=["none"], alphas=[0.0, 0.1])
+    plain, smoothed = ([r["test_nll"] for r in records if r["alpha"] == alpha] for alpha in (0.0, 0.1))
+    expected = pd.Series(smoothed).sub(plain).std()
+    assert cell(summarise(records), alpha=0.1)["test_nll_diff_sd"] == pytest.approx(expected, rel=1e-12)
+
+
+def test_columns_that_earlier_records_lack_are_averaged_where_they_are(record):
+    records = [record(seed=seed) for seed in range(4)]
+    for seed in (1, 3):
+        records[seed]["test_ece_floor"] = 0.01 * seed
+    row = cell(summarise(records), alpha=0.0)
+    assert row["test_ece_floor_mean"] == pytest.approx(0.02)
+    assert row["n"] == 4

@@ -71,17 +71,43 @@ def test_markdown_numbers_are_those_of_the_summary(tmp_path, sweep):
     assert shown[4] == f"{bounds[0]} [{bounds[1]}, {bounds[2]}]"
     assert shown[6] == f"{row['test_nll_mean']:.4f}"
     assert shown[7] == f"{100 * row['test_ece_mean']:.2f}"
-    assert shown[8] == f"−{100 * -row['test_confidence_gap_mean']:.2f}"
-    assert shown[9] == f"{row['temperature_mean']:.2f}"
-    assert shown[11] == f"{row['test_nll_ts_mean']:.4f}"
+    assert shown[8] == "—"  # these records are from before the floor was measured
+    assert shown[9] == f"−{100 * -row['test_confidence_gap_mean']:.2f}"
+    assert shown[10] == f"{row['temperature_mean']:.2f}"
+    assert shown[11] == f"{100 * row['test_ece_ts_mean']:.2f}"
+    assert shown[13].startswith(f"+{100 * row['test_ece_vs_ts_diff']:.2f} [")
+    assert shown[14] == f"{row['test_nll_ts_mean']:.4f}"
 
 
-def test_few_seeds_get_no_verdict_and_many_do(tmp_path, sweep):
-    few = (build_here(tmp_path, sweep(seeds=range(7), alphas=[0.0, 0.1])) / "report.md").read_text()
-    many = (build_here(tmp_path, sweep(seeds=range(10), alphas=[0.0, 0.1])) / "report.md").read_text()
-    assert "more seeds needed" in few
-    assert "supported" not in few and "inconclusive" not in few
-    assert "higher: supported" in many and "more seeds needed" not in many
+def verdict_lines(folder, records):
+    text = (build_here(folder, records) / "report.md").read_text()
+    return text, [line for line in text.splitlines() if line.startswith("    - ")]
+
+
+def test_few_seeds_get_no_verdict_without_a_warning_and_many_do(tmp_path, sweep):
+    few, few_lines = verdict_lines(tmp_path, sweep(seeds=range(7), alphas=[0.0, 0.1]))
+    many, many_lines = verdict_lines(tmp_path, sweep(seeds=range(10), alphas=[0.0, 0.1]))
+    assert len(few_lines) == len(many_lines) > 10
+    for word in ("supported", "refuted", "equivalent"):
+        assert all(f"exploratory: {word}" in line for line in few_lines if word in line)
+    assert any("exploratory: supported (better), p (Holm) " in line for line in few_lines)
+    assert any("; supported (better), p (Holm) " in line for line in many_lines)
+    assert "With n = 7 these numbers explore" in few and "exploratory" not in "".join(many_lines)
+    assert cells(few, "comparison")[3:] == ["± now", "n = 8", "n = 10", "n = 20"]
+    assert "these numbers explore" not in many
+
+
+def test_the_noise_floor_stands_beside_every_ece(tmp_path, sweep):
+    records = sweep(seeds=range(3), alphas=[0.0, 0.1], methods=["none"])
+    for record in records:
+        record |= {"test_ece_floor": 0.0123 + 0.001 * record["alpha"], "test_ece_floor_ts": 0.0045}
+    text = (build_here(tmp_path, records) / "report.md").read_text()
+    ece = 100 * sum(r["test_ece"] for r in records if r["alpha"] == 0.1) / 3
+    shown = cells(text, "none", "0.1")
+    assert (shown[7], shown[8], shown[12]) == (f"{ece:.2f}", "1.24", "0.45")
+    assert f"ECE {ece:.2f} % (noise floor 1.24 %), after scaling" in text and "(noise floor 0.45 %)." in text
+    table = terminal_table(summary_table(runs_table(records)))
+    assert "floor·T" in table and "0.45" in table and max(map(len, table.splitlines())) <= 100
 
 
 def test_failures_and_missing_runs_are_listed(tmp_path, sweep, record):

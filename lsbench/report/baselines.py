@@ -1,0 +1,113 @@
+"""What each cell is compared with: the cell without any treatment, and the cell that lacks smoothing alone.
+
+What is a treatment and what a condition:
+
+- `alpha`, `method`, `dropout`, `augment`, `weight_decay` and a method's own knobs are treatments. The
+  baseline has alpha 0 and each other treatment off. A treatment that is on in every cell under these
+  conditions (a weight decay of 5e-4 throughout, say) is one of them: the baseline has the cell's own value.
+- `label_noise`, the data and their size, `model`, `lr`, `epochs`, `batch_size`, `precision` and the settings
+  with a dot in their name (`model.hidden`, `optim.momentum`) are conditions: the baseline has the same.
+  What smoothing does under 20 % label noise is asked of a model that was trained under it.
+- `convention` says nothing at alpha 0; the baseline's own may differ, and the cell's is preferred.
+
+Where no such cell was run, the alpha 0 cell of otherwise equal settings stands in. Where there is none, or
+where two cells fit equally because they differ in a setting that no column shows, there is no baseline.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from lsbench.terms import COLUMNS
+
+Row = dict[str, Any]
+Key = tuple[Any, ...]
+
+TREATMENTS = ["method", "dropout", "augment", "weight_decay"]
+CONDITIONS = ["label_noise", "lr", "epochs", "batch_size", "precision", "n_train", "n_test", "data_sha256"]
+# What n_train and n_test say already.
+SIZES = ("data.train", "data.test")
+
+
+class Compared(NamedTuple):
+    """The cells that a cell is compared with, by name; empty where there is none."""
+
+    baseline: str
+    unsmoothed: str
+
+
+def treatments(settings: Iterable[str]) -> list[str]:
+    """Those of ``settings`` that are treatments other than smoothing, a method's own knobs at the end."""
+    return [*TREATMENTS, *(name for name in settings if name not in COLUMNS and "." not in name)]
+
+
+def compared(cells: pd.DataFrame, settings: Sequence[str]) -> list[Compared]:
+    """For each of ``cells`` what it is compared with, by the rules at the top of this file."""
+    names = treatments(settings)
+    dotted = [name for name in settings if "." in name and name not in SIZES]
+    conditions = ["data", "model", *CONDITIONS, *dotted]
+    rows = [_plain(row, names) for row in cells.to_dict("records")]
+    groups = _alike([tuple(row[name] for name in conditions) for row in rows])
+    found: dict[int, Compared] = {}
+    for members, peers in groups:
+        contest = _Peers([rows[place] for place in peers], names)
+        found |= {place: contest.of(rows[place]) for place in members}
+    return [found[place] for place in range(len(rows))]
+
+
+def _plain(row: dict[Any, Any], knobs: Sequence[str]) -> Row:
+    """A row with None for what is missing, and 0 for a knob that the run's method doesn't have."""
+    known = {str(name): None if pd.isna(value) else value for name, value in row.items()}
+    return known | {name: 0 for name in knobs if known[name] is None}
+
+
+def _alike(keys: Sequence[Key]) -> list[tuple[list[int], list[int]]]:
+    """For each set of equal conditions the places that have it, and the places that may serve them.
+
+    A cell whose runs all failed may lack the facts that only loading the data brings; they are None, and it
+    serves whatever agrees with the others.
+    """
+    places: dict[Key, list[int]] = defaultdict(list)
+    for place, key in enumerate(keys):
+        places[key].append(place)
+    gaps = [key for key in places if None in key]
+    return [
+        (members, sorted({*members, *(place for gap in gaps if _fits(gap, key) for place in places[gap])}))
+        for key, members in places.items()
+    ]
+
+
+def _fits(gap: Key, key: Key) -> bool:
+    return all(value is None or value == other for value, other in zip(gap, key, strict=True))
+
+
+class _Peers:
+    """The cells under the same conditions, by treatment: what is off somewhere, and what has alpha 0."""
+
+    def __init__(self, peers: Sequence[Row], names: Sequence[str]) -> None:
+        self.names = names
+        self.off = {name: "none" if name == "method" else 0 for name in names}
+        self.varies = {name for name in names if any(peer[name] == self.off[name] for peer in peers)}
+        self.unsmoothed: dict[Key, list[Row]] = defaultdict(list)
+        for peer in peers:
+            if peer["alpha"] == 0:
+                self.unsmoothed[tuple(peer[name] for name in names)].append(peer)
+
+    def of(self, cell: Row) -> Compared:
+        plain = tuple(self.off[name] if name in self.varies else cell[name] for name in self.names)
+        same = self.unsmoothed.get(tuple(cell[name] for name in self.names), [])
+        return Compared(_pick(cell, self.unsmoothed.get(plain, same)), _pick(cell, same))
+
+
+def _pick(cell: Row, fitting: Sequence[Row]) -> str:
+    """The one cell among ``fitting`` of the preferred convention; ``cell`` itself where it is among them."""
+    names = {row["cell"] for row in fitting}
+    if cell["cell"] in names:
+        return str(cell["cell"])
+    for convention in dict.fromkeys([cell["convention"], "uniform", *(row["convention"] for row in fitting)]):
+        match = [row["cell"] for row in fitting if row["convention"] == convention]
+        if match:
+            return str(match[0]) if len(match) == 1 else ""
+    return ""

@@ -1,0 +1,82 @@
+"""Reports for machines: one JSON document with the summary, the verdicts, the choices and their sources.
+
+JSON as the standard has it (RFC 8259): what is NaN, infinite or missing becomes null.
+"""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import pandas as pd
+
+from lsbench import __version__
+from lsbench.report.aggregate import as_rows, tables
+from lsbench.report.rebuild import Rebuilt
+from lsbench.report.selection import choices
+from lsbench.report.verdicts import QUESTIONS, verdicts
+
+# What a run's provenance is made of; a report lists the distinct values of each.
+SOURCES = ("seed", "data_sha256", "lsbench", "git_sha", "torch", "device", "precision", "finished")
+
+
+def document(reports: Sequence[Rebuilt]) -> str:
+    """The document, a report each in ``reports``."""
+    content = {
+        "lsbench": __version__,
+        "margins": {question.metric: question.margin for question in QUESTIONS},
+        "reports": [_report(built) for built in reports],
+    }
+    return json.dumps(_plain(content), indent=1, allow_nan=False)
+
+
+def _report(built: Rebuilt) -> dict[str, Any]:
+    status = [record["status"] for record in built.records]
+    files = sorted(path for path in built.folder.rglob("*") if path.is_file() and path.name[0] != ".")
+    return {
+        "name": built.sweep.name,
+        "command": built.sweep.command,
+        "folder": str(built.folder),
+        "files": [str(path) for path in files],
+        "runs": {name: status.count(name) for name in ("done", "diverged", "failed")},
+        "unfinished": [
+            {name: record[name] for name in ("run", "status", "error")}
+            for record in built.records
+            if record["status"] != "done"
+        ],
+        "missing": built.missing,
+        "provenance": {name: _distinct(built.runs[name]) for name in SOURCES},
+        "tables": [_table(data, model, built.runs, part) for data, model, part in tables(built.summary)],
+    }
+
+
+def _table(data: str, model: str, runs: pd.DataFrame, part: pd.DataFrame) -> dict[str, Any]:
+    """One data set and model: its rows of summary.csv, every verdict, and each method's choice."""
+    own = runs[(runs["data"] == data) & (runs["model"] == model)]
+    chosen = [
+        {
+            **{"method": choice.label, "strength": choice.strength, "alpha": choice.row["alpha"]},
+            **{"cell": choice.row["cell"], "select_nll": choice.row["select_nll_mean"]},
+            **{"options": choice.options, "agree": choice.agree, "seeds": choice.seeds},
+        }
+        for choice in choices(own, part)
+    ]
+    return {
+        **{"data": data, "model": model, "summary": as_rows(part)},
+        **{"verdicts": [asdict(verdict) for verdict in verdicts(part)], "choices": chosen},
+    }
+
+
+def _distinct(column: "pd.Series[Any]") -> list[Any]:
+    return sorted(set(column.dropna().tolist()) - {""})
+
+
+def _plain(value: Any) -> Any:
+    """``value`` as JSON can hold it."""
+    if isinstance(value, dict):
+        return {str(name): _plain(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_plain(part) for part in value]
+    missing = value is None or value is pd.NA or (isinstance(value, float) and not math.isfinite(value))
+    return None if missing else value

@@ -1,0 +1,55 @@
+"""Which α, and which strength, each method is recommended with: the select split decides, test has no say."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pandas as pd
+
+from lsbench.report.aggregate import Row, brief, chosen, varying
+from lsbench.report.baselines import treatments
+from lsbench.terms import COLUMNS
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The cell ``row`` with the least mean select NLL of one method's, ``options`` in number.
+
+    ``strength`` is what it was chosen by besides α (dropout=0.3), empty where only one was run; ``agree`` of
+    ``seeds`` seeds would choose the same by themselves.
+    """
+
+    label: str
+    strength: str
+    row: Row
+    options: int
+    agree: int
+    seeds: int
+
+
+def contests(table: pd.DataFrame) -> Iterator[tuple[str, list[str], pd.DataFrame]]:
+    """A label (the method, and the conditions that tell it apart), the strengths that were run, the cells."""
+    extras = [name for name in varying(table) if name != "cell"]
+    settings = table.columns[: table.columns.get_loc("cell")]
+    knobs = [
+        name for name in treatments(name for name in settings if name not in COLUMNS) if name != "method"
+    ]
+    conditions = [name for name in extras if name not in knobs]
+    for key, rows in table.groupby(["method", *conditions], sort=False, dropna=False):
+        others = (f"{name}={brief(value)}" for name, value in zip(conditions, key[1:], strict=True))
+        strengths = [name for name in extras if name in knobs and rows[name].nunique() > 1]
+        yield ", ".join([str(key[0]), *others]), strengths, rows
+
+
+def choices(runs: pd.DataFrame, table: pd.DataFrame) -> list[Choice]:
+    """What is chosen in each contest that leaves a choice. ``runs`` are those of ``table``."""
+    found = []
+    by_seed = runs.pivot(index="seed", columns="cell", values="select_nll")
+    for label, strengths, rows in contests(table):
+        best = chosen(rows)
+        if best is None or len(rows) == 1:
+            continue
+        votes = by_seed[rows["cell"]].dropna(axis=1, how="all").dropna().idxmin(axis=1)
+        strength = ", ".join(f"{name}={brief(best[name])}" for name in strengths)
+        agree = int((votes == best["cell"]).sum())
+        found.append(Choice(label, strength, best, len(rows), agree, len(votes)))
+    return found

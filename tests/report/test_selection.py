@@ -1,0 +1,146 @@
+"""The recommended α and strength: chosen on the select split, and by nothing that test has to say."""
+
+import random
+
+import pandas as pd
+import pytest
+
+from lsbench import cli
+from lsbench.report.aggregate import runs_table, summary_table, tables
+from lsbench.report.reading import choice_table, reading
+from lsbench.report.rebuild import rebuild
+from lsbench.report.selection import choices
+
+
+def chosen(records):
+    runs = runs_table(records)
+    ((_, _, table),) = tables(summary_table(runs))
+    return choices(runs, table)
+
+
+def strengths(sweep, record, best=(0.3, 0.1)):
+    """Plain runs, and dropout at three strengths and two α, of which ``best`` has the least select NLL."""
+    records = sweep(methods=["none"], alphas=[0.0, 0.1], seeds=range(4))
+    for dropout in (0.1, 0.3, 0.5):
+        for alpha in (0.0, 0.1):
+            for seed in range(4):
+                nll = 0.1 + 0.01 * seed if (dropout, alpha) == best else 0.2 + 0.01 * seed
+                records.append(record("dropout", alpha, seed, dropout=dropout, select_nll=nll))
+    return records
+
+
+@pytest.mark.parametrize("best", [(0.1, 0.0), (0.3, 0.1), (0.5, 0.1)])
+def test_strength_is_chosen_with_alpha(best, sweep, record):
+    plain, dropped = chosen(strengths(sweep, record, best))
+    assert (plain.label, plain.strength, plain.options) == ("none", "", 2)
+    assert (dropped.label, dropped.strength, dropped.row["alpha"]) == (
+        "dropout",
+        f"dropout={best[0]}",
+        best[1],
+    )
+    assert (dropped.options, dropped.agree, dropped.seeds) == (6, 4, 4)
+
+
+def test_seeds_that_would_choose_otherwise_are_counted(sweep, record):
+    records = strengths(sweep, record)
+    for r in records:
+        if r["method"] == "dropout" and r["dropout"] == 0.5 and r["seed"] == 2 and r["alpha"] == 0.0:
+            r["select_nll"] = 0.01
+    dropped = chosen(records)[1]
+    assert (dropped.row["dropout"], dropped.agree, dropped.seeds) == (0.3, 3, 4)
+
+
+def test_conditions_are_not_chosen_among(sweep):
+    records = sweep(methods=["none"], seeds=range(3)) + sweep(
+        methods=["none"], seeds=range(3), label_noise=0.2
+    )
+    assert [c.label for c in chosen(records)] == ["none, label_noise=0", "none, label_noise=0.2"]
+
+
+def test_a_single_cell_leaves_no_choice(sweep):
+    assert chosen(sweep(methods=["none", "dropout"], alphas=[0.1])) == []
+
+
+def test_the_table_has_a_column_for_strengths_where_some_were_run(sweep, record):
+    runs = runs_table(strengths(sweep, record))
+    ((_, _, table),) = tables(summary_table(runs))
+    header, rows = choice_table(runs, table)
+    assert header[:5] == ["method", "strength", "α", "select NLL", "seeds that agree"]
+    assert rows[1][:3] == ["dropout", "dropout=0.3", "0.1"]
+    runs = runs_table(sweep())
+    ((_, _, table),) = tables(summary_table(runs))
+    header, rows = choice_table(runs, table)
+    assert header[:2] == ["method", "α"] and {len(row) for row in rows} == {len(header)}
+    assert reading(table).count("\n- **") == 3
+
+
+def test_any_other_test_results_leave_the_choices_as_they_are(sweep, record):
+    records = strengths(sweep, record)
+    before = [(c.label, c.strength, c.row["cell"], c.agree) for c in chosen(records)]
+    names = [name for name in records[0] if name.startswith("test_")]
+    shuffled = random.Random(0).sample(records, len(records))
+    swapped = [r | {n: other[n] for n in names} for r, other in zip(records, shuffled, strict=True)]
+    assert [(c.label, c.strength, c.row["cell"], c.agree) for c in chosen(swapped)] == before
+
+
+def test_where_no_smoothing_is_chosen_the_best_with_it_is_read_too(sweep, record):
+    records = strengths(sweep, record, best=(0.3, 0.0))
+    ((_, _, table),) = tables(summary_table(runs_table(records)))
+    text = reading(table)
+    assert "- **dropout, dropout=0.3, α = 0**. As" in text
+    assert ", α = 0.1**, the best with smoothing by select NLL." in text
+
+
+SOURCE = """
+import numpy as np
+from lsbench.terms import Splits
+
+def load(root):
+    random = np.random.default_rng(0)
+    labels = np.arange(700) % 4
+    images = np.clip(random.normal(100, 60, (700, 1, 6, 6)) + 12 * labels[:, None, None, None], 0, 255)
+    images, test = images.astype(np.uint8), labels[500:]
+    if {permuted}:
+        test = random.permutation(test)
+    return Splits(images[:500], labels[:500], images[500:], test, ("a", "b", "c", "d"))
+"""
+YAML = "name: {name}\n_target_: {name}.load\nselect: 100\ncalibrate: 150\nshift: 1\nflip: false\n"
+SWEEP = [
+    "alpha=0,0.1,0.3",
+    "dropout=0,0.2,0.5",
+    "seed=0,1",
+    "epochs=6",
+    "model.hidden=[12]",
+    "data.test=null",
+]
+
+
+def trained(permuted, tmp_path):
+    """A sweep on the same data with honest or permuted test labels."""
+    name = f"source_{permuted}".lower()
+    (tmp_path / f"{name}.py").write_text(SOURCE.replace("{permuted}", str(permuted)))
+    (tmp_path / "mine" / "data").mkdir(parents=True, exist_ok=True)
+    (tmp_path / "mine" / "data" / f"{name}.yaml").write_text(YAML.format(name=name))
+    place = ["--config-dir", "mine", f"data={name}", f"name={name}", "executor=stack"]
+    assert cli.main(["train", "-m", *place, *SWEEP]) == 0
+    built = rebuild("results", name)
+    ((_, _, table),) = tables(built.summary)
+    return built.runs, table
+
+
+def test_permuted_test_labels_change_no_choice_and_no_temperature(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (honest, table), (permuted, other) = trained(False, tmp_path), trained(True, tmp_path)
+    choice, again = (
+        [(c.label, c.strength, c.row["alpha"], c.agree) for c in choices(*found)]
+        for found in ((honest, table), (permuted, other))
+    )
+    assert choice == again and [label for label, *_ in choice] == ["none", "dropout"]
+    same = ["alpha", "dropout", "seed", "temperature", "select_nll", "select_accuracy", "train_accuracy"]
+    pd.testing.assert_frame_equal(honest[same], permuted[same], check_exact=True)
+    floors = ["test_ece_floor", "test_ece_floor_ts"]
+    pd.testing.assert_frame_equal(honest[floors], permuted[floors], check_exact=True)
+    # had test been asked, the choice would have been another one
+    assert table["test_nll_mean"].argmin() != other["test_nll_mean"].argmin()
+    assert (honest["test_accuracy"] > permuted["test_accuracy"] + 0.1).all()
