@@ -22,6 +22,7 @@ lsbench: does label smoothing help, how much, and at which alpha?
   lsbench compare data=mnist model=resnet8 'seed=range(10)' the same on other data, with other settings
   lsbench claims                                            what people say of smoothing, with verdicts
   lsbench report compare-mnist5k-mlp                        tables and figures again, from stored runs
+  lsbench probe compare-mnist5k-mlp                         what its stored weights show: attacks, geometry
   lsbench data list                                         data sets, and whether they are on this machine
 
 Commands:
@@ -30,6 +31,7 @@ Commands:
   claims    NAME ...: decide claims by experiment; --help lists them
   report    NAME ...: rebuild runs.csv, summary.csv, report.md and figures under results/NAME/;
             name=NEW makes one report of all their runs, --json prints the summary for machines
+  probe     NAME [PROBE ...]: measure a sweep's stored weights; probes.csv and a figure under results/NAME/
   data      list | where | verify | fetch
 
   lsbench train --help lists the settings; every Hydra flag works after train and compare, such as
@@ -130,6 +132,15 @@ def _publish(results_dir: str, name: str) -> int:
     return publish(results_dir, name)
 
 
+def _probe(arguments: list[str]) -> int:
+    if "--help" in arguments or "-h" in arguments:
+        print(HELP, end="")
+        return 0
+    from lsbench.report import probing
+
+    return probing.main(arguments)
+
+
 def _data(arguments: list[str]) -> int:
     from lsbench.data import commands
 
@@ -141,6 +152,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "compare": _compare,
     "claims": _claims,
     "report": _report,
+    "probe": _probe,
     "data": _data,
 }
 

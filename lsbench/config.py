@@ -14,6 +14,8 @@ from typing import Any, ClassVar, cast
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from lsbench.terms import CONVENTIONS, UsageError
 
@@ -226,10 +228,14 @@ def register() -> None:
 
     OmegaConf marks nodes made from frozen dataclasses read-only; Hydra has yet to write the user's values.
     """
+    ConfigStore.instance().store(name="schema", node=_schema())
+
+
+def _schema() -> DictConfig:
     schema = OmegaConf.structured(Run)
     for node in (schema, schema.data, schema.method, schema.optim):
         OmegaConf.set_readonly(node, None)
-    ConfigStore.instance().store(name="schema", node=schema)
+    return cast(DictConfig, schema)
 
 
 def duplicate(composed: DictConfig) -> DictConfig:
@@ -254,3 +260,14 @@ def to_run(composed: DictConfig) -> Run:
 def to_yaml(run: Run) -> str:
     """The run's settings as YAML, places included, for config.yaml in the store."""
     return OmegaConf.to_yaml(OmegaConf.create(asdict(run)))
+
+
+def from_yaml(text: str) -> Run:
+    """The run whose settings `to_yaml` wrote, checked anew.
+
+    Raises `UsageError` for a value out of its range and ValueError for what are no settings of a run.
+    """
+    try:
+        return cast(Run, OmegaConf.to_object(OmegaConf.merge(_schema(), OmegaConf.create(text))))
+    except (OmegaConfBaseException, YAMLError, TypeError) as error:
+        raise ValueError(f"no settings of a run ({' '.join(str(error).split())})") from error

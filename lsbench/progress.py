@@ -4,11 +4,14 @@ import logging
 import sys
 import time
 from collections import Counter
-from typing import Self
+from collections.abc import Iterator, Sequence
+from typing import Self, TypeVar
 
 from tqdm import tqdm
 
 log = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
 
 SECONDS_BETWEEN_LINES = 60
 
@@ -98,3 +101,19 @@ class Board:
         rate = self._new / max(self._said - self._began, 1e-9)
         left = f", {tqdm.format_interval((self._epochs - self._done) / rate)} left" if rate else ""
         log.info("%s%s, %.3g epochs/s%s", self._runs(), self._loss, rate, left)
+
+
+def each(items: Sequence[Item], thing: str) -> Iterator[Item]:
+    """``items`` one by one, with a bar on a terminal; in a pipe a line a minute and one at the end."""
+    silent = None if sys.stderr is not None else True  # None: where it is no terminal
+    bar = tqdm(items, unit=thing, disable=silent, file=sys.stderr, dynamic_ncols=True, leave=False)
+    said = time.monotonic()
+    for done, item in enumerate(bar, 1):
+        yield item
+        if (
+            bar.disable
+            and sys.stderr
+            and (done == len(items) or time.monotonic() - said > SECONDS_BETWEEN_LINES)
+        ):
+            said = time.monotonic()
+            print(f"{done} of {count(len(items), thing)}", file=sys.stderr)

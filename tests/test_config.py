@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from lsbench.config import Between, DataConfig, MethodConfig, OptimConfig, Run
+from lsbench.config import Between, DataConfig, MethodConfig, OptimConfig, Run, from_yaml, to_yaml
 from lsbench.terms import UsageError
 
 RUN = Run(data=DataConfig("mnist5k", "lsbench.data.mnist5k.load"), model={"name": "mlp", "hidden": [256]})
@@ -140,3 +140,22 @@ def test_names_that_are_no_file_names_are_refused(name):
 def test_a_model_without_a_name_is_refused():
     with pytest.raises(UsageError, match=r"model\.name=None"):
         replace(RUN, model={"hidden": [3]})
+
+
+def test_settings_that_are_written_are_read_back_the_same():
+    run = replace(
+        RUN,
+        alpha=0.1 + 0.2,
+        seed=7,
+        method=MethodConfig("mixup", {"mixup_beta": 0.2}),
+        optim=OptimConfig("adamw", beta2=0.99),
+        data=DataConfig("mine", "my.load", root="a b", select=3, options={"size": 32}),
+    )
+    assert from_yaml(to_yaml(run)) == run
+    assert from_yaml(to_yaml(run)).run_id("d") == run.run_id("d")
+
+
+@pytest.mark.parametrize("text", ["alpha: 2", "alpha: [", "what: 1", "data: 3", "- 1", "alpha: {a: 1}"])
+def test_what_are_no_settings_is_refused(text):
+    with pytest.raises((UsageError, ValueError)):
+        from_yaml(text)

@@ -91,3 +91,17 @@ def test_a_terminal_gets_a_bar_with_runs_loss_and_time_left(capsys, lines, monke
 def test_log_lines_go_to_stderr(capsys):
     ConsoleHandler().handle(logging.makeLogRecord({"msg": "a line"}))
     assert capsys.readouterr() == ("", "a line\n")
+
+
+def test_each_gives_a_pipe_a_line_a_minute_and_one_at_the_end(capsys, clock):
+    seen = []
+    for item in progress.each([1, 2, 3, 4], "probe"):
+        seen.append(item)
+        clock[0] += 40
+    assert seen == [1, 2, 3, 4]
+    assert capsys.readouterr().err.splitlines() == ["2 of 4 probes", "4 of 4 probes"]
+
+
+def test_each_survives_a_closed_stderr(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", None)
+    assert list(progress.each([1, 2], "probe")) == [1, 2]

@@ -1,0 +1,84 @@
+"""What is measured on stored weights, after training; one file a probe, found by its file.
+
+A probe is a file beside this one with ``PROBE = Probe(columns, measure)``. Files whose names begin with an
+underscore are no probes. Results are kept beside the run, in probes/NAME.json, so that asking again costs
+nothing.
+"""
+
+import json
+import math
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import Any
+
+import torch
+
+from lsbench import __version__, memory
+from lsbench.probes._subject import Probe, Subject, restore
+from lsbench.runs import run_dir
+from lsbench.storage import write_atomically
+from lsbench.terms import StorageError, UsageError, did_you_mean
+
+__all__ = ["Probe", "Subject", "all_probes", "restore", "run_probe"]
+
+CPU = torch.device("cpu")
+
+
+@cache
+def all_probes() -> dict[str, Probe]:
+    """Every probe by its file's name."""
+    names = sorted(module.name for module in iter_modules(__path__) if not module.name.startswith("_"))
+    return {name: import_module(f"{__name__}.{name}").PROBE for name in names}
+
+
+def find(name: str) -> Probe:
+    """The probe called ``name``. Raises `UsageError` where there is none."""
+    probes = all_probes()
+    if name not in probes:
+        hint = did_you_mean(name, probes) or f"; there are {', '.join(probes)}"
+        raise UsageError(f"{name}: no such probe{hint}")
+    return probes[name]
+
+
+def run_probe(
+    results_dir: str | Path, run_id: str, name: str, device: torch.device = CPU
+) -> dict[str, float]:
+    """The numbers of probe ``name`` on the stored run, by column; NaN for one that is not defined.
+
+    Computed once and then read. Several processes or threads may ask at once: at worst each computes the
+    same, and the file appears in one piece. Raises `UsageError` for an unknown probe, `StorageError` for a
+    run without weights, `DataError` where its data are missing or have changed.
+    """
+    probe = find(name)
+    path = run_dir(results_dir, run_id) / "probes" / f"{name}.json"
+    values = _kept(path, probe)
+    if values is None:
+        memory.keep_freed()
+        values = probe.measure(restore(results_dir, run_id, device))
+        write_atomically(path, _content(probe, values, device))
+    return values
+
+
+def _kept(path: Path, probe: Probe) -> dict[str, float] | None:
+    """The values in the file, unless there is none or it is of another version, or damaged."""
+    try:
+        content = json.loads(path.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return None
+    except OSError as error:
+        raise StorageError(f"{path}: cannot be read ({error.strerror})") from error
+    if not isinstance(content, dict) or content.get("version") != probe.version:
+        return None
+    values: dict[str, Any] = content.get("values", {})
+    if tuple(values) != probe.columns:
+        return None
+    return {column: math.nan if value is None else float(value) for column, value in values.items()}
+
+
+def _content(probe: Probe, values: dict[str, float], device: torch.device) -> bytes:
+    finite = {column: value if math.isfinite(value) else None for column, value in values.items()}
+    made_with = {"lsbench": __version__, "torch": torch.__version__, "device": device.type}
+    content = {"version": probe.version, "values": finite, **made_with}
+    return (json.dumps(content, indent=1, allow_nan=False) + "\n").encode()

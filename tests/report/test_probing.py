@@ -1,0 +1,163 @@
+"""`lsbench probe` as a user meets it, on small networks and the default data."""
+
+import pandas as pd
+import pytest
+import torch
+
+from lsbench.cli import main
+from lsbench.probes import all_probes, run_probe
+from lsbench.report import planes
+from lsbench.report.probing import FACTS
+from lsbench.terms import UsageError
+
+NAME = "sweep-mnist5k-mlp"
+SMALL = ["model.hidden=[8]", "data.train=200", "data.test=100", "epochs=1"]
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def call(capsys):
+    """Runs a command in this process: (exit code, stdout, stderr)."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        code = main(arguments)
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def files(folder):
+    return {
+        path.name: path.read_bytes() for path in folder.rglob("*") if path.suffix in (".csv", ".png", ".svg")
+    }
+
+
+def test_a_sweep_is_probed_into_a_table_and_a_figure(call, tmp_path):
+    call("train", "-m", "alpha=0,0.1", "seed=0,1", *SMALL)
+    code, out, err = call("probe", NAME)
+    folder = tmp_path / "results" / NAME
+    assert code == 0 and "4 of 4 runs probed" in out and str(folder.relative_to(tmp_path)) in out
+    assert err.splitlines() == ["12 of 12 probes"] and "\r" not in err
+    table = pd.read_csv(folder / "probes.csv")
+    columns = [column for probe in all_probes().values() for column in probe.columns]
+    assert list(table.columns) == [*FACTS, *columns]
+    for row in table.to_dict("records"):
+        for probe in all_probes():
+            assert run_probe("results", row["run"], probe).items() <= row.items()
+    mean = table.loc[table["alpha"] == 0.1, "pgd_accuracy"].mean()
+    [line] = [line for line in out.splitlines() if line.split()[:2] == ["none", "0.1"]]
+    assert f" {100 * mean:.2f}" in line and mean > 0 and max(map(len, out.splitlines())) <= 100
+    first = files(folder)
+    assert {"geometry.png", "geometry.svg", "probes.csv"} <= set(first)
+    assert b"<dc:date>" not in first["geometry.svg"] and first["geometry.png"].startswith(b"\x89PNG")
+    assert call("probe", NAME)[:2] == (code, out)
+    assert files(folder) == first
+    assert call("report", NAME)[0] == 0
+    assert files(folder) == first
+
+
+def test_only_the_probes_that_are_named_are_computed(call, tmp_path):
+    call("train", "-m", "alpha=0,0.1", *SMALL)
+    code, out, _ = call("probe", NAME, "fgsm")
+    assert code == 0 and "fgsm %" in out and "pgd %" not in out
+    assert [path.name for path in (tmp_path / "results/runs").rglob("probes/*")] == ["fgsm.json"] * 2
+    assert not list(tmp_path.rglob("geometry*"))
+    assert list(pd.read_csv(tmp_path / "results" / NAME / "probes.csv").columns) == [
+        *FACTS,
+        *all_probes()["fgsm"].columns,
+    ]
+
+
+def test_runs_that_are_not_done_are_rows_without_numbers_and_exit_1(call, tmp_path):
+    call("train", "-m", "lr=0.1,1e30", "alpha=0", *SMALL)
+    code, out, _ = call("probe", NAME, "fgsm")
+    table = pd.read_csv(tmp_path / "results" / NAME / "probes.csv")
+    assert code == 1 and "1 of 2 runs probed" in out
+    assert sorted(table["status"]) == ["diverged", "done"]
+    assert table.loc[table["status"] == "diverged", "fgsm_accuracy"].isna().all()
+    assert table.loc[table["status"] == "done", "fgsm_accuracy"].between(0, 1).all()
+
+
+def test_weights_that_are_gone_are_exit_4_in_one_line(call, tmp_path):
+    call("train", "-m", "alpha=0,0.1", *SMALL)
+    [lost, _] = sorted((tmp_path / "results/runs").glob("*/model.pt"))
+    lost.unlink()
+    code, out, err = call("probe", NAME)
+    assert (code, out) == (4, "") and err.count("\n") == 1
+    assert lost.parent.name in err and "model.pt" in err
+
+
+USAGE = [
+    ([], "which sweep"),
+    (["nothing"], "no sweep named nothing"),
+    ([NAME, "pdg"], "did you mean pgd"),
+    ([NAME, "--foo"], "no option --foo"),
+    ([NAME, "clases=0,1,2"], "did you mean classes"),
+    ([NAME, "geometry", "classes=0,1"], "three different classes"),
+    ([NAME, "geometry", "classes=0,1,1"], "three different classes"),
+    ([NAME, "geometry", "classes=0,1,cat"], "no class cat"),
+    ([NAME, "geometry", "alpha=0.3"], "alpha=0.3"),
+    ([NAME, "geometry", "alpha=much"], "alpha=much"),
+    ([NAME, "device=moon"], "device=moon"),
+]
+
+
+def test_usage_errors_are_one_line_with_exit_2(call):
+    call("train", "-m", "alpha=0,0.1", *SMALL)
+    for arguments, words in USAGE:
+        code, _, err = call("probe", *arguments)
+        lines = [line for line in err.splitlines() if line.startswith("lsbench: ")]
+        assert code == 2 and len(lines) == 1 and words in lines[0], arguments
+
+
+def test_the_pair_of_a_figure_differs_in_alpha_alone(record):
+    records = [
+        record(method, alpha, seed, **settings)
+        for method in ("augment", "none")
+        for seed in (1, 0)
+        for alpha in (0.0, 0.1, 0.2)
+        for settings in ({}, {"label_noise": 0.2})
+    ]
+    base, smoothed = planes.pair(records, None)
+    assert (base["method"], base["seed"], base["alpha"], smoothed["alpha"]) == ("none", 0, 0.0, 0.2)
+    assert smoothed["seed"] == 0 and smoothed["method"] == "none"
+    assert base["label_noise"] == smoothed["label_noise"]
+    assert planes.pair(records, 0.1)[1]["alpha"] == 0.1
+    assert planes.pair(records, 0.15) is None
+    assert planes.pair([item for item in records if item["alpha"]], None) is None
+    lost = [item | {"status": "failed"} if item["alpha"] == 0.2 else item for item in records]
+    assert planes.pair(lost, None)[1]["alpha"] == 0.1
+
+
+def test_classes_go_by_name_before_number():
+    assert planes.numbers("", ("a", "b", "c", "d")) == [0, 1, 2]
+    assert planes.numbers("d, 1,a", ("a", "b", "c", "d")) == [3, 1, 0]
+    assert planes.numbers("2,1,0", ("2", "1", "0")) == [0, 1, 2]
+    with pytest.raises(UsageError, match="three different"):
+        planes.numbers("", ("a", "b"))
+
+
+def test_the_panels_show_every_point_and_each_class_by_its_own_marker():
+    random = torch.Generator().manual_seed(0)
+    labels = torch.tensor([4] * 5 + [2] * 6 + [7] * 7)
+    points = {split: torch.randn(18, 2, generator=random, dtype=torch.float64) for split in ("train", "test")}
+    projection = planes.Projection(
+        {4: "four", 2: "two", 7: "seven"}, points, {"train": labels, "test": labels}
+    )
+    figure = planes.draw({"α = 0": projection, "α = 0.1": projection}, "tiny")
+    assert [axes.get_title(loc="left") for axes in figure.axes] == [
+        *("α = 0, train", "α = 0, test", "α = 0.1, train", "α = 0.1, test")
+    ]
+    for axes, split in zip(figure.axes, ["train", "test"] * 2, strict=True):
+        shown = {part.get_label(): part.get_offsets() for part in axes.collections}
+        for name, number in (("four", 4), ("two", 2), ("seven", 7)):
+            assert shown[name].tolist() == points[split][labels == number].tolist()
+        (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
+        inside = [(left < x < right) and (low < y < high) for x, y in points[split].tolist()]
+        assert all(inside)
+    assert len(set(planes.LOOKS)) == len({marker for _, marker in planes.LOOKS}) == 3
