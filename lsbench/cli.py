@@ -20,6 +20,7 @@ lsbench: does label smoothing help, how much, and at which alpha?
   lsbench train -m alpha=0,0.05,0.1,0.15,0.2 seed=0,1,2     a sweep over every combination
   lsbench compare                                           alpha x {none, dropout, augment} x 5 seeds
   lsbench compare data=mnist model=resnet8 'seed=range(10)' the same on other data, with other settings
+  lsbench claims                                            what people say of smoothing, with verdicts
   lsbench report compare-mnist5k-mlp                        tables and figures again, from stored runs
   lsbench probe compare-mnist5k-mlp                         what its stored weights show: attacks, geometry
   lsbench data list                                         data sets, and whether they are on this machine
@@ -27,6 +28,7 @@ lsbench: does label smoothing help, how much, and at which alpha?
 Commands:
   train     train one run, or with -m every run of a sweep; settings are KEY=VALUE
   compare   the experiment in conf/experiment/compare.yaml
+  claims    NAME ...: decide claims by experiment; --help lists them
   report    NAME ...: rebuild runs.csv, summary.csv, report.md and figures under results/NAME/;
             name=NEW makes one report of all their runs, --json prints the summary for machines
   probe     NAME [fgsm] [pgd] [geometry] [classes=0,1,2] [alpha=0.1] [device=cpu]: measure a sweep's stored
@@ -95,6 +97,17 @@ def _compare(arguments: list[str]) -> int:
     return _hydra("compare", arguments, experiment="compare")
 
 
+def _claims(arguments: list[str]) -> int:
+    if "--help" in arguments or "-h" in arguments:
+        from lsbench.claims import overview
+
+        print(overview(), end="")
+        return 0
+    from lsbench import task
+
+    return task.claims(shlex.join(["lsbench", "claims", *arguments]), arguments)
+
+
 def _hydra(command: str, arguments: list[str], **groups: str) -> int:
     from lsbench import task
 
@@ -108,7 +121,16 @@ def _report(arguments: list[str]) -> int:
         return 0
     from lsbench.report import command
 
-    return command.main(arguments)
+    return command.main(arguments, publish=_publish)
+
+
+def _publish(results_dir: str, name: str) -> int:
+    """A sweep's tables again, or a page of claims where it was `lsbench claims` that trained it."""
+    from lsbench import claims, runs
+    from lsbench.report import terminal
+
+    publish = claims.publish if runs.read_sweep(results_dir, name).claims else terminal.publish
+    return publish(results_dir, name)
 
 
 def _probe(arguments: list[str]) -> int:
@@ -129,6 +151,7 @@ def _data(arguments: list[str]) -> int:
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "train": _train,
     "compare": _compare,
+    "claims": _claims,
     "report": _report,
     "probe": _probe,
     "data": _data,

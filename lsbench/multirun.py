@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import to_absolute_path
 
-from lsbench import runs
+from lsbench import claims, runs
 from lsbench.config import Run
 from lsbench.report import terminal
 
@@ -19,13 +19,14 @@ if TYPE_CHECKING:
 
 @dataclass
 class Multirun:
-    """Its command, and whether that is only to be planned; the runs of each report, the jobs that are trained
-    by number, what went wrong, the run of this process's latest job, and the file where `GatherRuns` notes
-    those of every process."""
+    """Its command, and whether that is only to be planned; the runs of each report, and those of each claim
+    where claims are asked for; the jobs that are trained by number, what went wrong, the run of this
+    process's latest job, and the file where `GatherRuns` notes those of every process."""
 
     command: str = ""
     dry_run: bool = False
     members: dict[tuple[str, str], dict[str, None]] = field(default_factory=dict)
+    claims: dict[str, list[str]] = field(default_factory=dict)
     jobs: dict[int, "plan.Job"] = field(default_factory=dict)
     error: Exception | None = None
     latest: tuple[str, str, str] | None = None
@@ -56,7 +57,7 @@ class Multirun:
     def write(self) -> None:
         """Keep each report's list of runs, so that it can be built whatever becomes of this process."""
         for (results_dir, name), ids in self.members.items() if not self.dry_run else ():
-            runs.write_sweep(results_dir, runs.Sweep(name, self.command, tuple(ids)))
+            runs.write_sweep(results_dir, runs.Sweep(name, self.command, tuple(ids), self.claims))
 
     def report(self) -> int:
         """Write and print every report of this multirun; 1 where a run is not done, else 0."""
@@ -65,9 +66,12 @@ class Multirun:
         return self._publish(list(self.members))
 
     def salvage(self) -> None:
-        """Write and print the reports that have some run to show, after something ended the multirun."""
+        """Write and print the reports that have some run to show, after something ended the multirun. Claims
+        wait for all of their runs."""
         self.gather()
         self.write()
+        if self.claims:
+            return
         self._publish(
             [place for place, ids in self.members.items() if any(runs.read(place[0], i) for i in ids)]
         )
@@ -76,7 +80,8 @@ class Multirun:
         here = Path.cwd()
         places = [(Path(results_dir), name) for results_dir, name in members]
         shown = [(p.relative_to(here) if p.is_relative_to(here) else p, name) for p, name in places]
-        return max((terminal.publish(results_dir, name) for results_dir, name in shown), default=0)
+        publish = claims.publish if self.claims else terminal.publish
+        return max((publish(results_dir, name) for results_dir, name in shown), default=0)
 
 
 def _place(run: Run, run_id: str) -> tuple[str, str, str]:

@@ -1,4 +1,4 @@
-"""What Hydra finds by name: the schema, the launcher `stacked` and the sweeper `grid`."""
+"""What Hydra finds by name: the schema, the launcher `stacked`, the sweepers `grid` and `claims`."""
 
 import sys
 from importlib import import_module, reload
@@ -28,7 +28,7 @@ def register() -> None:
         sys.modules["hydra_plugins"] = ModuleType("hydra_plugins")
         sys.modules["hydra_plugins"].__path__ = []
     home = sys.modules[HOME] = ModuleType(HOME)
-    for plugin in (StackedLauncher, sweeper.GridSweeper):
+    for plugin in (StackedLauncher, sweeper.GridSweeper, sweeper.ClaimsSweeper):
         plugin.__module__ = HOME
         setattr(home, plugin.__name__, plugin)
         found.register(plugin)
@@ -36,3 +36,5 @@ def register() -> None:
     store("stacked", StackedConf, group="hydra/launcher", provider="lsbench")
     grid = sweeper.BasicSweeperConf(_target_=f"{HOME}.GridSweeper")
     store("grid", grid, group="hydra/sweeper", provider="lsbench")
+    claims = sweeper.ClaimsSweeperConf(_target_=f"{HOME}.ClaimsSweeper")
+    store("claims", claims, group="hydra/sweeper", provider="lsbench")

@@ -11,7 +11,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
@@ -31,11 +31,12 @@ OWN_COLUMNS = {f.name for f in fields(Run)}.intersection(COLUMNS) - {"data", "mo
 
 @dataclass(frozen=True)
 class Sweep:
-    """All runs of one command; kept as results/NAME/sweep.json."""
+    """All runs of one command, of `lsbench claims` by claim too; kept as results/NAME/sweep.json."""
 
     name: str
     command: str
     runs: tuple[str, ...] = ()
+    claims: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def run_dir(results_dir: str | Path, run_id: str) -> Path:
@@ -170,7 +171,7 @@ def read_sweep(results_dir: str | Path, name: str) -> Sweep:
         listed = [str(Path(run).name) for run in content["runs"]]
         if listed != content["runs"]:
             raise ValueError("its list of runs is damaged")
-        return Sweep(content["name"], content["command"], tuple(listed))
+        return Sweep(content["name"], content["command"], tuple(listed), dict(content.get("claims", {})))
     except FileNotFoundError:
         names = sorted(found.parent.name for found in Path(results_dir).glob("*/sweep.json"))
         there = ", ".join(names) or "none yet"

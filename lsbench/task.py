@@ -5,6 +5,7 @@ import io
 import logging
 import os
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
 from contextlib import redirect_stderr, suppress
 from pathlib import Path
@@ -30,7 +31,7 @@ log = logging.getLogger(__name__)
 
 DRY_RUN = "--dry-run"
 # What a dry run can foretell.
-PLANNED = {"hydra/launcher": "stacked", "hydra/sweeper": "grid"}
+PLANNED = {"hydra/launcher": ("stacked",), "hydra/sweeper": ("grid", "claims")}
 
 
 def main(command: str, arguments: Sequence[str]) -> int:
@@ -45,8 +46,8 @@ def main(command: str, arguments: Sequence[str]) -> int:
     if not MULTIRUN.dry_run:
         return _start(arguments)
     for key, _, choice in (argument.partition("=") for argument in arguments):
-        if choice != PLANNED.get(key, choice):
-            raise UsageError(f"{DRY_RUN} with {key}={choice}: it can tell the plan of {PLANNED[key]} alone")
+        if choice not in (known := PLANNED.get(key, (choice,))):
+            raise UsageError(f"{DRY_RUN} with {key}={choice}: it can tell the plan of {known[0]} alone")
     with TemporaryDirectory() as nowhere:  # for the folders that Hydra makes
         kept = [argument for argument in arguments if argument != DRY_RUN]
         return _start([*kept, f"hydra.run.dir={nowhere}", f"hydra.sweep.dir={nowhere}"])
@@ -71,21 +72,35 @@ def _start(arguments: Sequence[str]) -> int:
     return code
 
 
-def _in_order(arguments: Sequence[str]) -> list[str]:
-    """Overrides first, flags behind them, which is the one order that Hydra's parser takes.
+def claims(command: str, arguments: Sequence[str]) -> int:
+    """`main` for `lsbench claims`, whose ``arguments`` may name claims beside settings and flags."""
+    from lsbench.claims import choose
 
-    Raises `UsageError` for a flag that Hydra does not have; argparse itself would print a page.
-    """
-    complaint = io.StringIO()
-    try:
-        with redirect_stderr(complaint):
-            parsed = get_args_parser().parse_intermixed_args(arguments)
-    except SystemExit:
-        raise UsageError(complaint.getvalue().rpartition("error: ")[2].strip()) from None
+    known = [argument for argument in arguments if argument != DRY_RUN]
+    names = [a for a in _parsed(known).overrides if "=" not in a and not a.startswith("~")]
+    rest = [argument for argument in arguments if argument not in names]
+    chosen = f"hydra.sweeper.claims=[{','.join(choose(names))}]"
+    return main(command, ["experiment=claims", "hydra/sweeper=claims", chosen, *rest])
+
+
+def _in_order(arguments: Sequence[str]) -> list[str]:
+    """Overrides first, flags behind them, which is the one order that Hydra's parser takes."""
+    parsed = _parsed(arguments)
     flags = list(arguments)
     for override in parsed.overrides:
         flags.remove(override)
     return flags if parsed.hydra_help else [*parsed.overrides, *flags]  # that page is of Hydra's own settings
+
+
+def _parsed(arguments: Sequence[str]) -> Namespace:
+    """Overrides and flags apart. Raises `UsageError` for a flag that Hydra does not have; argparse itself
+    would print a page."""
+    complaint = io.StringIO()
+    try:
+        with redirect_stderr(complaint):
+            return get_args_parser().parse_intermixed_args(arguments)
+    except SystemExit:
+        raise UsageError(complaint.getvalue().rpartition("error: ")[2].strip()) from None
 
 
 def task(composed: DictConfig) -> float:

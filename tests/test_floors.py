@@ -12,7 +12,7 @@ FLOORS = [
     {"data", "models", "methods", "metrics", "calibrate", "optim", "graphs", "runs", "checkpoint"},
     {"stack", "measure", "loss", "reliability", "probes"},
     {"plan", "report"},
-    {"executors"},
+    {"executors", "claims"},
     {"multirun", "jobs", "launcher", "sweeper", "gather", "plugins", "task", "cli", "mistakes", "__main__"},
 ]
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}

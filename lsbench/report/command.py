@@ -1,7 +1,7 @@
 """`lsbench report NAME ... [name=NAME] [results_dir=DIR] [--json]`: reports again, from stored runs."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from lsbench.report import rebuild, terminal
 from lsbench.terms import UsageError, did_you_mean
@@ -10,9 +10,9 @@ JSON = "--json"
 SETTINGS = {"results_dir": "results", "name": ""}
 
 
-def main(arguments: Sequence[str]) -> int:
+def main(arguments: Sequence[str], publish: Callable[[str, str], int] = terminal.publish) -> int:
     """Rebuild the reports that ``arguments`` name, or with name= a single one of all their runs, and print
-    them; the exit code, 1 where a run is missing, failed or diverged.
+    them, each by ``publish(results_dir, name)``; the exit code, 1 where a run is missing, failed or diverged.
 
     Raises `UsageError` for an unknown sweep or flag.
     """
@@ -23,7 +23,7 @@ def main(arguments: Sequence[str]) -> int:
         rebuild.combine(results_dir, names, settings["name"], shlex.join(["lsbench", "report", *kept]))
         names = [settings["name"]]
     if JSON not in flags:
-        return max(terminal.publish(results_dir, name) for name in names)
+        return max(publish(results_dir, name) for name in names)
     from lsbench.report.document import document
 
     reports = [rebuild.rebuild(results_dir, name) for name in names]

@@ -50,7 +50,7 @@ def test_a_new_metric_is_one_new_file(tmp_path, monkeypatch):
     extended = module_from_spec(spec)
     monkeypatch.setitem(sys.modules, metrics.__name__, extended)
     spec.loader.exec_module(extended)
-    assert list(extended.NAMES) == [*metrics.NAMES, "certainty"]
+    assert sorted(extended.NAMES) == sorted([*metrics.NAMES, "certainty"])
     measured = extended.measure(torch.zeros(2, 3, 4), torch.zeros(3).long())
     assert measured["certainty"].tolist() == [0.25, 0.25]
 
@@ -204,6 +204,15 @@ def test_the_gap_has_a_sign():
     assert one("confidence_gap", [[0.6, 0.4]], [0]) == pytest.approx(-0.4)
 
 
+def test_confidence_when_wrong_is_that_of_the_wrong_rows_alone(drawn):
+    assert one("confidence_wrong", [[0.9, 0.1], [0.6, 0.4], [0.3, 0.7]], [0, 1, 0]) == pytest.approx(0.65)
+    assert math.isnan(one("confidence_wrong", [[0.9, 0.1]], [0]))
+    probs, labels = (tensor.numpy() for tensor in drawn)
+    for member, value in enumerate(compute("confidence_wrong", *drawn)):
+        wrong = probs[member].argmax(1) != labels[member]
+        assert value == pytest.approx(probs[member][wrong].max(1).mean(), rel=1e-12)
+
+
 def test_certain_and_right_or_wrong():
     zero_costs = -math.log(torch.finfo(torch.float64).tiny)
     assert zero_costs == pytest.approx(708.4, abs=0.05)
@@ -222,8 +231,9 @@ def test_a_tie_goes_to_the_first_class():
 
 
 def test_one_class_is_always_right():
-    for name in metrics.NAMES:
+    for name in set(metrics.NAMES) - {"confidence_wrong"}:
         assert one(name, [[1.0], [1.0]], [0, 0]) == (name == "accuracy")
+    assert math.isnan(one("confidence_wrong", [[1.0], [1.0]], [0, 0]))
 
 
 def test_torchmetrics_puts_confidence_one_into_a_bin_of_its_own():

@@ -1,0 +1,70 @@
+"""What people claim of label smoothing, each claim decided by an experiment; one file a claim.
+
+A claim is a file beside this one with ``CLAIM = Claim(...)``, and its grid of runs is the sweep in
+conf/experiment/claims/ under the same name. Files whose names begin with an underscore are no claims.
+"""
+
+from collections.abc import Sequence
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+
+from lsbench.claims._claim import Claim
+from lsbench.terms import UsageError, did_you_mean
+
+__all__ = ["Claim", "all_claims", "choose", "measured_file", "overview", "publish"]
+
+HELP = """\
+lsbench claims [NAME ...] [KEY=VALUE ...]: what people claim of label smoothing, with a verdict each
+
+  lsbench claims                                    every claim, on the default data and model
+  lsbench claims generalisation cost                these two
+  lsbench claims data=mnist 'seed=range(8)'         on other data, with other seeds
+  lsbench claims --dry-run                          what would be trained, and how long it takes
+
+Claims:
+{claims}
+
+Runs that are stored are used again, those of `lsbench compare` too. The page goes to results/NAME/claims.md,
+with claims.csv beside it; name= sets NAME, by default claims-<data>-<model>. Settings and flags are those of
+lsbench train; a setting that a claim varies itself can be fixed only where that claim is not asked for.
+"""
+
+
+@cache
+def all_claims() -> dict[str, Claim]:
+    """Every claim by its file's name."""
+    names = sorted(module.name for module in iter_modules(__path__) if not module.name.startswith("_"))
+    return {name: import_module(f"{__name__}.{name}").CLAIM for name in names}
+
+
+def choose(names: Sequence[str]) -> list[str]:
+    """``names``, each once, or all there are where none is given. Raises `UsageError` for one unknown."""
+    known = all_claims()
+    for name in names:
+        if name not in known:
+            hint = did_you_mean(name, known) or f"; there are {', '.join(known)}"
+            raise UsageError(f"{name}: no such claim{hint}")
+    return list(dict.fromkeys(names or known))
+
+
+def measured_file(folder: Path, claim: str) -> Path:
+    """Where in the sweep's ``folder`` the table is kept that the claim's own `measure` made."""
+    return folder / f"measured-{claim}.csv"
+
+
+def publish(results_dir: str | Path, name: str) -> int:
+    """Judge the claims of sweep ``name`` from its stored runs, write claims.md and claims.csv beside its list
+    and print a line a claim; the exit code: 1 where a run is not done or a claim could not be judged, else 0.
+    """
+    from lsbench.claims import _page
+
+    return _page.publish(results_dir, name)
+
+
+def overview() -> str:
+    """The page of `lsbench claims --help`."""
+    width = max(map(len, all_claims()))
+    lines = (f"  {name:{width}}  {claim.words}" for name, claim in all_claims().items())
+    return HELP.format(claims="\n".join(lines))

@@ -1,0 +1,113 @@
+"""From a claim's comparisons to findings: effect, interval, n, p and a verdict word each."""
+
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from lsbench.claims._claim import Comparison, Evidence, Measurement, Unit
+from lsbench.report.comparison import number
+from lsbench.report.stats import holm
+from lsbench.report.verdicts import judge
+
+if TYPE_CHECKING:
+    from lsbench.claims import Claim
+    from lsbench.claims._claim import Numbers
+
+log = logging.getLogger(__name__)
+
+CONFIDENCE = 0.95
+NAN = math.nan
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One comparison, judged: ``effect`` and its 95 % interval in the metric's own unit, NaN where there is
+    none; ``p`` as it is and ``p_holm`` after Holm's correction over every comparison of the page. ``verdict``
+    is a verdict word, or "failed". ``exploratory`` marks what rests on too few seeds to be more."""
+
+    words: str
+    verdict: str
+    effect: float = NAN
+    low: float = NAN
+    high: float = NAN
+    n: int = 0
+    p: float = NAN
+    p_holm: float = NAN
+    margin: float = NAN
+    unit: Unit = Unit("", 1, 2)
+    exploratory: bool = False
+    meaning: str = ""
+
+
+def findings(claims: "Mapping[str, Claim]", evidence: Mapping[str, Evidence]) -> dict[str, list[Finding]]:
+    """Every claim's findings, the deciding one first. A claim whose evidence cannot be read has one that
+    failed; Holm's correction is over all comparisons of all claims, and by itself over their equivalences."""
+    asked = {name: _asked(claim, evidence[name]) for name, claim in claims.items()}
+    tests = [item for items in asked.values() for item in items if isinstance(item, Comparison)]
+    judged = iter(_judge_all(tests))
+    found = {
+        name: [next(judged) if isinstance(item, Comparison) else _plain(item) for item in items]
+        for name, items in asked.items()
+    }
+    return {name: _explained(claims[name], group) for name, group in found.items()}
+
+
+def _asked(claim: "Claim", evidence: Evidence) -> Sequence[Comparison | Measurement | Finding]:
+    if evidence.runs.empty:
+        return [Finding("none of its runs is done", "inconclusive")]
+    try:
+        return claim.compare(evidence) or [Finding("nothing was measured", "inconclusive")]
+    except Exception as error:  # the other claims shall not be lost
+        log.debug("claim failed", exc_info=True)
+        return [Finding(f"{type(error).__name__}: {error}".splitlines()[0], "failed")]
+
+
+def _judge_all(tests: Sequence[Comparison]) -> list[Finding]:
+    alone = [judge(*_paired(test), test.margin, test.better) for test in tests]
+    p_holm = holm([each.p for each in alone])
+    p_equivalent = holm([each.p_equivalent for each in alone])
+    found = []
+    for test, own, p, within in zip(tests, alone, p_holm, p_equivalent, strict=True):
+        final = judge(*_paired(test), test.margin, test.better, p, p_equivalent_adjusted=within)
+        numbers = (own.effect, own.low, own.high, own.n, own.p, p)
+        found.append(Finding(test.words, final.word, *numbers, test.margin, test.unit, own.exploratory))
+    return found
+
+
+def _paired(test: Comparison) -> tuple[list[float], list[float]]:
+    seeds = test.values.index.intersection(test.base.index)
+    return test.values.loc[seeds].tolist(), test.base.loc[seeds].tolist()
+
+
+def _plain(item: Measurement | Finding) -> Finding:
+    return measured(item) if isinstance(item, Measurement) else item
+
+
+def measured(item: Measurement) -> Finding:
+    """Judged by the 95 % interval of the median: all of it within the bound supports, all beyond refutes."""
+    low, high = median_interval(item.values)
+    verdict = "supported" if high <= item.bound else "refuted" if low > item.bound else "inconclusive"
+    ends = [
+        number(x, item.unit.digits, item.unit.scale, sign=True) for x in (min(item.values), max(item.values))
+    ]
+    words = f"{item.words}, median (rounds: {' to '.join(ends)})"
+    effect, n = float(item.values.median()), len(item.values)
+    return Finding(words, verdict, effect, low, high, n, margin=item.bound, unit=item.unit)
+
+
+def median_interval(values: "Numbers") -> tuple[float, float]:
+    """The tightest pair of order statistics that hold the median with 95 % confidence at the least (Conover
+    1999, section 3.2); NaN below six values, which cannot."""
+    from scipy.special import bdtr
+
+    ordered = sorted(float(value) for value in values)
+    half = (1 - CONFIDENCE) / 2
+    ranks = [rank for rank in range(len(ordered) // 2) if bdtr(rank, len(ordered), 0.5) <= half]
+    return (ordered[ranks[-1]], ordered[-1 - ranks[-1]]) if ranks else (NAN, NAN)
+
+
+def _explained(claim: "Claim", found: list[Finding]) -> list[Finding]:
+    """What the claim says of its verdict, put to the deciding comparison alone."""
+    return [replace(found[0], meaning=claim.meaning.get(found[0].verdict, "")), *found[1:]]

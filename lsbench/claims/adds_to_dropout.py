@@ -1,0 +1,5 @@
+"""Does smoothing add to dropout?"""
+
+from lsbench.claims._factorial import adds_to
+
+CLAIM = adds_to("dropout", "dropout", "Szegedy et al. 2016 (arXiv:1512.00567) use both; tutorials")

@@ -1,0 +1,22 @@
+"""Does augmentation beat smoothing?"""
+
+from collections.abc import Sequence
+
+from lsbench.claims._claim import USUAL, Claim, Comparison, Evidence
+from lsbench.report.verdicts import ACCURACY_MARGIN
+
+
+def compare(evidence: Evidence) -> Sequence[Comparison]:
+    augmented = evidence.by_seed("test_accuracy", alpha=0.0, augment=True)
+    smoothed = evidence.by_seed("test_accuracy", alpha=USUAL, augment=False)
+    words = f"test accuracy, augmentation alone against α = {USUAL:g} alone"
+    return [Comparison(words, augmented, smoothed, ACCURACY_MARGIN)]
+
+
+CLAIM = Claim(
+    words="augmentation beats it",
+    source="tutorials",
+    measured="test accuracy of either alone",
+    compare=compare,
+    meaning={"refuted": "smoothing wins"},
+)

@@ -1,0 +1,35 @@
+"""Does smoothing calibrate better, as trained and beside temperature scaling?"""
+
+from collections.abc import Sequence
+
+from lsbench.claims._claim import NATS, USUAL, Claim, Comparison, Evidence, comparison
+from lsbench.report.verdicts import ECE_MARGIN, NLL_MARGIN
+
+
+def compare(evidence: Evidence) -> Sequence[Comparison]:
+    smoothed, scaled = evidence.by_seed("test_ece", alpha=USUAL), evidence.by_seed("test_ece_ts", alpha=0.0)
+    rival = f"ECE, α = {USUAL:g} as trained against temperature scaling alone"
+    return [
+        comparison("ECE as trained", evidence, "test_ece", ECE_MARGIN, better=-1),
+        comparison("ECE, both scaled", evidence, "test_ece_ts", ECE_MARGIN, better=-1),
+        Comparison(rival, smoothed, scaled, ECE_MARGIN, -1),
+        comparison("NLL as trained", evidence, "test_nll", NLL_MARGIN, better=-1, unit=NATS),
+        comparison("NLL, both scaled", evidence, "test_nll_ts", NLL_MARGIN, better=-1, unit=NATS),
+        comparison(
+            "confidence minus accuracy, signed", evidence, "test_confidence_gap", ECE_MARGIN, better=-1
+        ),
+    ]
+
+
+CLAIM = Claim(
+    words="it calibrates better",
+    source=(
+        "Müller et al. 2019 (arXiv:1906.02629), where temperature scaling does as well or better; "
+        "Guo et al. 2017 (arXiv:1706.04599) for the scaling"
+    ),
+    measured=(
+        "ECE and NLL, as trained and after temperature scaling, and the signed gap: a gap below 0 is a model "
+        "that trusts itself too little, which ECE alone hides"
+    ),
+    compare=compare,
+)

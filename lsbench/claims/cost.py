@@ -1,0 +1,122 @@
+"""Does smoothing cost next to nothing?"""
+
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from itertools import pairwise
+from statistics import median
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
+
+from lsbench.claims._claim import USUAL, Claim, Evidence, Measurement
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from lsbench import stack
+    from lsbench.plan import Job
+
+BOUND = 0.05  # of a step: what "next to nothing" is taken to mean
+ROUNDS = 51
+STEPS = 8  # of each kind in a round, at most an epoch
+KINDS = {"alpha": "smoothed", "dropout": "dropout", "augment": "augment"}
+
+
+def compare(evidence: Evidence) -> Sequence[Measurement]:
+    if evidence.measured is None:
+        return []
+    steps = evidence.measured
+    extra = {name: steps[name] / steps["plain"] - 1 for name in ("smoothed", "dropout", "augment")}
+    return [
+        Measurement(f"a step {words} over a plain one", extra[name], BOUND)
+        for name, words in (
+            ("smoothed", f"with α = {USUAL:g}"),
+            ("dropout", "with dropout"),
+            ("augment", "with augmentation"),
+        )
+    ]
+
+
+def measure(jobs: "Sequence[Job]") -> "pd.DataFrame":
+    """Seconds a step by kind, a row a round: a few steps of each kind in turns, so that a machine that slows
+    down slows all of them. A round's number is the median of its steps.
+
+    lsbench takes the smoothing terms along at alpha 0 too, where they are 0; the plain step is therefore
+    given torch's own cross entropy without any.
+    """
+    import pandas as pd
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # two that wait for each other on a busy machine measure the machine
+    try:
+        kinds = _kinds(jobs)
+        rows = []
+        for number in range(ROUNDS + 1):
+            first = number % len(kinds)
+            turns = [*kinds, *kinds][first : first + len(kinds)]
+            rows.append({name: _step(kinds[name], plain=name == "plain") for name in turns})
+        return pd.DataFrame(rows[1:])  # the first round warms up
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _kinds(jobs: "Sequence[Job]") -> "dict[str, stack.Stack]":
+    """A stack of one for each job that has at most one knob of these on, with one seed for all."""
+    from lsbench import plan, stack
+
+    seed = min(job.run.seed for job in jobs)
+    kinds = {}
+    for job in jobs:
+        on = [name for knob, name in KINDS.items() if job.run.knobs[knob]] or ["plain"]
+        if len(on) == 1 and job.run.seed == seed:
+            kinds[on[0]] = stack.Stack([job.run], job.splits, plan.choose_device(job.run.device))
+    return kinds
+
+
+def _plain(logits: Any, target: Any, alpha: Any, *, convention: str, reduction: str) -> Any:
+    import torch.nn.functional as F
+
+    return F.cross_entropy(logits, target, reduction=reduction)
+
+
+def _step(training: "stack.Stack", *, plain: bool) -> float:
+    """The median seconds of a step, from the beginning of an epoch."""
+    import torch
+
+    from lsbench import stack
+    from lsbench.ops.smoothed_ce import smoothed_cross_entropy
+
+    moments: list[float] = []
+
+    def clock(training: "stack.Stack") -> None:
+        if training.device.type == "cuda":
+            torch.cuda.synchronize(training.device)
+        moments.append(time.perf_counter())
+        if len(moments) > STEPS:
+            raise _EnoughError
+
+    training.between_steps, training.losses = clock, []
+    started = time.perf_counter()
+    loss = _plain if plain else smoothed_cross_entropy
+    with patch.object(stack, "smoothed_cross_entropy", loss), suppress(_EnoughError):
+        training.train_epoch()
+    if len(moments) == 1:  # an epoch of one step
+        moments.insert(0, started)
+    return median(later - sooner for sooner, later in pairwise(moments))
+
+
+class _EnoughError(Exception):
+    """Ends the epoch from within."""
+
+
+CLAIM = Claim(
+    words="it costs next to nothing",
+    source="tutorials",
+    measured=(
+        f"time of a training step on this machine, {ROUNDS} rounds of steps in turns, with one thread on a "
+        f"CPU; next to nothing is at most {BOUND * 100:g} % of a plain step"
+    ),
+    compare=compare,
+    measure=measure,
+)

@@ -1,0 +1,24 @@
+"""Does smoothing generalise better?"""
+
+from collections.abc import Sequence
+
+from lsbench.claims._claim import Claim, Comparison, Evidence, comparison
+from lsbench.report.verdicts import ACCURACY_MARGIN
+
+
+def compare(evidence: Evidence) -> Sequence[Comparison]:
+    gap = evidence.runs.assign(gap=evidence.runs["train_accuracy"] - evidence.runs["test_accuracy"])
+    chosen, plain = evidence.chosen()["test_accuracy"], evidence.by_seed("test_accuracy", alpha=0.0)
+    return [
+        comparison("test accuracy", evidence, "test_accuracy", ACCURACY_MARGIN),
+        Comparison("test accuracy, α chosen on select against 0", chosen, plain, ACCURACY_MARGIN),
+        comparison("train minus test accuracy", Evidence(gap), "gap", ACCURACY_MARGIN, better=-1),
+    ]
+
+
+CLAIM = Claim(
+    words="it generalises better",
+    source="Szegedy et al. 2016 (arXiv:1512.00567); Müller et al. 2019 (arXiv:1906.02629)",
+    measured="test accuracy, and the gap between train and test accuracy",
+    compare=compare,
+)

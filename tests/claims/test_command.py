@@ -1,0 +1,131 @@
+"""`lsbench claims` as a user meets it: grids and claims belong together, one small claim from end to end."""
+
+import json
+
+import pandas as pd
+import pytest
+from hydra import compose, initialize_config_dir
+
+from lsbench import conf_dir, plugins
+from lsbench.claims import all_claims
+from lsbench.cli import main
+
+GRIDS = sorted(path.stem for path in (conf_dir() / "experiment" / "claims").glob("*.yaml"))
+SMALL = ("epochs=1", "data.train=100", "data.test=100", "model.hidden=[4]")
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def call(capsys):
+    def run(*arguments: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        code = main(["claims", *arguments])
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def test_each_claim_has_a_grid_and_each_grid_a_claim():
+    assert list(all_claims()) == GRIDS
+    assert len(GRIDS) > 10
+
+
+@pytest.mark.parametrize("claim", GRIDS)
+def test_each_grid_composes_with_ten_seeds_and_a_name_of_its_own(claim):
+    plugins.register()
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        composed = compose("train", [f"experiment=claims/{claim}"], return_hydra_config=True)
+    assert composed.hydra.mode.name == "MULTIRUN"
+    params = composed.hydra.sweeper.params
+    assert params.seed == "range(10)" and ("0" in str(params.alpha).split(","))
+    assert composed.name == f"{claim}-mnist5k-mlp"
+
+
+def test_the_help_lists_every_claim(call):
+    code, out, err = call("--help")
+    assert (code, err) == (0, "")
+    for name, claim in all_claims().items():
+        assert f"  {name} " in out and claim.words in out
+
+
+USAGE = [
+    (["generalization"], ["generalization", "no such claim", "did you mean generalisation?"]),
+    (["nonsense"], ["nonsense", "no such claim", "there are", "cost"]),
+    (["generalisation", "alpha=0.3"], ["alpha", "generalisation"]),
+    (["width", "model.hidden=[3]"], ["model.hidden", "width"]),
+    (["generalisation", "data=mnist,mnist5k"], ["data=mnist,mnist5k", "only seed"]),
+    (["generalisation", "epochs=0"], ["job 0", "epochs=0", "at least 1"]),
+    (["generalisation", "alpah=0.3"], ["alpah", "did you mean alpha?"]),
+    (["width", "model=resnet8"], ["no runs"]),
+    (["generalisation", "--foo"], ["--foo"]),
+]
+
+
+@pytest.mark.parametrize(("arguments", "words"), USAGE, ids=[" ".join(arguments) for arguments, _ in USAGE])
+def test_a_usage_error_is_one_line_with_exit_2(arguments, words, call, tmp_path):
+    code, out, err = call(*arguments)
+    assert (code, out) == (2, "")
+    lines = [line for line in err.splitlines() if "left out" not in line]
+    assert len(lines) == 1 and lines[0].startswith("lsbench: ")
+    assert not [word for word in words if word not in lines[0]]
+    assert not list(tmp_path.glob("results/*"))
+
+
+def test_a_claim_that_the_model_cannot_be_asked_is_left_out_and_said(call):
+    tiny = ("model=resnet8", "model.width=1", *SMALL[:3], "data.select=20")
+    code, out, err = call("width", "overconfidence", *tiny, "seed=0", "--dry-run")
+    assert code == 0
+    assert "width is left out: model=resnet8 has no model.hidden" in err
+    assert out.startswith("2 runs: 0 stored, 2 to train")
+
+
+def test_a_dry_run_counts_a_run_that_two_claims_want_once(call, tmp_path):
+    code, out, _ = call("generalisation", "calibration", "augmentation_wins", *SMALL, "seed=4,5", "--dry-run")
+    assert code == 0
+    assert out.startswith("14 runs: 0 stored, 14 to train")  # 5 alphas and 2 with augmentation, 2 seeds
+    assert not (tmp_path / "results").exists()
+
+
+def test_claims_from_the_command_to_the_page_and_again(call, tmp_path, capsys):
+    command = ("overconfidence", "cost", "dropout_slows", *SMALL, "seed=range(3)")
+    code, out, err = call(*command)
+    assert code == 0, err
+    names = [line.split()[0] for line in out.splitlines()[:3]]
+    assert names == ["overconfidence", "cost", "dropout_slows"]
+    assert "18 of 18 runs done" in out
+    assert "next: lsbench claims overconfidence cost dropout_slows" in out and "seed=range(6)" in out
+    folder = tmp_path / "results" / "claims-mnist5k-mlp"
+    sweep = json.loads((folder / "sweep.json").read_text())
+    assert {name: len(ids) for name, ids in sweep["claims"].items()} == {
+        "overconfidence": 6,
+        "cost": 18,
+        "dropout_slows": 6,
+    }
+    runs, table = pd.read_csv(folder / "runs.csv"), pd.read_csv(folder / "claims.csv")
+    assert list(runs["run"]) == sorted(sweep["runs"], key=list(runs["run"]).index) and len(runs) == 18
+    decided = table[table["decides"]].set_index("claim")
+    mine = runs[runs["run"].isin(sweep["claims"]["overconfidence"])].pivot(
+        index="seed", columns="alpha", values="test_confidence_wrong"
+    )
+    assert decided.loc["overconfidence", "effect"] == pytest.approx((mine[0.1] - mine[0.0]).mean())
+    assert decided.loc["overconfidence", ["n", "exploratory"]].tolist() == [3, True]
+    page = (folder / "claims.md").read_bytes()
+    assert b"## It tames overconfidence" in page and b"lsbench claims overconfidence" in page
+
+    trained = {path: path.stat().st_mtime_ns for path in tmp_path.glob("results/runs/*/result.json")}
+    assert main(["report", "claims-mnist5k-mlp"]) == 0
+    assert (folder / "claims.md").read_bytes() == page
+    code, _, err = call("overconfidence", *SMALL, "seed=range(3)")
+    assert code == 0 and "6 of 6 runs are stored already" in err
+    assert trained == {path: path.stat().st_mtime_ns for path in trained}
+
+
+def test_a_run_that_is_not_done_is_named_and_the_exit_code_is_1(call):
+    code, out, _ = call("overconfidence", *SMALL, "seed=range(2)", "lr=1e30")
+    assert code == 1
+    assert "overconfidence  inconclusive  none of its runs is done" in out
+    assert out.count("diverged") == 4 and "0 of 4 runs done" in out
