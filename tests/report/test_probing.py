@@ -17,6 +17,10 @@ SMALL = ["model.hidden=[8]", "data.train=200", "data.test=100", "epochs=1"]
 @pytest.fixture(autouse=True)
 def _here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # the networks are so small that two wait for one another
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture
