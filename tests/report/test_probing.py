@@ -11,7 +11,7 @@ from lsbench.report.probing import FACTS
 from lsbench.terms import UsageError
 
 NAME = "sweep-mnist5k-mlp"
-SMALL = ["model.hidden=[8]", "data.train=200", "data.test=100", "epochs=1"]
+SMALL = ["model.hidden=[8]", "data.train=200", "data.test=100", "epochs=1", "executor=stack"]
 
 
 @pytest.fixture(autouse=True)
