@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 import torch
+from matplotlib.figure import Figure
 
 from lsbench.cli import main
 from lsbench.probes import all_probes, run_probe
@@ -11,12 +12,16 @@ from lsbench.report.probing import FACTS
 from lsbench.terms import UsageError
 
 NAME = "sweep-mnist5k-mlp"
-SMALL = ["model.hidden=[8]", "data.train=200", "data.test=100", "epochs=1"]
+SMALL = ["model.hidden=[8]", "data.train=200", "data.test=100", "epochs=1", "executor=stack"]
 
 
 @pytest.fixture(autouse=True)
 def _here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # the networks are so small that two wait for one another
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture
@@ -115,7 +120,8 @@ def test_usage_errors_are_one_line_with_exit_2(call):
         assert code == 2 and len(lines) == 1 and words in lines[0], arguments
 
 
-def test_a_sweep_of_two_models_has_a_figure_each_and_no_stale_one(call, tmp_path):
+def test_a_sweep_of_two_models_has_a_figure_each_and_no_stale_one(call, tmp_path, monkeypatch):
+    monkeypatch.setattr(planes, "draw", lambda columns, title: Figure((1, 1)))  # drawn by the test above
     call("train", "-m", "alpha=0,0.1", *SMALL)
     call("probe", NAME, "geometry")
     figures = tmp_path / "results" / NAME / "figures"
