@@ -31,7 +31,8 @@ Commands:
   claims    NAME ...: decide claims by experiment; --help lists them
   report    NAME ...: rebuild runs.csv, summary.csv, report.md and figures under results/NAME/;
             name=NEW makes one report of all their runs, --json prints the summary for machines
-  probe     NAME [PROBE ...]: measure a sweep's stored weights; probes.csv and a figure under results/NAME/
+  probe     NAME [fgsm] [pgd] [geometry] [classes=0,1,2] [alpha=0.1] [device=cpu]: measure a sweep's stored
+            weights; probes.csv and the figure of three classes in the last layer under results/NAME/
   data      list | where | verify | fetch
 
   lsbench train --help lists the settings; every Hydra flag works after train and compare, such as

@@ -11,7 +11,6 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
-from typing import Any
 
 import torch
 
@@ -56,29 +55,31 @@ def run_probe(
     values = _kept(path, probe)
     if values is None:
         memory.keep_freed()
-        values = probe.measure(restore(results_dir, run_id, device))
+        found = probe.measure(restore(results_dir, run_id, device))
+        values = {
+            column: found[column] if math.isfinite(found[column]) else math.nan for column in probe.columns
+        }
         write_atomically(path, _content(probe, values, device))
     return values
 
 
 def _kept(path: Path, probe: Probe) -> dict[str, float] | None:
-    """The values in the file, unless there is none or it is of another version, or damaged."""
+    """The values in the file, unless there is none, or it is damaged or of another version."""
     try:
         content = json.loads(path.read_bytes())
-    except (FileNotFoundError, ValueError):
+        if content["version"] != probe.version:
+            return None
+        values = {column: content["values"][column] for column in probe.columns}
+        return {column: math.nan if value is None else float(value) for column, value in values.items()}
+    except (FileNotFoundError, ValueError, TypeError, KeyError):
         return None
     except OSError as error:
         raise StorageError(f"{path}: cannot be read ({error.strerror})") from error
-    if not isinstance(content, dict) or content.get("version") != probe.version:
-        return None
-    values: dict[str, Any] = content.get("values", {})
-    if tuple(values) != probe.columns:
-        return None
-    return {column: math.nan if value is None else float(value) for column, value in values.items()}
 
 
 def _content(probe: Probe, values: dict[str, float], device: torch.device) -> bytes:
-    finite = {column: value if math.isfinite(value) else None for column, value in values.items()}
+    """JSON, which has no NaN: null."""
+    known = {column: None if math.isnan(value) else value for column, value in values.items()}
     made_with = {"lsbench": __version__, "torch": torch.__version__, "device": device.type}
-    content = {"version": probe.version, "values": finite, **made_with}
+    content = {"version": probe.version, "values": known, **made_with}
     return (json.dumps(content, indent=1, allow_nan=False) + "\n").encode()

@@ -58,6 +58,9 @@ def write(
         files.append(folder / f"{name}.png")
     if options["alpha"] and not files:
         raise UsageError(f"alpha={options['alpha']}: the sweep has no such run beside one without smoothing")
+    for stale in folder.glob("geometry*.*"):  # of an earlier sweep of this name
+        if stale.with_suffix(".png") not in files and stale.suffix in (".png", ".svg"):
+            stale.unlink()
     return files
 
 

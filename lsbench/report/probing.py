@@ -58,7 +58,10 @@ def publish(options: dict[str, str], name: str, probes: Sequence[str]) -> int:
     results_dir, device = options["results_dir"], choose_device(options["device"])
     found = {run_id: runs.read(results_dir, run_id) for run_id in runs.read_sweep(results_dir, name).runs}
     records = [record for record in found.values() if record is not None]
-    done = [record["run"] for record in records if record["status"] == "done"]
+    well = [record for record in records if record["status"] == "done"]
+    done = [
+        record["run"] for record in sorted(well, key=lambda record: record["data_sha256"])
+    ]  # read each once
     columns = [column for probe in probes for column in all_probes()[probe].columns]
     measured: dict[str, dict[str, float]] = {run_id: {} for run_id in found}
     for run_id, probe in each([(run_id, probe) for run_id in done for probe in probes], "probe"):

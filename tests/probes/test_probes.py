@@ -55,7 +55,18 @@ def test_a_probe_is_computed_once(store, tmp_path, monkeypatch):
     assert names == {f"{name}.json" for name in all_probes()}
 
 
-@pytest.mark.parametrize("change", [b"", b'{"ver', b"[]", b'{"version": 1, "values": {}}', b'{"version": 0}'])
+@pytest.mark.parametrize(
+    "change",
+    [
+        b"",
+        b'{"ver',
+        b"[]",
+        b"3",
+        b'{"version": 1, "values": {}}',
+        b'{"version": 1, "values": 3}',
+        b'{"version": 0}',
+    ],
+)
 def test_what_is_kept_of_another_version_or_damaged_is_computed_again(change, store, tmp_path):
     run_id = store()
     values = run_probe(tmp_path, run_id, "fgsm")
@@ -75,7 +86,7 @@ def test_a_newer_version_of_a_probe_takes_the_place_of_the_old(store, tmp_path, 
 
 
 def test_what_is_not_defined_is_kept_as_null(store, tmp_path, monkeypatch):
-    undefined = replace(find("fgsm"), measure=lambda subject: dict.fromkeys(find("fgsm").columns, np.nan))
+    undefined = replace(find("fgsm"), measure=lambda subject: dict.fromkeys(find("fgsm").columns, np.inf))
     run_id = store()
     monkeypatch.setitem(all_probes(), "fgsm", undefined)
     for _ in range(2):

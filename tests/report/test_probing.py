@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 import torch
+from matplotlib.figure import Figure
 
 from lsbench.cli import main
 from lsbench.probes import all_probes, run_probe
@@ -11,12 +12,16 @@ from lsbench.report.probing import FACTS
 from lsbench.terms import UsageError
 
 NAME = "sweep-mnist5k-mlp"
-SMALL = ["model.hidden=[8]", "data.train=200", "data.test=100", "epochs=1"]
+SMALL = ["model.hidden=[8]", "data.train=200", "data.test=100", "epochs=1", "executor=stack"]
 
 
 @pytest.fixture(autouse=True)
 def _here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # the networks are so small that two wait for one another
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture
@@ -113,6 +118,23 @@ def test_usage_errors_are_one_line_with_exit_2(call):
         code, _, err = call("probe", *arguments)
         lines = [line for line in err.splitlines() if line.startswith("lsbench: ")]
         assert code == 2 and len(lines) == 1 and words in lines[0], arguments
+
+
+def test_a_sweep_of_two_models_has_a_figure_each_and_no_stale_one(call, tmp_path, monkeypatch):
+    monkeypatch.setattr(planes, "draw", lambda columns, title: Figure((1, 1)))  # drawn by the test above
+    call("train", "-m", "alpha=0,0.1", *SMALL)
+    call("probe", NAME, "geometry")
+    figures = tmp_path / "results" / NAME / "figures"
+    assert {path.name for path in figures.glob("geometry*")} == {"geometry.png", "geometry.svg"}
+    other = {"_target_": "lsbench.models.mlp.MLP", "name": "small", "hidden": "[4]"}
+    (tmp_path / "mine/model").mkdir(parents=True)
+    text = "\n".join(f"{key}: {value}" for key, value in other.items())
+    (tmp_path / "mine/model/small.yaml").write_text(text)
+    call("train", "-m", "alpha=0,0.1", "model=mlp,small", f"name={NAME}", "--config-dir", "mine", *SMALL[1:])
+    code, out, _ = call("probe", NAME, "geometry")
+    names = {f"geometry-mnist5k-{model}.{kind}" for model in ("mlp", "small") for kind in ("png", "svg")}
+    assert code == 0 and {path.name for path in figures.glob("geometry*")} == names
+    assert "mnist5k, mlp\n" in out and "mnist5k, small\n" in out
 
 
 def test_the_pair_of_a_figure_differs_in_alpha_alone(record):
