@@ -102,7 +102,7 @@ class ClaimsSweeper(GridSweeper):
         assert self.config is not None
         params = _params(claim)
         for override in overrides:
-            key = override.get_key_element()
+            key = override.key_or_group
             if key in params and key != "seed":
                 raise UsageError(f"{key}: the claim {claim} varies it itself; name claims that do not")
             if override.is_sweep_override() and key != "seed":

@@ -82,7 +82,7 @@ def _line(finding: Finding) -> str:
     parts = [
         f"{finding.words}: {_effect(finding)} {_interval(finding)}".rstrip() + finding.unit.name,
         f"n = {finding.n}",
-        *([] if p == NOTHING else [f"p {p}" if p.startswith("<") else f"p = {p}"]),
+        *([] if p == NOTHING else [f"p {p[0]} {p[1:]}" if p[0] == "<" else f"p = {p}"]),
     ]
     return ", ".join(parts) + (f" ({finding.meaning})" if finding.meaning else "")
 

@@ -75,7 +75,8 @@ def test_a_usage_error_is_one_line_with_exit_2(arguments, words, call, tmp_path)
     assert not list(tmp_path.glob("results/*"))
 
 
-def test_a_claim_that_the_model_cannot_be_asked_is_left_out_and_said(call):
+def test_a_claim_that_the_model_cannot_be_asked_is_left_out_and_said(call, monkeypatch):
+    monkeypatch.setattr("lsbench.executors.preview.estimate", lambda planned: 1.0)
     tiny = ("model=resnet8", "model.width=1", *SMALL[:3], "data.select=20")
     code, out, err = call("width", "overconfidence", *tiny, "seed=0", "--dry-run")
     assert code == 0
@@ -83,44 +84,46 @@ def test_a_claim_that_the_model_cannot_be_asked_is_left_out_and_said(call):
     assert out.startswith("2 runs: 0 stored, 2 to train")
 
 
-def test_a_dry_run_counts_a_run_that_two_claims_want_once(call, tmp_path):
+def test_a_dry_run_counts_a_run_that_two_claims_want_once(call, tmp_path, monkeypatch):
+    monkeypatch.setattr("lsbench.executors.preview.estimate", lambda planned: 1.0)
     code, out, _ = call("generalisation", "calibration", "augmentation_wins", *SMALL, "seed=4,5", "--dry-run")
     assert code == 0
     assert out.startswith("14 runs: 0 stored, 14 to train")  # 5 alphas and 2 with augmentation, 2 seeds
     assert not (tmp_path / "results").exists()
 
 
-def test_claims_from_the_command_to_the_page_and_again(call, tmp_path, capsys):
-    command = ("overconfidence", "cost", "dropout_slows", *SMALL, "seed=range(3)")
+def test_claims_from_the_command_to_the_page_and_again(call, tmp_path, monkeypatch):
+    monkeypatch.setattr("lsbench.claims.cost.ROUNDS", 6)
+    command = ("overconfidence", "cost", "dropout_slows", *SMALL, "executor=stack", "seed=range(2)")
     code, out, err = call(*command)
     assert code == 0, err
     names = [line.split()[0] for line in out.splitlines()[:3]]
     assert names == ["overconfidence", "cost", "dropout_slows"]
-    assert "18 of 18 runs done" in out
-    assert "next: lsbench claims overconfidence cost dropout_slows" in out and "seed=range(6)" in out
+    assert "12 of 12 runs done" in out
+    assert "next: lsbench claims overconfidence cost dropout_slows" in out and "seed=range(4)" in out
     folder = tmp_path / "results" / "claims-mnist5k-mlp"
     sweep = json.loads((folder / "sweep.json").read_text())
     assert {name: len(ids) for name, ids in sweep["claims"].items()} == {
-        "overconfidence": 6,
-        "cost": 18,
-        "dropout_slows": 6,
+        "overconfidence": 4,
+        "cost": 12,
+        "dropout_slows": 4,
     }
     runs, table = pd.read_csv(folder / "runs.csv"), pd.read_csv(folder / "claims.csv")
-    assert list(runs["run"]) == sorted(sweep["runs"], key=list(runs["run"]).index) and len(runs) == 18
+    assert list(runs["run"]) == sorted(sweep["runs"], key=list(runs["run"]).index) and len(runs) == 12
     decided = table[table["decides"]].set_index("claim")
     mine = runs[runs["run"].isin(sweep["claims"]["overconfidence"])].pivot(
         index="seed", columns="alpha", values="test_confidence_wrong"
     )
     assert decided.loc["overconfidence", "effect"] == pytest.approx((mine[0.1] - mine[0.0]).mean())
-    assert decided.loc["overconfidence", ["n", "exploratory"]].tolist() == [3, True]
+    assert decided.loc["overconfidence", ["n", "exploratory"]].tolist() == [2, True]
     page = (folder / "claims.md").read_bytes()
     assert b"## It tames overconfidence" in page and b"lsbench claims overconfidence" in page
 
     trained = {path: path.stat().st_mtime_ns for path in tmp_path.glob("results/runs/*/result.json")}
     assert main(["report", "claims-mnist5k-mlp"]) == 0
     assert (folder / "claims.md").read_bytes() == page
-    code, _, err = call("overconfidence", *SMALL, "seed=range(3)")
-    assert code == 0 and "6 of 6 runs are stored already" in err
+    code, _, err = call("overconfidence", *SMALL, "seed=range(2)")
+    assert code == 0 and "4 of 4 runs are stored already" in err
     assert trained == {path: path.stat().st_mtime_ns for path in trained}
 
 
