@@ -12,7 +12,8 @@ def loss(losses: Tensor, logits: Tensor, target: Target, strength: Tensor) -> Te
 
     So smoothing is the mean over labels from q, as for the plain loss, and each label has its own factor (as
     in Keras' CategoricalFocalCrossentropy). One factor (1 − p_y)^γ on the smoothed loss would undo smoothing:
-    it sends the loss to 0 as p_y goes to 1, where the smoothed loss grows without bound.
+    it sends the loss to 0 as p_y goes to 1, where the smoothed loss grows without bound. As it is, smoothing
+    weighs more than elsewhere: at K = 10 and alpha = 0.1 the best p_y is 0.91 for γ = 0, and 0.612 for γ = 3.
     """
     log_probs = F.log_softmax(logits, dim=-1)
     # Where p rounds to 1 the slope of the power is infinite below γ = 1; the least number keeps it finite,

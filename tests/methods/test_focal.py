@@ -72,16 +72,25 @@ def test_with_smoothing_it_is_the_mean_over_labels_from_the_target(convention):
 
 
 def test_smoothing_still_keeps_the_best_logit_gap_finite():
-    """With one factor (1 − p_y)^γ on the smoothed loss the best gap would be infinite."""
+    """With one factor (1 − p_y)^γ on the smoothed loss there is no best gap: it falls for ever."""
+    label = torch.zeros(1, 1, dtype=torch.int64)
+
+    def row(gap):
+        return torch.tensor([[[gap] + [0.0] * 9]], dtype=torch.float64, requires_grad=True)
 
     def loss(gap):
-        logits = torch.tensor([[[gap] + [0.0] * 9]], dtype=torch.float64, requires_grad=True)
-        return losses(logits, torch.zeros(1, 1, dtype=torch.int64), 3.0, alpha=0.1)[0].item()
+        return losses(row(gap), label, 3.0, alpha=0.1)[0].item()
+
+    def one_factor(gap):
+        smoothed = F.cross_entropy(row(gap)[0], label[0], label_smoothing=0.1).item()
+        return (1 - row(gap).softmax(-1)[0, 0, 0].item()) ** 3.0 * smoothed
 
     best = minimize_scalar(loss, bounds=(0, 100), method="bounded").x
-    assert 1 < best < 4.511, "below the gap that is best without the focal factor (SCIENCE: ln 91)"
+    p = 1 / (1 + 9 * math.exp(-best))
+    assert math.isclose(p, 0.612, abs_tol=5e-4), "as the docstring says; 0.91 without the focal factor"
     assert loss(30.0) > loss(best) + 1
-    assert math.isclose(math.log(91), 4.511, abs_tol=1e-3)
+    falling = [one_factor(gap) for gap in (best, 4.511, 8.0, 10.0)]
+    assert falling == sorted(falling, reverse=True) and falling[-1] < 1e-8
 
 
 def test_gamma_0_is_the_plain_loss_bit_for_bit_beside_others():
