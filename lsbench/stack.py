@@ -179,11 +179,14 @@ class Stack:
                 for name, value in set_layers(self.model, active.strength, key).items():
                     self.buffers[name].copy_(value)
         logits = self.forward(self.data.normalise(batch.images, self.dtype))
-        losses = training_losses(logits, batch, self.alpha, self.shared.convention, self.active.values())
-        means = losses.mean(1)
+        means = self.row_losses(logits, batch).mean(1)
         grads = torch.autograd.grad(means.sum(), list(self.params.values()))
         self.optimizer.step(dict(zip(self.params, grads, strict=True)), factor)
         return means.detach()
+
+    def row_losses(self, logits: Tensor, batch: Batch) -> Tensor:
+        """What a step makes small: a loss [M,B] for the ``logits`` [M,B,K] of each row of ``batch``."""
+        return training_losses(logits, batch, self.alpha, self.shared.convention, self.active.values())
 
     def _freeze(self, bad: Tensor, step: Tensor | int) -> None:
         """Stop the members in ``bad`` [M] for good and remember the ``step`` at which each went wrong."""

@@ -5,16 +5,17 @@ from collections.abc import Sequence
 from contextlib import suppress
 from itertools import pairwise
 from statistics import median
-from typing import TYPE_CHECKING, Any
-from unittest.mock import patch
+from typing import TYPE_CHECKING
 
 from lsbench.claims._claim import USUAL, Claim, Evidence, Measurement
 
 if TYPE_CHECKING:
     import pandas as pd
+    from torch import Tensor
 
     from lsbench import stack
     from lsbench.plan import Job
+    from lsbench.terms import Batch
 
 BOUND = 0.05  # of a step: what "next to nothing" is taken to mean
 ROUNDS, LEAST_ROUNDS = 51, 7
@@ -59,7 +60,7 @@ def measure(jobs: "Sequence[Job]") -> "pd.DataFrame":
                 break
             first = number % len(kinds)
             turns = [*kinds, *kinds][first : first + len(kinds)]
-            rows.append({name: _step(kinds[name], plain=name == "plain") for name in turns})
+            rows.append({name: _step(kinds[name]) for name in turns})
         return pd.DataFrame(rows[1:])  # the first round warms up
     finally:
         torch.set_num_threads(threads)
@@ -67,29 +68,28 @@ def measure(jobs: "Sequence[Job]") -> "pd.DataFrame":
 
 def _kinds(jobs: "Sequence[Job]") -> "dict[str, stack.Stack]":
     """A stack of one for each job that has at most one knob of these on, with one seed for all."""
+    import torch.nn.functional as F
+
     from lsbench import plan, stack
+
+    class Plain(stack.Stack):
+        def row_losses(self, logits: "Tensor", batch: "Batch") -> "Tensor":
+            losses = F.cross_entropy(logits.flatten(0, 1), batch.labels.flatten(), reduction="none")
+            return losses.view_as(batch.labels)
 
     seed = min(job.run.seed for job in jobs)
     kinds = {}
     for job in jobs:
         on = [name for knob, name in KINDS.items() if job.run.knobs[knob]] or ["plain"]
         if len(on) == 1 and job.run.seed == seed:
-            kinds[on[0]] = stack.Stack([job.run], job.splits, plan.choose_device(job.run.device))
+            kind = Plain if on == ["plain"] else stack.Stack
+            kinds[on[0]] = kind([job.run], job.splits, plan.choose_device(job.run.device))
     return kinds
 
 
-def _plain(logits: Any, target: Any, alpha: Any, *, convention: str, reduction: str) -> Any:
-    import torch.nn.functional as F
-
-    return F.cross_entropy(logits, target, reduction=reduction)
-
-
-def _step(training: "stack.Stack", *, plain: bool) -> float:
+def _step(training: "stack.Stack") -> float:
     """The median seconds of a step, from the beginning of an epoch."""
     import torch
-
-    from lsbench import stack
-    from lsbench.ops.smoothed_ce import smoothed_cross_entropy
 
     moments: list[float] = []
 
@@ -102,8 +102,7 @@ def _step(training: "stack.Stack", *, plain: bool) -> float:
 
     training.between_steps, training.losses = clock, []
     started = time.perf_counter()
-    loss = _plain if plain else smoothed_cross_entropy
-    with patch.object(stack, "smoothed_cross_entropy", loss), suppress(_EnoughError):
+    with suppress(_EnoughError):
         training.train_epoch()
     if len(moments) == 1:  # an epoch of one step
         moments.insert(0, started)

@@ -6,16 +6,18 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from lsbench.claims import all_claims
 from lsbench.claims._claim import Evidence
 from lsbench.claims._findings import findings
-from lsbench.claims.cost import measure
+from lsbench.claims.cost import _kinds, measure
 from lsbench.claims.dropout_slows import epochs_to, within_reach
 from lsbench.claims.noise_alpha import slope_of_chosen
 from lsbench.claims.overconfidence import when_wrong
 from lsbench.claims.width import gains_by_width
 from lsbench.plan import Job
+from lsbench.stack import Stack
 
 ALPHAS = [0.0, 0.05, 0.1, 0.15, 0.2]
 NOISE = [0.0, 0.2, 0.4, 0.6]
@@ -246,6 +248,13 @@ def test_cost_times_each_kind_in_turns_with_the_plain_loss_for_plain(splits, mak
     steps = measure([Job(run, splits) for run in runs])
     assert sorted(steps.columns) == ["augment", "dropout", "plain", "smoothed"]
     assert steps.shape == (6, 4) and (steps > 0).all().all()
+
+
+def test_the_plain_step_of_cost_makes_the_same_loss_small(splits, make_run):
+    plain = _kinds([Job(make_run(), splits)])["plain"]
+    smoothed = Stack([make_run()], splits, torch.device("cpu"))
+    assert type(plain).row_losses is not Stack.row_losses
+    torch.testing.assert_close(plain.train_epoch(), smoothed.train_epoch(), rtol=1e-12, atol=0)
 
 
 def test_what_cannot_be_read_fails_its_claim_alone(evidence):
