@@ -26,7 +26,7 @@ lsbench: does label smoothing help, how much, and at which alpha?
 Commands:
   train     train one run, or with -m every run of a sweep; settings are KEY=VALUE
   compare   the experiment in conf/experiment/compare.yaml
-  report    NAME ...: rebuild runs.csv, summary.csv, report.md and figures under results/NAME/;
+  report    NAME ...: rebuild tables, figures and the page report.html under results/NAME/;
             name=NEW makes one report of all their runs, --json prints the summary for machines
   data      list | where | verify | fetch
 
