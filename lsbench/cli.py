@@ -29,7 +29,7 @@ Commands:
   train     train one run, or with -m every run of a sweep; settings are KEY=VALUE
   compare   the experiment in conf/experiment/compare.yaml
   claims    NAME ...: decide claims by experiment; --help lists them
-  report    NAME ...: rebuild runs.csv, summary.csv, report.md and figures under results/NAME/;
+  report    NAME ...: rebuild tables, figures and the page report.html under results/NAME/;
             name=NEW makes one report of all their runs, --json prints the summary for machines
   probe     NAME [fgsm] [pgd] [geometry] [classes=0,1,2] [alpha=0.1] [device=cpu]: measure a sweep's stored
             weights; probes.csv and the figure of three classes in the last layer under results/NAME/
