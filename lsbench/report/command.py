@@ -14,10 +14,12 @@ def main(arguments: Sequence[str], publish: Callable[[str, str], int] = terminal
     """Rebuild the reports that ``arguments`` name, or with name= a single one of all their runs, and print
     them, each by ``publish(results_dir, name)``; the exit code, 1 where a run is missing, failed or diverged.
 
-    Raises `UsageError` for an unknown sweep or flag.
+    Raises `UsageError` for an unknown sweep or flag, `StorageError` for a sweep without a stored run.
     """
     names, settings, flags = _parse(arguments)
     results_dir = settings["results_dir"]
+    for name in names:
+        rebuild.keep_tables(results_dir, name)
     if settings["name"]:
         kept = [argument for argument in arguments if argument != JSON]
         rebuild.combine(results_dir, names, settings["name"], shlex.join(["lsbench", "report", *kept]))

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lsbench import report, runs
-from lsbench.terms import UsageError
+from lsbench.terms import StorageError, UsageError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,6 +43,16 @@ def rebuild(results_dir: str | Path, name: str) -> Rebuilt:
     built = Rebuilt(sweep, Path(results_dir) / name, records, missing, table, summary_table(table))
     report.build(built.folder, table, built.summary, command=sweep.command, missing=missing)
     return built
+
+
+def keep_tables(results_dir: str | Path, name: str) -> None:
+    """Raises `StorageError` where sweep ``name`` has tables and none of its runs is stored: the tables are
+    all that is left of them, and would be written again without a row."""
+    wanted = runs.read_sweep(results_dir, name).runs
+    stored = any(runs.run_dir(results_dir, run_id).exists() for run_id in wanted)
+    if (Path(results_dir) / name / "runs.csv").exists() and not stored:
+        what = f"none of the {len(wanted)} runs of {name} is stored"
+        raise StorageError(f"{runs.run_dir(results_dir, '')}: {what}; its tables stay as they are")
 
 
 def combine(results_dir: str | Path, names: list[str], name: str, command: str) -> None:

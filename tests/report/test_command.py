@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 
 import pandas as pd
 import pytest
@@ -158,3 +159,15 @@ def test_a_sweep_without_a_record_is_valid_json(store, call):
     code, out, _ = call("empty", "--json")
     (found,) = json.loads(out, parse_constant=refuse)["reports"]
     assert code == 1 and found["tables"] == [] and found["missing"] == ["gone"]
+
+
+def test_tables_outlive_their_runs(store, call, tmp_path, sweep):
+    """As in a clone of a repository that has the tables and not the runs."""
+    records = store("gone", sweep(alphas=[0.0, 0.1], seeds=[0, 1]))
+    assert call("gone")[0] == 0
+    before = {path: path.read_bytes() for path in (tmp_path / "gone").rglob("*") if path.is_file()}
+    for record in records:
+        shutil.rmtree(runs.run_dir(tmp_path, record["run"]))
+    code, out, err = call("gone")
+    assert (code, out) == (4, "") and "none of the" in err and err.count("\n") == 1
+    assert before == {path: path.read_bytes() for path in (tmp_path / "gone").rglob("*") if path.is_file()}
