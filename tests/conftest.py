@@ -8,6 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+# Before torch is imported, here and in what the tests start: threads gain nothing on data this small, and
+# wait for each other where something else runs. What is about threads sets their number.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 from lsbench.config import DataConfig, Run
 from lsbench.terms import Splits
 

@@ -12,7 +12,7 @@ import torch
 
 from lsbench import checkpoint, measure, memory, runs, signals, stack
 from lsbench.plan import Planned, device_name
-from lsbench.progress import Board
+from lsbench.progress import Board, count
 from lsbench.storage import locked
 from lsbench.terms import LsbenchError, Outcome, StorageError
 
@@ -135,7 +135,7 @@ def _trained(planned: Planned, board: Board) -> stack.Trained:
     resumed = _resumed(planned)
     if resumed.optimizer.steps:
         board.resume(planned.key, size * resumed.epoch)
-        log.info("%s: going on after %d steps", planned, int(resumed.optimizer.steps))
+        log.info("%s: going on after %s", planned, count(int(resumed.optimizer.steps), "step"))
     return stack.train(resumed, lambda loss: board.advance(planned.key, size, loss))
 
 
