@@ -92,6 +92,15 @@ def test_predictions_are_of_test_and_calibrate():
     assert np.array_equal(outcome.predictions["calibrate_labels"], trained().labels["calibrate"][1])
 
 
+def test_the_bins_that_are_stored_give_the_calibration_errors():
+    for outcome in measure.outcomes(trained()):
+        for suffix in ("", "_ts"):
+            errors = [
+                abs(row[f"confidence{suffix}"] - row[f"correct{suffix}"]) for row in outcome.reliability
+            ]
+            assert sum(errors) / SIZES["test"] == pytest.approx(outcome.columns[f"test_ece{suffix}"])
+
+
 def test_a_diverged_member_has_no_measures_and_says_where_it_went_wrong():
     outcomes = measure.outcomes(trained(diverged={1}))
     assert [outcome.status for outcome in outcomes] == ["done", "diverged", "done"]

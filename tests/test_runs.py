@@ -18,6 +18,7 @@ DONE = Outcome(
     "done",
     {"test_accuracy": 0.5, "select_nll": 0.25, "temperature_flag": "", "test_extra": 1.5},
     history=({"epoch": 1, "train_loss": 0.125}, {"epoch": 2, "train_loss": 0.1}),
+    reliability=({"lower": 0.0, "n": 2}, {"lower": 0.5, "n": 1}),
     predictions={"test_logits": np.ones((2, 3), np.float32), "test_labels": np.array([0, 1])},
     weights={"layer.weight": torch.arange(4.0)},
 )
@@ -31,7 +32,7 @@ def run(make_run):
 def test_a_stored_run_holds_the_files_of_the_design(run, tmp_path):
     record = runs.write(tmp_path, run, "d" * 64, DONE, "cpu")
     folder = tmp_path / "runs" / record["run"]
-    names = {"config.yaml", "history.csv", "predictions.npz", "model.pt", "result.json"}
+    names = {"config.yaml", "history.csv", "reliability.csv", "predictions.npz", "model.pt", "result.json"}
     assert {path.name for path in folder.iterdir()} == names
     assert json.loads((folder / "result.json").read_text()) == record == runs.read(tmp_path, record["run"])
     with (folder / "history.csv").open() as file:
@@ -39,6 +40,7 @@ def test_a_stored_run_holds_the_files_of_the_design(run, tmp_path):
             {"epoch": "1", "train_loss": "0.125"},
             {"epoch": "2", "train_loss": "0.1"},
         ]
+    assert (folder / "reliability.csv").read_text() == "lower,n\n0.0,2\n0.5,1\n"
     arrays = np.load(folder / "predictions.npz")
     assert np.array_equal(arrays["test_labels"], [0, 1]) and arrays["test_logits"].dtype == np.float32
     assert torch.equal(torch.load(folder / "model.pt", weights_only=True)["layer.weight"], torch.arange(4.0))

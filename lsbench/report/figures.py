@@ -54,7 +54,7 @@ def _compose(plate: Plate) -> Figure:
     for place, panel in enumerate(plate.panels):
         left, top, width, height = layout.inner(place, count, title_lines)
         axes = figure.add_axes((left / wide, 1 - (top + height) / high, width / wide, height / high))
-        axes.set_title(names[place], x=-(layout.LEFT - 8) / width)
+        axes.set_title(names[place], x=-(layout.LEFT - 8) / width, pad=9)
         getattr(panels, panel.draw)(axes, panel.lines, **panel.options)
     handles = [Line2D([], [], label=mark.label, **panels.style(mark)) for mark in plate.legend]
     figure.legend(handles=handles, loc="lower left", ncols=beside, frameon=False, handlelength=2.6)

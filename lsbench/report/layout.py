@@ -3,7 +3,7 @@
 Box = tuple[float, float, float, float]  # left, top, width, height
 
 WIDTH, HEIGHT = 240, 210  # of a panel with its title and labels
-LEFT, RIGHT, TOP, BOTTOM = 52, 17, 10, 38  # what lies around its axes
+LEFT, RIGHT, TOP, BOTTOM = 52, 17, 14, 38  # what lies around its axes
 PANEL_TITLE = 12  # a line of its title
 TITLE = 26  # the figure's own title, above the panels
 LEGEND = 15  # a row of the legend, below them
