@@ -12,13 +12,14 @@ Its rows sum to 1−alpha/K instead of 1, so its gradient is (1−alpha/K)·soft
 All three are q = on·onehot(y) + spread, so the loss is −on·log p_y − spread·Σ_k log p_k.
 """
 
-from typing import overload
-
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lsbench.ops import _plain, _rows
+from lsbench.ops._plain import Rows, target_terms
 from lsbench.terms import CONVENTIONS
+
+__all__ = ["SmoothedCrossEntropy", "loss_and_gradient", "smoothed_cross_entropy", "target_terms"]
 
 REDUCTIONS = ("none", "mean", "sum")
 
@@ -48,45 +49,62 @@ def smoothed_cross_entropy(
     """
     _check_settings(alpha, convention, reduction)
     _check_tensors(logits, target, alpha, weight, convention)
-    half = logits.dtype in (torch.float16, torch.bfloat16)
-    log_probs = F.log_softmax(logits, dim=-1, dtype=torch.float32 if half else None)
-    if weight is not None:
-        weight = weight.to(log_probs.dtype)
-    if isinstance(alpha, Tensor):
-        alpha = alpha.to(log_probs.dtype)
-
-    on, spread = target_terms(alpha, logits.shape[1], convention)
-    ignored = target == ignore_index
-    loss = on * F.nll_loss(log_probs, target, weight, ignore_index=ignore_index, reduction="none")
-    if isinstance(spread, Tensor) or spread > 0:
-        total = (log_probs if weight is None else log_probs * weight).sum(-1)
-        loss = loss - spread * total.masked_fill(ignored, 0.0)
-
+    rows = _cast(Rows(logits, target, alpha, convention, weight, ignore_index))
+    if reduction != "none" and _rows.kernels(logits) is None and _is_simple(rows):
+        return _plain.reduced(rows, reduction)
+    loss = _rows.losses(rows)
     if reduction == "none":
         return loss
     if reduction == "sum":
         return loss.sum()
+    ignored = target == ignore_index
     if weight is None:
         return loss.sum() / (~ignored).sum()
     return loss.sum() / weight[target.masked_fill(ignored, 0)].masked_fill(ignored, 0.0).sum()
 
 
-@overload
-def target_terms(alpha: Tensor, classes: int, convention: str) -> tuple[Tensor, Tensor]: ...
+def loss_and_gradient(
+    logits: Tensor,
+    target: Tensor,
+    alpha: float | Tensor,
+    *,
+    convention: str = "uniform",
+    weight: Tensor | None = None,
+    ignore_index: int = -100,
+    scale: float | Tensor = 1.0,
+) -> tuple[Tensor, Tensor]:
+    """The loss of each row [N], and the gradient [N,K] in ``logits`` of the sum of ``scale`` · loss, where
+    ``scale`` is a number or [N]: what a training step needs, without autograd, in one pass over the logits.
+
+    ``scale = 1 / N`` gives the gradient of the mean. Other arguments, types and errors are those of
+    `smoothed_cross_entropy`; the gradient has the type of the logits. To go on backward from there:
+    ``torch.autograd.grad(logits, parameters, gradient)``.
+    """
+    _check_settings(alpha, convention, "none")
+    _check_tensors(logits, target, alpha, weight, convention)
+    with torch.no_grad():
+        rows = _cast(Rows(logits.detach(), target, alpha, convention, weight, ignore_index))
+        grad = torch.as_tensor(scale, dtype=rows.dtype, device=logits.device).expand(len(target))
+        return _rows.losses_and_slopes(grad, rows)
 
 
-@overload
-def target_terms(
-    alpha: float | Tensor, classes: int, convention: str
-) -> tuple[float | Tensor, float | Tensor]: ...
+def _cast(rows: Rows) -> Rows:
+    """``rows`` with factors of the type that is computed in."""
+    alpha = rows.alpha.to(rows.dtype) if isinstance(rows.alpha, Tensor) else rows.alpha
+    return rows._replace(alpha=alpha, weight=None if rows.weight is None else rows.weight.to(rows.dtype))
 
 
-def target_terms(
-    alpha: float | Tensor, classes: int, convention: str
-) -> tuple[float | Tensor, float | Tensor]:
-    """``on`` and ``spread`` of the target q = on·onehot(y) + spread, each of alpha's shape."""
-    spread = alpha / (classes - 1 if convention == "others" else classes)
-    return (1 - alpha if convention == "uniform" else 1 - alpha - spread), spread
+def _is_simple(rows: Rows) -> bool:
+    """Whether `_plain.reduced` can take these rows, which must not make a GPU wait to be known."""
+    labels, alpha = rows.target, rows.alpha
+    given = rows.weight is not None or (isinstance(alpha, Tensor) and alpha.requires_grad)
+    if given or labels.device.type != "cpu" or not len(labels) or torch.compiler.is_compiling():
+        return False
+    try:
+        least, largest = map(int, labels.aminmax())
+    except RuntimeError:  # under vmap labels have no one value
+        return False
+    return least >= 0 and largest < rows.logits.shape[1] and not least <= rows.ignore_index <= largest
 
 
 class SmoothedCrossEntropy(nn.Module):
