@@ -11,6 +11,9 @@ import pytest
 # Before torch is imported, here and in what the tests start: threads gain nothing on data this small, and
 # wait for each other where something else runs. What is about threads sets their number.
 os.environ["OMP_NUM_THREADS"] = "1"
+# Likewise before Triton is: without a GPU its kernels run in its interpreter.
+if not Path("/dev/nvidiactl").exists():
+    os.environ["TRITON_INTERPRET"] = "1"
 
 from lsbench.config import DataConfig, Run
 from lsbench.terms import Splits

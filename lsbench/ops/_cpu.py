@@ -19,16 +19,16 @@ from lsbench.ops._plain import Rows
 PART = 2**18
 
 
-def losses(rows: Rows) -> Tensor:
+def losses(rows: Rows) -> tuple[Tensor, None]:
     """The loss of each row [N]. Raises IndexError for a label outside [0,K)."""
     nll, total = _room(rows)
     for part in _parts(rows):
         log_probs = F.log_softmax(rows.logits[part], dim=-1, dtype=rows.dtype)
         _enter(log_probs, rows, part, nll, total)
-    return _join(nll, total, rows)
+    return _join(nll, total, rows), None
 
 
-def slopes(grad: Tensor, rows: Rows) -> Tensor:
+def slopes(grad: Tensor, rows: Rows, kept: None) -> Tensor:
     """The gradient [N,K] of Σ grad·losses in the logits, for ``grad`` [N]."""
     slope, lines = _lines(grad, rows)
     for part in _parts(rows):

@@ -10,8 +10,8 @@ from torch import Tensor
 
 class Rows(NamedTuple):
     """What the losses of N rows are made of: ``logits`` [N,K]; ``target`` int64 [N]; ``alpha``, a number, []
-    or [N], which with the ``convention`` makes them probabilities; ``weight`` [K] of the classes; and the label
-    of rows that do not count."""
+    or [N], which with the ``convention`` makes them probabilities; ``weight`` [K] of the classes; and the
+    label of rows that do not count."""
 
     logits: Tensor
     target: Tensor
@@ -68,8 +68,8 @@ def losses(rows: Rows) -> Tensor:
 
 def reduced(rows: Rows, reduction: str) -> Tensor:
     """The mean or sum [] of the losses where every label is that of a class, classes weigh the same and alpha
-    needs no gradient: as the product of target and log-probabilities, which for a small batch takes two thirds
-    of the time, since autograd has fewer operations to note."""
+    needs no gradient: as the product of target and log-probabilities, which for a small batch takes two
+    thirds of the time, since autograd has fewer operations to note."""
     log_probs = F.log_softmax(rows.logits, dim=-1, dtype=rows.dtype)
     if not rows.smooth:
         return F.nll_loss(log_probs, rows.target, reduction=reduction)
@@ -102,6 +102,6 @@ def slopes(grad: Tensor, rows: Rows) -> Tensor:
 
 
 def alpha_slopes(grad: Tensor, rows: Rows) -> Tensor:
-    """The gradient of Σ grad·losses in each row's alpha [N], likewise differentiable: losses are linear in it."""
+    """The gradient of Σ grad·losses in each row's alpha [N], differentiable too: losses are linear in it."""
     smoothest = torch.ones_like(rows.target, dtype=rows.dtype)
     return grad * (losses(rows._replace(alpha=smoothest)) - losses(rows._replace(alpha=0.0)))

@@ -1,5 +1,6 @@
-"""The kernels' losses as a function that autograd and torch.func know."""
+"""The loss of each row by what computes it fastest, as a function that autograd and torch.func know."""
 
+from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
@@ -24,57 +25,80 @@ def kernels(logits: Tensor) -> ModuleType | None:
         from lsbench.ops import _cpu
 
         return _cpu
+    if logits.device.type == "cuda" and find_spec("triton"):
+        from lsbench.ops import _triton
+
+        return _triton
     return None
 
 
 def losses(rows: Rows) -> Tensor:
-    """The loss of each row [N], by the fastest way."""
+    """The loss of each row [N]."""
     if kernels(rows.logits) is None:
         return _plain.losses(rows)
     alpha = rows.alpha
     if isinstance(alpha, Tensor):
         alpha = alpha.expand(len(rows.target))
-    found: Tensor = _Losses.apply(*rows._replace(alpha=alpha))
+    found: Tensor = _Losses.apply(*rows._replace(alpha=alpha))[0]
     return found
 
 
 def losses_and_slopes(grad: Tensor, rows: Rows) -> tuple[Tensor, Tensor]:
-    """The losses [N], and the gradient [N,K] of Σ grad·losses in the logits, by the fastest way."""
-    if (module := kernels(rows.logits)) is None:
+    """The losses [N], and the gradient [N,K] of Σ grad·losses in the logits."""
+    if (found := kernels(rows.logits)) is None:
         return _plain.losses(rows), _plain.slopes(grad, rows)
-    both: tuple[Tensor, Tensor] = module.losses_and_slopes(grad, rows)
+    both: tuple[Tensor, Tensor] = found.losses_and_slopes(grad, rows)
     return both
 
 
 class _Losses(Function):
-    """`Rows`, with alpha a number or [N], to their losses [N]."""
+    """`Rows`, with alpha a number or [N], to their losses [N] and to what kernels keep for the way back."""
 
     @staticmethod
-    def forward(*arguments: Any) -> Tensor:
+    def forward(*arguments: Any) -> tuple[Tensor, Tensor | None]:
         rows = Rows(*arguments)
-        found: Tensor = (kernels(rows.logits) or _plain).losses(rows)
-        return found
+        if (found := kernels(rows.logits)) is None:  # fewer rows than those that this was called for
+            return _plain.losses(rows), None
+        both: tuple[Tensor, Tensor | None] = found.losses(rows)
+        return both
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        fields = Rows(*inputs)._asdict()
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor | None]) -> None:
+        fields = Rows(*inputs)._asdict() | {"kept": output[1]}
         tensors = {name: value for name, value in fields.items() if isinstance(value, Tensor)}
         ctx.names, ctx.others = tuple(tensors), {n: v for n, v in fields.items() if n not in tensors}
         ctx.save_for_backward(*tensors.values())
+        ctx.save_for_forward(*tensors.values())
+        if output[1] is not None:
+            ctx.mark_non_differentiable(output[1])
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        rows = Rows(**dict(zip(ctx.names, ctx.saved_tensors, strict=True)), **ctx.others)
-        again = torch.is_grad_enabled()  # for second derivatives, which kernels do not have
+    def backward(ctx: Any, grad: Tensor, _: Tensor | None) -> tuple[Tensor | None, ...]:
+        rows, kept = _saved(ctx)
         slopes = alpha = None
         if ctx.needs_input_grad[0]:
-            slopes = (_plain if again else kernels(rows.logits) or _plain).slopes(grad, rows)
+            found = kernels(rows.logits)
+            twice = torch.is_grad_enabled()  # kernels have no derivatives of their own
+            slopes = _plain.slopes(grad, rows) if twice or found is None else found.slopes(grad, rows, kept)
         if ctx.needs_input_grad[2]:
             alpha = _plain.alpha_slopes(grad, rows)
         return slopes, None, alpha, None, None, None
 
     @staticmethod
-    def vmap(info: Any, in_dims: tuple[int | None, ...], *arguments: Any) -> tuple[Tensor, int]:
+    def jvp(
+        ctx: Any, logits: Tensor | None, _: None, alpha: Tensor | None, *__: None
+    ) -> tuple[Tensor, Tensor | None]:
+        rows, kept = _saved(ctx)
+        one = torch.ones_like(rows.target, dtype=rows.dtype)
+        change = torch.zeros_like(one)
+        if logits is not None:
+            change = change + (_plain.slopes(one, rows) * logits).sum(-1)
+        if alpha is not None:
+            change = change + _plain.alpha_slopes(one, rows) * alpha
+        return change, None if kept is None else torch.zeros_like(kept)
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int | None, ...], *arguments: Any) -> tuple[Any, Any]:
         """V times N rows are rows as well; only weights that differ take a call each."""
         size, places = info.batch_size, dict(zip(Rows._fields, in_dims, strict=True))
         if places["weight"] is not None:
@@ -82,14 +106,27 @@ class _Losses(Function):
                 [value] * size if at is None else value.unbind(at)
                 for value, at in zip(arguments, in_dims, strict=True)
             ]
-            return torch.stack([_Losses.apply(*one) for one in zip(*parts, strict=True)]), 0
+            found = [_Losses.apply(*one) for one in zip(*parts, strict=True)]
+            losses, kept = (
+                None if each[0] is None else torch.stack(each) for each in zip(*found, strict=True)
+            )
+        else:
 
-        def flat(value: Any, at: int | None) -> Any:
-            if not isinstance(value, Tensor):
-                return value
-            return (value.expand(size, *value.shape) if at is None else value.movedim(at, 0)).flatten(0, 1)
+            def flat(value: Any, at: int | None) -> Any:
+                if not isinstance(value, Tensor):
+                    return value
+                return (value.expand(size, *value.shape) if at is None else value.movedim(at, 0)).flatten(
+                    0, 1
+                )
 
-        fields = Rows(*arguments)._asdict()
-        joined = {n: value if n == "weight" else flat(value, places[n]) for n, value in fields.items()}
-        losses: Tensor = _Losses.apply(*Rows(**joined))
-        return losses.view(size, len(losses) // size), 0
+            fields = Rows(*arguments)._asdict()
+            joined = {n: value if n == "weight" else flat(value, places[n]) for n, value in fields.items()}
+            found = _Losses.apply(*Rows(**joined))
+            losses, kept = (None if each is None else each.view(size, len(each) // size) for each in found)
+        return (losses, kept), (0, None if kept is None else 0)
+
+
+def _saved(ctx: Any) -> tuple[Rows, Tensor | None]:
+    fields = dict(zip(ctx.names, ctx.saved_tensors, strict=True)) | ctx.others
+    kept = fields.pop("kept")
+    return Rows(**fields), kept

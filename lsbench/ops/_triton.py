@@ -1,13 +1,14 @@
-"""The smoothed loss on a GPU as Triton kernels, each one launch.
+"""The smoothed loss on a GPU as Triton kernels, each of them one launch.
 
-Up to `TILE` classes a program holds several rows whole: one pass gives the loss and, if wanted, its gradient.
-With more classes a program goes along one row: once for the loss, keeping maximum and sum of exponentials as it
-goes (Milakov & Gimelshein 2018, arXiv:1805.02867), and once more for the gradient, when the row still lies in the
-second-level cache. All is taken relative to the logit of the label and added up in float32 (float64 for float64).
+Up to `TILE` classes a program holds several rows whole: one pass gives losses, gradient, or both. With more
+classes a program goes along one row: once for the loss, with maximum and sum of exponentials kept as it goes
+(Milakov & Gimelshein 2018, arXiv:1805.02867), and once more for the gradient, which finds a row that is not
+too long in the second-level cache. Everything is added up in float32 (in float64 for float64) and relative to
+a logit of the row.
 
-Alpha is read from memory, or is a number that no kernel is compiled for, so that one kernel serves every alpha
-and a CUDA graph can replay it. A label outside [0,K) that is not ``ignore_index`` makes the row's loss and gradient
-NaN, and no address is made from it.
+Alpha is read from memory, or is a number that nothing is compiled for but whether it is 0: one kernel serves
+every alpha, and a CUDA graph can replay it. A label outside [0,K) that is not ``ignore_index`` makes the loss
+and the gradient of its row NaN, and no address is made from it.
 """
 
 import torch
@@ -16,24 +17,202 @@ import triton.language as tl
 from torch import Tensor
 
 from lsbench.ops._plain import Rows
+from lsbench.terms import CONVENTIONS
 
-TILE = 1024  # classes that a program holds at once, and half the numbers of its tile
-BLOCK = 4096  # numbers of a long row at a time
+TILE = 1024  # the most classes of rows that a program holds whole
+NUMBERS = 2048  # and of how many numbers, at least
+BLOCK = 4096  # numbers of a longer row at a time
+
+OTHERS = tl.constexpr(CONVENTIONS.index("others"))
+UNIFORM = tl.constexpr(CONVENTIONS.index("uniform"))
 
 
 @triton.jit
-def _row_terms(
-    row, inside, target, on, spread, weight, classes, ignore_index, WEIGHTED: tl.constexpr, T: tl.constexpr
-):
-    """Label, own = on·w_y, spread and whether the label is wrong, of each row in ``row``."""
+def _terms(row, inside, target, alpha, number, step, weight, classes, ignore_index,
+           GIVEN: tl.constexpr, CONVENTION: tl.constexpr, WEIGHTED: tl.constexpr,
+           T: tl.constexpr):  # fmt: skip
+    """Of each ``row``: label, made safe; own = on·w_y; spread; whether it is ignored; whether it is wrong."""
     label = tl.load(target + row, inside, 0)
     ignored = label == ignore_index
-    wrong = ((label < 0) | (label >= classes)) & (~ignored)
+    wrong = ((label < 0) | (label >= classes)) & (ignored == 0)
     label = tl.where(ignored | wrong, 0, label)
-    own = tl.load(on + row, inside, 0.0).to(T)
-    rest = tl.load(spread + row, inside, 0.0).to(T)
+    if GIVEN:
+        a = tl.load(alpha + row * step, inside, 0.0).to(T)
+    else:
+        a = tl.zeros_like(label).to(T) + number
+    count = tl.zeros_like(label).to(T) + classes
+    spread = a / (count - 1) if CONVENTION == OTHERS else a / count
+    own = 1 - a if CONVENTION == UNIFORM else 1 - a - spread
     if WEIGHTED:
         own *= tl.load(weight + label, inside, 0.0).to(T)
-    own = tl.where(ignored, 0.0, own)
-    rest = tl.where(ignored, 0.0, rest)
-    return label, own, rest, wrong
+    return label, own, spread, ignored, wrong
+
+
+@triton.jit
+def _short(logits, target, alpha, weight, grad, loss, slope, rows, classes, ignore_index, stride, alpha_step,
+           grad_step, number, GIVEN: tl.constexpr, SMOOTH: tl.constexpr, CONVENTION: tl.constexpr,
+           WEIGHTED: tl.constexpr, LOSS: tl.constexpr, SLOPE: tl.constexpr, HEIGHT: tl.constexpr,
+           WIDTH: tl.constexpr, T: tl.constexpr):  # fmt: skip
+    """``HEIGHT`` rows of at most ``WIDTH`` classes."""
+    row = tl.program_id(0).to(tl.int64) * HEIGHT + tl.arange(0, HEIGHT)
+    inside = row < rows
+    label, own, spread, ignored, wrong = _terms(
+        row, inside, target, alpha, number, alpha_step, weight, classes, ignore_index,
+        GIVEN, CONVENTION, WEIGHTED, T,
+    )  # fmt: skip
+    column = tl.arange(0, WIDTH)
+    there = inside[:, None] & (column < classes)[None, :]
+    z = tl.load(logits + row[:, None] * stride + column[None, :], there, -float("inf")).to(T)
+    z = tl.where(inside[:, None], z, 0.0)
+    z -= tl.max(z, 1)[:, None]
+    powers = tl.exp(z)
+    sums = tl.sum(powers, 1)
+    z = tl.where(there, z, 0.0)
+    if WEIGHTED:
+        weights = tl.load(weight + column, column < classes, 0.0).to(T)[None, :]
+        heft = tl.sum(weights)
+    else:
+        weights = 1.0
+        heft = classes
+    at_label = column[None, :] == label[:, None]
+    if LOSS:
+        log_sums = tl.log(sums)
+        value = own * (log_sums - tl.sum(tl.where(at_label, z, 0.0), 1))
+        if SMOOTH:
+            value += spread * (heft * log_sums - tl.sum(weights * z, 1))
+        value = tl.where(wrong, float("nan"), tl.where(ignored, 0.0, value))
+        tl.store(loss + row, value, inside)
+    if SLOPE:
+        g = tl.load(grad + row * grad_step, inside, 0.0).to(T)
+        own = g * own
+        spread = g * spread
+        scale = (own + spread * heft) / sums
+        change = scale[:, None] * powers - spread[:, None] * weights - tl.where(at_label, own[:, None], 0.0)
+        change = tl.where(wrong[:, None], float("nan"), tl.where(ignored[:, None], 0.0, change))
+        tl.store(slope + row[:, None] * classes + column[None, :], change, there)
+
+
+@triton.jit
+def _long(logits, target, alpha, weight, grad, loss, log_sum, slope, classes, ignore_index, stride,
+          alpha_step, grad_step, number, GIVEN: tl.constexpr, SMOOTH: tl.constexpr, CONVENTION: tl.constexpr,
+          WEIGHTED: tl.constexpr, LOSS: tl.constexpr, SLOPE: tl.constexpr, WIDTH: tl.constexpr,
+          T: tl.constexpr):  # fmt: skip
+    """One row. Without ``LOSS`` its log-sum of exponentials is read where a pass with it has left it."""
+    row = tl.program_id(0).to(tl.int64)
+    label, own, spread, ignored, wrong = _terms(
+        row, True, target, alpha, number, alpha_step, weight, classes, ignore_index,
+        GIVEN, CONVENTION, WEIGHTED, T,
+    )  # fmt: skip
+    logits += row * stride
+    column = tl.arange(0, WIDTH)
+    origin = tl.load(logits + label).to(T)
+    finite = (origin > -float("inf")) & (origin < float("inf"))
+    at_label = tl.where(finite, 0.0, origin)
+    origin = tl.where(finite, origin, 0.0)
+    if LOSS:
+        most = tl.full((), -float("inf"), T)
+        sums = tl.full((), 0.0, T)
+        total = tl.full((), 0.0, T)
+        heft = tl.full((), 0.0, T)
+        for start in range(0, classes, WIDTH):
+            there = start + column < classes
+            z = tl.load(logits + start + column, there, -float("inf")).to(T) - origin
+            before = most
+            most = tl.maximum(most, tl.max(z, 0))
+            shift = tl.where(most == -float("inf"), 0.0, most)  # as long as there are none but these
+            sums = sums * tl.exp(before - shift) + tl.sum(tl.exp(z - shift), 0)
+            z = tl.where(there, z, 0.0)
+            if WEIGHTED:
+                weights = tl.load(weight + start + column, there, 0.0).to(T)
+                heft += tl.sum(weights, 0)
+                total += tl.sum(weights * z, 0)
+            elif SMOOTH:
+                total += tl.sum(z, 0)
+        if not WEIGHTED:
+            heft += classes
+        logs = most + tl.log(sums)
+        value = own * (logs - at_label)
+        if SMOOTH:
+            value += spread * (heft * logs - total)
+        tl.store(loss + row, tl.where(wrong, float("nan"), tl.where(ignored, 0.0, value)))
+        tl.store(log_sum + row, logs)
+    else:
+        logs = tl.load(log_sum + row)
+        heft = tl.full((), 0.0, T)
+        if WEIGHTED:
+            for start in range(0, classes, WIDTH):
+                heft += tl.sum(tl.load(weight + start + column, start + column < classes, 0.0).to(T), 0)
+        else:
+            heft += classes
+    if SLOPE:
+        slope += row * classes
+        g = tl.load(grad + row * grad_step).to(T)
+        own = g * own
+        spread = g * spread
+        for start in range(0, classes, WIDTH):
+            there = start + column < classes
+            z = tl.load(logits + start + column, there, -float("inf")).to(T) - origin
+            change = (own + spread * heft) * tl.exp(z - logs)
+            if WEIGHTED:
+                change -= spread * tl.load(weight + start + column, there, 0.0).to(T)
+            else:
+                change -= spread
+            change -= tl.where(start + column == label, own, 0.0)
+            change = tl.where(wrong, float("nan"), tl.where(ignored, 0.0, change))
+            tl.store(slope + start + column, change, there)
+
+
+def losses(rows: Rows) -> tuple[Tensor, Tensor | None]:
+    """The loss of each row [N], and what `slopes` wants to know of it, if anything."""
+    loss, log_sum, _ = _launch(rows, with_loss=True)
+    return loss, log_sum
+
+
+def slopes(grad: Tensor, rows: Rows, log_sum: Tensor | None) -> Tensor:
+    """The gradient [N,K] of Σ grad·losses in the logits, for ``grad`` [N]."""
+    return _launch(rows, grad, log_sum)[2]
+
+
+def losses_and_slopes(grad: Tensor, rows: Rows) -> tuple[Tensor, Tensor]:
+    """Both, in one launch."""
+    loss, _, slope = _launch(rows, grad, with_loss=True)
+    return loss, slope
+
+
+def _launch(
+    rows: Rows, grad: Tensor | None = None, log_sum: Tensor | None = None, *, with_loss: bool = False
+) -> tuple[Tensor, Tensor | None, Tensor]:
+    """Losses [N], log-sums [N] and gradients [N,K], as far as they are asked for; else empty."""
+    logits = rows.logits if rows.logits.stride(1) == 1 else rows.logits.contiguous()
+    count, classes = logits.shape
+    given = isinstance(rows.alpha, Tensor) or logits.dtype == torch.float64  # numbers are float32 in Triton
+    alpha = torch.as_tensor(rows.alpha, dtype=rows.dtype, device=logits.device) if given else logits
+    weight = logits if rows.weight is None else rows.weight.contiguous()
+    loss = logits.new_empty(count if with_loss else 0, dtype=rows.dtype)
+    slope = logits.new_empty(count if grad is not None else 0, classes)
+    if not count:
+        return loss, log_sum, slope
+    short = classes <= TILE
+    if not short and with_loss:
+        log_sum = torch.empty_like(loss)
+    steps = (alpha.stride(0) if given and alpha.ndim else 0, 0 if grad is None else grad.stride(0))
+    number = 0.0 if given else rows.alpha
+    settings = {
+        "GIVEN": given,
+        "SMOOTH": rows.smooth,
+        "CONVENTION": CONVENTIONS.index(rows.convention),
+        "WEIGHTED": rows.weight is not None,
+        "LOSS": with_loss,
+        "SLOPE": grad is not None,
+        "T": tl.float64 if rows.dtype == torch.float64 else tl.float32,
+    }
+    start = (logits, rows.target.contiguous(), alpha, weight, logits if grad is None else grad, loss)
+    sizes = (classes, rows.ignore_index, logits.stride(0), *steps, number)
+    if short:
+        width = triton.next_power_of_2(classes)
+        height = max(NUMBERS // width, 1)
+        grid = (triton.cdiv(count, height),)
+        _short[grid](*start, slope, count, *sizes, HEIGHT=height, WIDTH=width, num_warps=4, **settings)
+    else:
+        _long[count,](*start, log_sum, slope, *sizes, WIDTH=BLOCK, num_warps=8, **settings)
+    return loss, log_sum, slope

@@ -1,0 +1,56 @@
+"""Compiles Triton's kernels for an H100, which needs no GPU; prints what became of each, as JSON lines.
+
+A process of its own, since Triton compiles or interprets all that a process has.
+"""
+
+import itertools
+import json
+
+import triton
+import triton.language as tl
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource
+
+from lsbench.ops import _triton
+
+TOTALS = {"fp32": "fp32", "bf16": "fp32", "fp16": "fp32", "fp64": "fp64"}
+ALIGNED = ("classes", "stride")  # multiples of 16, as they are for all but few classes
+
+
+def compile_kernel(kernel, logits, **constants):
+    """``kernel`` for ``logits`` of a type, with pointers to aligned memory."""
+    names, total = kernel.arg_names, TOTALS[logits]
+    kinds = dict.fromkeys(names, "i32") | {"target": "*i64", "ignore_index": "i64", "stride": "i64"}
+    kinds |= dict.fromkeys(("alpha", "weight", "grad", "loss", "log_sum"), f"*{total}") | {"number": "fp32"}
+    kinds |= {"logits": f"*{logits}", "slope": f"*{logits}"} | dict.fromkeys(constants, "constexpr")
+    aligned = [
+        i
+        for i, n in enumerate(names)
+        if kinds[n].startswith("*") or (n in ALIGNED and "HEIGHT" not in constants)
+    ]
+    source = ASTSource(
+        fn=kernel,
+        signature={name: kinds[name] for name in names},
+        constexprs={(names.index(name),): value for name, value in constants.items()},
+        attrs={(place,): [["tt.divisibility", 16]] for place in aligned},
+    )
+    made = triton.compile(source, target=GPUTarget("cuda", 90, 32), options={"num_warps": 8})
+    code = made.asm["ptx"]
+    settings = {name: value for name, value in constants.items() if name != "T"}
+    counts = {"loads16": code.count("ld.global.v4"), "stores16": code.count("st.global.v4")}
+    place = {"kernel": kernel.__name__, "logits": logits, "target": ".target sm_90" in code}
+    print(json.dumps(place | settings | counts | {"cubin": len(made.asm["cubin"])}), flush=True)
+
+
+def main():
+    kernels = ((_triton._short, {"HEIGHT": 128, "WIDTH": 16}), (_triton._long, {"WIDTH": 4096}))
+    usual = {"GIVEN": True, "SMOOTH": True, "CONVENTION": 0, "WEIGHTED": False, "LOSS": True, "SLOPE": True}
+    for (kernel, size), logits in itertools.product(kernels, ("fp32", "bf16")):
+        compile_kernel(kernel, logits, T=tl.float32, **usual, **size)
+    for kernel, size in kernels:
+        other = usual | {"GIVEN": False, "WEIGHTED": True, "CONVENTION": 2}
+        compile_kernel(kernel, "fp16", T=tl.float32, **(other | {"SLOPE": False}), **size)
+        compile_kernel(kernel, "fp64", T=tl.float64, **(other | {"LOSS": False, "SMOOTH": False}), **size)
+
+
+main()

@@ -1,0 +1,235 @@
+"""Every way to the loss, against PyTorch's own and in float64 `_plain`, which test_smoothed_ce.py holds.
+
+Triton's kernels run on a GPU where there is one, else in its interpreter.
+"""
+
+import itertools
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch.func import grad, hessian, jvp, vmap
+
+from lsbench.ops import _cpu, _plain, _rows, loss_and_gradient, smoothed_cross_entropy
+from lsbench.ops._plain import Rows
+from lsbench.terms import CONVENTIONS
+
+ALPHAS = ("number", "zero", "0d", "row")
+SHAPES = [(1, 1), (7, 3), (130, 10), (3, 1000), (2, 5000)]
+
+
+@pytest.fixture(params=["cpu", "triton"])
+def kernels(request, monkeypatch):
+    """A module of kernels, which all calls use from now on; the CPU's with parts of a few rows."""
+    if request.param == "triton":
+        module = request.getfixturevalue("triton_kernels")
+    else:
+        module = _cpu
+        monkeypatch.setattr(_cpu, "PART", 1500)
+    monkeypatch.setattr(_rows, "kernels", lambda logits: module)
+    return module
+
+
+def draw(rows, classes, dtype, alpha="number", weighted=False, convention="uniform"):
+    """Rows with a label ignored where there are several, and a gradient for each."""
+    g = torch.Generator().manual_seed(rows + classes)
+    logits = (torch.randn(rows, classes, generator=g, dtype=torch.float64) * 3).to(dtype)
+    target = torch.randint(classes, (rows,), generator=g)
+    if rows > 2:
+        target[1] = -100
+    kind = torch.float32 if dtype in (torch.float16, torch.bfloat16) else dtype
+    values = {"number": 0.1, "zero": 0.0, "0d": torch.tensor(0.2), "row": torch.rand(rows, generator=g)}
+    chosen = values[alpha]
+    weight = (torch.rand(classes, generator=g) + 0.1).to(kind) if weighted else None
+    chosen = chosen.to(kind) if isinstance(chosen, torch.Tensor) else chosen
+    grads = torch.randn(rows, generator=g).to(kind)
+    return Rows(logits, target, chosen, convention, weight, -100), grads
+
+
+def exact(rows, grads):
+    """Losses and gradient in float64, by plain PyTorch and its autograd."""
+    wide = {name: t.double() for name, t in rows._asdict().items() if torch.is_tensor(t) and name != "target"}
+    rows = rows._replace(**wide)
+    logits = rows.logits.requires_grad_()
+    losses = _plain.losses(rows)
+    return losses.detach(), torch.autograd.grad(losses @ grads.double(), logits)[0]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_losses_and_gradients_are_those_of_float64(kernels, shape):
+    for alpha, weighted, convention in itertools.product(ALPHAS, [False, True], CONVENTIONS):
+        if shape[1] == 1 and convention == "others":
+            continue
+        for dtype, tolerance in ((torch.float64, 1e-12), (torch.float32, 2e-5)):
+            rows, grads = draw(*shape, dtype, alpha, weighted, convention)
+            losses, slopes = exact(rows, grads)
+            alone, kept = kernels.losses(rows)
+            both = kernels.losses_and_slopes(grads, rows)
+            for ours, theirs in (
+                (alone, losses),
+                (both[0], losses),
+                (kernels.slopes(grads, rows, kept), slopes),
+                (both[1], slopes),
+            ):
+                assert ours.dtype == dtype
+                error = (ours.double() - theirs).abs().max() / theirs.abs().max().clamp(min=1)
+                assert error <= tolerance, (alpha, weighted, convention, dtype)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("classes", [10, 8192])
+def test_half_precision_is_added_up_in_float32(kernels, dtype, classes):
+    """Eager PyTorch's float16 overflows at 8192 classes. The gradient is rounded once, when it is stored."""
+    rows, grads = draw(4, classes, dtype)
+    losses, slopes = exact(rows, grads)
+    ours, slope = kernels.losses_and_slopes(grads, rows)
+    assert ours.dtype == torch.float32
+    torch.testing.assert_close(ours.double(), losses, rtol=1e-5, atol=1e-5)
+    assert slope.dtype == dtype
+    torch.testing.assert_close(slope, slopes.to(dtype), rtol=2 * torch.finfo(dtype).eps, atol=1e-6)
+
+
+def test_plain_slopes_are_autograds():
+    for alpha, weighted, convention in itertools.product(ALPHAS, [False, True], CONVENTIONS):
+        rows, grads = draw(30, 7, torch.float64, alpha, weighted, convention)
+        torch.testing.assert_close(_plain.slopes(grads, rows), exact(rows, grads)[1], rtol=1e-12, atol=1e-12)
+
+
+def test_logits_of_other_strides_and_no_rows(kernels):
+    rows, grads = draw(6, 12, torch.float64)
+    losses, slopes = exact(rows, grads)
+    for logits in (rows.logits.t().contiguous().t(), torch.cat([rows.logits] * 2, dim=1)[:, :12]):
+        ours, slope = kernels.losses_and_slopes(grads, rows._replace(logits=logits))
+        torch.testing.assert_close(ours, losses)
+        torch.testing.assert_close(slope, slopes)
+    none = rows._replace(logits=rows.logits[:0], target=rows.target[:0])
+    losses, slopes = kernels.losses_and_slopes(grads[:0], none)
+    assert losses.shape == (0,)
+    assert slopes.shape == (0, 12)
+
+
+@pytest.mark.parametrize("classes", [6, 5000])
+def test_masked_classes(kernels, classes):
+    """Logits of minus infinity, be it a whole block: nothing without smoothing, everything with it."""
+    rows, grads = draw(2, classes, torch.float64, "zero")
+    rows.logits[:, : classes - 2] = -math.inf
+    rows = rows._replace(target=torch.tensor([classes - 1, 0]))
+    losses, kept = kernels.losses(rows)
+    assert losses[0] == F.cross_entropy(rows.logits[:1], rows.target[:1])
+    assert losses[1] == math.inf
+    slopes = kernels.slopes(grads, rows, kept)
+    assert slopes.isfinite().all()
+    torch.testing.assert_close(slopes, exact(rows, grads)[1])
+    assert kernels.losses(rows._replace(alpha=0.1))[0][0] == math.inf
+
+
+@pytest.mark.parametrize("classes", [10, 5000])
+@pytest.mark.parametrize("label", [-1, "K", 2**40])
+def test_a_wrong_label_is_nan_in_triton(triton_kernels, classes, label):
+    rows, grads = draw(3, classes, torch.float64)
+    rows.target[0] = classes if label == "K" else label
+    losses, slopes = triton_kernels.losses_and_slopes(grads, rows)
+    assert losses.isnan().tolist() == [True, False, False]
+    assert slopes.isnan().all(1).tolist() == [True, False, False]
+    assert not slopes[1:].isnan().any()
+
+
+def test_a_wrong_label_is_an_error_on_a_cpu(monkeypatch):
+    monkeypatch.setattr(_rows, "kernels", lambda logits: _cpu)
+    with pytest.raises(IndexError, match="out of bounds"):
+        smoothed_cross_entropy(torch.zeros(2, 3), torch.tensor([0, 3]), 0.1)
+
+
+def eager(logits, target, reduction="mean", weight=None):
+    return F.cross_entropy(logits, target, weight, label_smoothing=0.1, reduction=reduction)
+
+
+def ours(logits, target, reduction="mean", weight=None):
+    return smoothed_cross_entropy(logits, target, 0.1, reduction=reduction, weight=weight)
+
+
+@pytest.fixture
+def batch():
+    g = torch.Generator().manual_seed(0)
+    logits = torch.randn(4, 6, 5, generator=g, dtype=torch.float64)
+    return logits, torch.randint(5, (4, 6), generator=g), torch.rand(4, 5, generator=g, dtype=torch.float64)
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:FutureWarning")  # by torch's own jvp
+def test_torch_func(kernels, batch):
+    """grad, vmap in both orders, hessian (forward over reverse) and jvp, as those of PyTorch's own loss."""
+    z, y, w = batch
+    y[0, 1] = -100
+    for call in (
+        lambda f: grad(f)(z[0], y[0]),
+        lambda f: vmap(f)(z, y),
+        lambda f: vmap(grad(f))(z, y),
+        lambda f: grad(lambda z: vmap(f)(z, y).sum())(z),
+        lambda f: hessian(f)(z[0], y[0]),
+        lambda f: jvp(lambda z: f(z, y[0], "none"), (z[0],), (z[1],)),
+    ):
+        torch.testing.assert_close(call(ours), call(eager), rtol=1e-10, atol=1e-12)
+    # PyTorch's has no rule for these two.
+    shared = vmap(ours, (None, 0))(z[0], y)
+    torch.testing.assert_close(shared, torch.stack([eager(z[0], target) for target in y]))
+    weighted = vmap(lambda z, w: ours(z, y[0], "mean", w))(z, w)
+    reference = [eager(z[i], y[0], "mean", w[i]) for i in range(len(z))]
+    torch.testing.assert_close(weighted, torch.stack(reference))
+
+
+def test_derivatives(kernels, batch):
+    logits, target = batch[0][0].requires_grad_(), batch[1][0]
+    alpha = torch.linspace(0, 0.5, 6, dtype=torch.float64, requires_grad=True)
+    for alphas in (alpha, torch.tensor(0.3, dtype=torch.float64, requires_grad=True)):
+        inputs = (logits, alphas)
+        assert torch.autograd.gradcheck(lambda z, a: smoothed_cross_entropy(z, target, a), inputs)
+        assert torch.autograd.gradgradcheck(lambda z, a: smoothed_cross_entropy(z, target, a), inputs)
+
+
+def test_autocast(kernels, batch):
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        logits = batch[0][0].float() @ torch.eye(5)
+        assert logits.dtype == torch.bfloat16
+        loss = ours(logits, batch[1][0])
+    assert loss.dtype == torch.float32
+    torch.testing.assert_close(loss, eager(logits.float(), batch[1][0]))
+
+
+def test_one_graph_for_all_alphas():
+    """Compiled without a break; a second and a third alpha compile nothing."""
+    from torch._dynamo.testing import CompileCounterWithBackend
+
+    torch._dynamo.reset()
+    counter = CompileCounterWithBackend("aot_eager")
+    compiled = torch.compile(smoothed_cross_entropy, backend=counter, fullgraph=True)
+    logits = torch.randn(8, 6, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    target = torch.arange(8) % 6
+    for alpha in (0.1, 0.2, 0.3):
+        loss = compiled(logits, target, torch.tensor(alpha))
+        reference = F.cross_entropy(logits, target, label_smoothing=alpha)
+        torch.testing.assert_close(loss, reference)
+        slopes = (torch.autograd.grad(value, logits)[0] for value in (loss, reference))
+        torch.testing.assert_close(*slopes)
+    assert counter.frame_count == 1
+
+
+@pytest.mark.parametrize("shape", [(5, 4), (3, 70_000)])
+def test_loss_and_gradient_in_one_call(shape):
+    """As autograd has them, for any scale, small or in parts, and no graph is kept."""
+    g = torch.Generator().manual_seed(0)
+    logits = torch.randn(shape, generator=g, dtype=torch.float64, requires_grad=True)
+    target = torch.arange(shape[0]) % shape[1]
+    for scale in (1.0, 1 / shape[0], torch.rand(shape[0], generator=g)):
+        losses, slope = loss_and_gradient(logits, target, 0.1, scale=scale)
+        reference = eager(logits, target, "none")
+        torch.testing.assert_close(losses, reference.detach())
+        total = (reference * scale).sum()
+        torch.testing.assert_close(slope, torch.autograd.grad(total, logits)[0])
+        assert not losses.requires_grad
+        assert not slope.requires_grad
+
+
+def test_small_batches_take_plain_pytorch_and_large_ones_kernels():
+    for shape, expected in (((128, 10), None), ((8192, 10), None), ((2, 1000), None), ((4096, 1000), _cpu)):
+        assert _rows.kernels(torch.empty(shape)) is expected

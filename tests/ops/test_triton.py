@@ -1,0 +1,39 @@
+"""What the interpreter does not see: that the kernels compile for a GPU, and how they move memory there."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory):
+    pytest.importorskip("triton", reason="needs Triton, which PyTorch's CPU builds leave out")
+    environment = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
+    environment |= {
+        "TRITON_CACHE_DIR": str(tmp_path_factory.mktemp("triton")),
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
+    script = Path(__file__).with_name("compile_kernels.py")
+    done = subprocess.run(
+        [sys.executable, script], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_every_kernel_compiles_for_an_h100(compiled):
+    assert len(compiled) == 8
+    assert all(kernel["target"] and kernel["cubin"] for kernel in compiled)
+
+
+@pytest.mark.parametrize(("logits", "size"), [("fp32", 4), ("bf16", 2)])
+def test_long_rows_move_sixteen_bytes_at_a_time(compiled, logits, size):
+    """4096 numbers by 256 threads: read once for the loss and once for the gradient, and written once."""
+    [kernel] = [each for each in compiled if each["kernel"] == "_long" and each["logits"] == logits]
+    moves = 4096 // 256 * size // 16
+    assert kernel["stores16"] == moves
+    assert kernel["loads16"] == 2 * moves
