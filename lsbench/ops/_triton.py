@@ -6,9 +6,9 @@ classes a program goes along one row: once for the loss, with maximum and sum of
 too long in the second-level cache. Everything is added up in float32 (in float64 for float64) and relative to
 a logit of the row.
 
-Alpha is read from memory, or is a number that nothing is compiled for but whether it is 0: one kernel serves
-every alpha, and a CUDA graph can replay it. A label outside [0,K) that is not ``ignore_index`` makes the loss
-and the gradient of its row NaN, and no address is made from it.
+A kernel is compiled for a number of classes. Alpha is read from memory, or is a number of which only counts
+whether it is 0: one kernel serves every alpha, and a CUDA graph can replay it. A label outside [0,K) that is
+not ``ignore_index`` makes the loss and the gradient of its row NaN, and no address is made from it.
 """
 
 import torch
@@ -28,20 +28,19 @@ UNIFORM = tl.constexpr(CONVENTIONS.index("uniform"))
 
 
 @triton.jit
-def _terms(row, inside, target, alpha, number, step, weight, classes, ignore_index,
+def _terms(row, inside, target, alpha, number, step, weight, ignore_index, CLASSES: tl.constexpr,
            GIVEN: tl.constexpr, CONVENTION: tl.constexpr, WEIGHTED: tl.constexpr,
            T: tl.constexpr):  # fmt: skip
     """Of each ``row``: label, made safe; own = on·w_y; spread; whether it is ignored; whether it is wrong."""
     label = tl.load(target + row, inside, 0)
     ignored = label == ignore_index
-    wrong = ((label < 0) | (label >= classes)) & (ignored == 0)
+    wrong = ((label < 0) | (label >= CLASSES)) & (ignored == 0)
     label = tl.where(ignored | wrong, 0, label)
     if GIVEN:
         a = tl.load(alpha + row * step, inside, 0.0).to(T)
     else:
         a = tl.zeros_like(label).to(T) + number
-    count = tl.zeros_like(label).to(T) + classes
-    spread = a / (count - 1) if CONVENTION == OTHERS else a / count
+    spread = a / (CLASSES - 1 if CONVENTION == OTHERS else CLASSES)
     own = 1 - a if CONVENTION == UNIFORM else 1 - a - spread
     if WEIGHTED:
         own *= tl.load(weight + label, inside, 0.0).to(T)
@@ -49,19 +48,19 @@ def _terms(row, inside, target, alpha, number, step, weight, classes, ignore_ind
 
 
 @triton.jit
-def _short(logits, target, alpha, weight, grad, loss, slope, rows, classes, ignore_index, stride, alpha_step,
-           grad_step, number, GIVEN: tl.constexpr, SMOOTH: tl.constexpr, CONVENTION: tl.constexpr,
-           WEIGHTED: tl.constexpr, LOSS: tl.constexpr, SLOPE: tl.constexpr, HEIGHT: tl.constexpr,
-           WIDTH: tl.constexpr, T: tl.constexpr):  # fmt: skip
+def _short(logits, target, alpha, weight, grad, loss, slope, rows, ignore_index, stride, alpha_step,
+           grad_step, number, CLASSES: tl.constexpr, GIVEN: tl.constexpr, SMOOTH: tl.constexpr,
+           CONVENTION: tl.constexpr, WEIGHTED: tl.constexpr, LOSS: tl.constexpr, SLOPE: tl.constexpr,
+           HEIGHT: tl.constexpr, WIDTH: tl.constexpr, T: tl.constexpr):  # fmt: skip
     """``HEIGHT`` rows of at most ``WIDTH`` classes."""
     row = tl.program_id(0).to(tl.int64) * HEIGHT + tl.arange(0, HEIGHT)
     inside = row < rows
     label, own, spread, ignored, wrong = _terms(
-        row, inside, target, alpha, number, alpha_step, weight, classes, ignore_index,
-        GIVEN, CONVENTION, WEIGHTED, T,
+        row, inside, target, alpha, number, alpha_step, weight, ignore_index,
+        CLASSES, GIVEN, CONVENTION, WEIGHTED, T,
     )  # fmt: skip
     column = tl.arange(0, WIDTH)
-    there = inside[:, None] & (column < classes)[None, :]
+    there = inside[:, None] & (column < CLASSES)[None, :]
     z = tl.load(logits + row[:, None] * stride + column[None, :], there, -float("inf")).to(T)
     z = tl.where(inside[:, None], z, 0.0)
     z -= tl.max(z, 1)[:, None]
@@ -69,11 +68,11 @@ def _short(logits, target, alpha, weight, grad, loss, slope, rows, classes, igno
     sums = tl.sum(powers, 1)
     z = tl.where(there, z, 0.0)
     if WEIGHTED:
-        weights = tl.load(weight + column, column < classes, 0.0).to(T)[None, :]
+        weights = tl.load(weight + column, column < CLASSES, 0.0).to(T)[None, :]
         heft = tl.sum(weights)
     else:
         weights = 1.0
-        heft = classes
+        heft = CLASSES
     at_label = column[None, :] == label[:, None]
     if LOSS:
         log_sums = tl.log(sums)
@@ -89,19 +88,19 @@ def _short(logits, target, alpha, weight, grad, loss, slope, rows, classes, igno
         scale = (own + spread * heft) / sums
         change = scale[:, None] * powers - spread[:, None] * weights - tl.where(at_label, own[:, None], 0.0)
         change = tl.where(wrong[:, None], float("nan"), tl.where(ignored[:, None], 0.0, change))
-        tl.store(slope + row[:, None] * classes + column[None, :], change, there)
+        tl.store(slope + row[:, None] * CLASSES + column[None, :], change, there)
 
 
 @triton.jit
-def _long(logits, target, alpha, weight, grad, loss, log_sum, slope, classes, ignore_index, stride,
-          alpha_step, grad_step, number, GIVEN: tl.constexpr, SMOOTH: tl.constexpr, CONVENTION: tl.constexpr,
-          WEIGHTED: tl.constexpr, LOSS: tl.constexpr, SLOPE: tl.constexpr, WIDTH: tl.constexpr,
-          T: tl.constexpr):  # fmt: skip
+def _long(logits, target, alpha, weight, grad, loss, log_sum, slope, ignore_index, stride, alpha_step,
+          grad_step, number, CLASSES: tl.constexpr, GIVEN: tl.constexpr, SMOOTH: tl.constexpr,
+          CONVENTION: tl.constexpr, WEIGHTED: tl.constexpr, LOSS: tl.constexpr, SLOPE: tl.constexpr,
+          WIDTH: tl.constexpr, T: tl.constexpr):  # fmt: skip
     """One row. Without ``LOSS`` its log-sum of exponentials is read where a pass with it has left it."""
     row = tl.program_id(0).to(tl.int64)
     label, own, spread, ignored, wrong = _terms(
-        row, True, target, alpha, number, alpha_step, weight, classes, ignore_index,
-        GIVEN, CONVENTION, WEIGHTED, T,
+        row, True, target, alpha, number, alpha_step, weight, ignore_index,
+        CLASSES, GIVEN, CONVENTION, WEIGHTED, T,
     )  # fmt: skip
     logits += row * stride
     column = tl.arange(0, WIDTH)
@@ -114,8 +113,8 @@ def _long(logits, target, alpha, weight, grad, loss, log_sum, slope, classes, ig
         sums = tl.full((), 0.0, T)
         total = tl.full((), 0.0, T)
         heft = tl.full((), 0.0, T)
-        for start in range(0, classes, WIDTH):
-            there = start + column < classes
+        for start in range(0, CLASSES, WIDTH):
+            there = start + column < CLASSES
             z = tl.load(logits + start + column, there, -float("inf")).to(T) - origin
             before = most
             most = tl.maximum(most, tl.max(z, 0))
@@ -129,7 +128,7 @@ def _long(logits, target, alpha, weight, grad, loss, log_sum, slope, classes, ig
             elif SMOOTH:
                 total += tl.sum(z, 0)
         if not WEIGHTED:
-            heft += classes
+            heft += CLASSES
         logs = most + tl.log(sums)
         value = own * (logs - at_label)
         if SMOOTH:
@@ -140,17 +139,17 @@ def _long(logits, target, alpha, weight, grad, loss, log_sum, slope, classes, ig
         logs = tl.load(log_sum + row)
         heft = tl.full((), 0.0, T)
         if WEIGHTED:
-            for start in range(0, classes, WIDTH):
-                heft += tl.sum(tl.load(weight + start + column, start + column < classes, 0.0).to(T), 0)
+            for start in range(0, CLASSES, WIDTH):
+                heft += tl.sum(tl.load(weight + start + column, start + column < CLASSES, 0.0).to(T), 0)
         else:
-            heft += classes
+            heft += CLASSES
     if SLOPE:
-        slope += row * classes
+        slope += row * CLASSES
         g = tl.load(grad + row * grad_step).to(T)
         own = g * own
         spread = g * spread
-        for start in range(0, classes, WIDTH):
-            there = start + column < classes
+        for start in range(0, CLASSES, WIDTH):
+            there = start + column < CLASSES
             z = tl.load(logits + start + column, there, -float("inf")).to(T) - origin
             change = (own + spread * heft) * tl.exp(z - logs)
             if WEIGHTED:
@@ -198,6 +197,7 @@ def _launch(
     steps = (alpha.stride(0) if given and alpha.ndim else 0, 0 if grad is None else grad.stride(0))
     number = 0.0 if given else rows.alpha
     settings = {
+        "CLASSES": classes,
         "GIVEN": given,
         "SMOOTH": rows.smooth,
         "CONVENTION": CONVENTIONS.index(rows.convention),
@@ -207,7 +207,7 @@ def _launch(
         "T": tl.float64 if rows.dtype == torch.float64 else tl.float32,
     }
     start = (logits, rows.target.contiguous(), alpha, weight, logits if grad is None else grad, loss)
-    sizes = (classes, rows.ignore_index, logits.stride(0), *steps, number)
+    sizes = (rows.ignore_index, logits.stride(0), *steps, number)
     if short:
         width = triton.next_power_of_2(classes)
         height = max(NUMBERS // width, 1)

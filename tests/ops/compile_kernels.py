@@ -14,7 +14,6 @@ from triton.compiler import ASTSource
 from lsbench.ops import _triton
 
 TOTALS = {"fp32": "fp32", "bf16": "fp32", "fp16": "fp32", "fp64": "fp64"}
-ALIGNED = ("classes", "stride")  # multiples of 16, as they are for all but few classes
 
 
 def compile_kernel(kernel, logits, **constants):
@@ -23,11 +22,9 @@ def compile_kernel(kernel, logits, **constants):
     kinds = dict.fromkeys(names, "i32") | {"target": "*i64", "ignore_index": "i64", "stride": "i64"}
     kinds |= dict.fromkeys(("alpha", "weight", "grad", "loss", "log_sum"), f"*{total}") | {"number": "fp32"}
     kinds |= {"logits": f"*{logits}", "slope": f"*{logits}"} | dict.fromkeys(constants, "constexpr")
-    aligned = [
-        i
-        for i, n in enumerate(names)
-        if kinds[n].startswith("*") or (n in ALIGNED and "HEIGHT" not in constants)
-    ]
+    aligned = [i for i, name in enumerate(names) if kinds[name].startswith("*")]
+    if constants["CLASSES"] % 16 == 0:
+        aligned.append(names.index("stride"))
     source = ASTSource(
         fn=kernel,
         signature={name: kinds[name] for name in names},
@@ -43,7 +40,10 @@ def compile_kernel(kernel, logits, **constants):
 
 
 def main():
-    kernels = ((_triton._short, {"HEIGHT": 128, "WIDTH": 16}), (_triton._long, {"WIDTH": 4096}))
+    kernels = (
+        (_triton._short, {"CLASSES": 10, "HEIGHT": 128, "WIDTH": 16}),
+        (_triton._long, {"CLASSES": 32000, "WIDTH": 4096}),
+    )
     usual = {"GIVEN": True, "SMOOTH": True, "CONVENTION": 0, "WEIGHTED": False, "LOSS": True, "SLOPE": True}
     for (kernel, size), logits in itertools.product(kernels, ("fp32", "bf16")):
         compile_kernel(kernel, logits, T=tl.float32, **usual, **size)
