@@ -233,5 +233,5 @@ def test_loss_and_gradient_in_one_call(shape):
 
 
 def test_small_batches_take_plain_pytorch_and_large_ones_kernels():
-    for shape, expected in (((128, 10), None), ((8192, 10), None), ((2, 1000), None), ((4096, 1000), _cpu)):
+    for shape, expected in (((128, 10), None), ((2, 1000), None), ((8192, 10), _cpu), ((4096, 1000), _cpu)):
         assert _rows.kernels(torch.empty(shape)) is expected

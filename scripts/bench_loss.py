@@ -1,0 +1,269 @@
+"""Measures ways to the smoothed loss and its gradient side by side; writes results/benchmarks/loss-DEVICE.*
+
+    python scripts/bench_loss.py                    # a minute on a GPU, some ten on two cores
+    python scripts/bench_loss.py --quick            # does it run? Its figures mean nothing
+
+Ways: PyTorch's own (eager), the same under torch.compile, lsbench with autograd and in one call
+(loss_and_gradient), on a GPU also Liger's where it is installed (pip install liger-kernel), and each of them
+replayed from a CUDA graph where it can be recorded. They take turns (A B C A B C ...), and each ratio is taken
+within a turn; eager is timed twice a turn, and the second one's ratio shows the noise. On a CPU seconds are
+those of the process, with one thread; on a GPU they are between events, and inputs rotate through more than
+three times its second-level cache.
+
+`bytes` are what a way has to move at least: 2NKb where loss and gradient come of one pass, 3NKb where backward
+comes back to the logits or to log-probabilities, 9NKb for eager PyTorch's launches (b bytes a number). `share`
+is bytes a second as a share of a copy's, measured in the same turn. `error` is the largest of the gradient's,
+against float64, relative to the largest gradient.
+"""
+
+import argparse
+import csv
+import json
+import shlex
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, fields
+from functools import partial
+from importlib.util import find_spec
+from itertools import cycle
+from pathlib import Path
+from statistics import median
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lsbench.ops import loss_and_gradient, smoothed_cross_entropy
+from lsbench.runs import provenance
+
+ALPHA = 0.1
+SHAPES = ((128, 10), (8192, 10), (8192, 100), (8192, 1000), (4096, 32000), (4096, 131072))
+# On a CPU a row takes as long whether 4096 or 256 of them follow, and memory is what there is less of.
+CPU_SHAPES = ((128, 10), (8192, 10), (8192, 100), (4096, 1000), (512, 32000), (128, 131072))
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+MOVED = {"eager": 9, "eager again": 9, "compiled": 3, "lsbench": 3, "lsbench fused": 2, "liger": 3}
+Step = Callable[[Tensor, Tensor], Tensor]  # logits and target to the gradient of the mean
+
+
+@dataclass(frozen=True)
+class Row:
+    """One way at one shape; microseconds and ratios are medians with the least and the greatest of turns."""
+
+    rows: int
+    classes: int
+    dtype: str
+    way: str
+    graphed: bool
+    us: float
+    us_min: float
+    us_max: float
+    bytes: int
+    share: float
+    times_eager: float
+    times_eager_min: float
+    times_eager_max: float
+    times_compiled: float
+    peak_mib: float | None
+    error: float
+
+
+def autograd(loss: Callable[[Tensor, Tensor], Tensor], logits: Tensor, target: Tensor) -> Tensor:
+    logits = logits.detach().requires_grad_()
+    return torch.autograd.grad(loss(logits, target), logits)[0]
+
+
+def eager(logits: Tensor, target: Tensor) -> Tensor:
+    return F.cross_entropy(logits, target, label_smoothing=ALPHA)
+
+
+def fused(logits: Tensor, target: Tensor) -> Tensor:
+    return loss_and_gradient(logits, target, ALPHA, scale=1 / len(target))[1]
+
+
+def ways(device: str) -> dict[str, Step]:
+    """Every way by its name; what is compiled is compiled for each shape anew."""
+    torch._dynamo.reset()
+    found: dict[str, Step] = {
+        "eager": partial(autograd, eager),
+        "lsbench": partial(autograd, lambda logits, target: smoothed_cross_entropy(logits, target, ALPHA)),
+        "lsbench fused": fused,
+        "compiled": partial(autograd, torch.compile(eager)),
+        "eager again": partial(autograd, eager),
+    }
+    if device == "cuda" and find_spec("liger_kernel"):
+        from liger_kernel.transformers.functional import liger_cross_entropy
+
+        # It writes its gradient over the logits: a copy keeps the inputs, as a network's layer would need.
+        found["liger"] = partial(
+            autograd, lambda logits, target: liger_cross_entropy(logits * 1, target, label_smoothing=ALPHA)
+        )
+    return found
+
+
+def recorded(step: Step, inputs: tuple[Tensor, Tensor]) -> Step | None:
+    """``step`` replayed from a CUDA graph on inputs that are copied to its own; None where it has none."""
+    own = tuple(map(torch.clone, inputs))
+    graph = torch.cuda.CUDAGraph()
+    try:
+        with torch.cuda.graph(graph):
+            result = step(*own)
+    except RuntimeError:
+        torch.cuda.synchronize()
+        return None
+
+    def replay(logits: Tensor, target: Tensor) -> Tensor:
+        graph.replay()
+        return result
+
+    return replay
+
+
+def seconds(device: str, step: Step, inputs: Iterator[tuple[Tensor, Tensor]], calls: int) -> float:
+    """The mean of ``calls`` calls, each on the next of the inputs."""
+    if device == "cpu":
+        started = time.process_time()
+        for _ in range(calls):
+            step(*next(inputs))
+        return (time.process_time() - started) / calls
+    first, last = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    torch.cuda.synchronize()
+    first.record()
+    for _ in range(calls):
+        step(*next(inputs))
+    last.record()
+    last.synchronize()
+    return first.elapsed_time(last) / 1000 / calls
+
+
+def peak(device: str, step: Step, inputs: tuple[Tensor, Tensor]) -> float | None:
+    """MiB that a call takes beyond its inputs, its gradient included."""
+    if device == "cpu":
+        return None
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    step(*inputs)
+    return (torch.cuda.max_memory_allocated() - before) / 2**20
+
+
+def rotating(device: str, shape: tuple[int, int], dtype: torch.dtype) -> list[tuple[Tensor, Tensor]]:
+    """Inputs that together are more than three times a GPU's second-level cache; one on a CPU."""
+    size = shape[0] * shape[1] * dtype.itemsize
+    cache = torch.cuda.get_device_properties(0).L2_cache_size if device == "cuda" else 0
+    count = min(3 * cache // size + 1, 200)
+    generator = torch.Generator(device).manual_seed(0)
+    return [
+        (
+            torch.randn(shape, generator=generator, device=device).to(dtype),
+            torch.randint(shape[1], shape[:1], generator=generator, device=device),
+        )
+        for _ in range(count)
+    ]
+
+
+def error(step: Step, inputs: tuple[Tensor, Tensor]) -> float:
+    """Of at most 64 rows, which as a batch of their own have larger gradients but the same errors."""
+    logits, target = inputs[0][:64], inputs[1][:64]
+    exact = autograd(eager, logits.double(), target)
+    return ((step(logits, target).double() - exact).abs().max() / exact.abs().max()).item()
+
+
+def bench(device: str, shape: tuple[int, int], name: str, turns: int, budget: float) -> list[Row]:
+    """All ways at one shape; ``budget`` seconds are what eager may take a turn."""
+    inputs = rotating(device, shape, DTYPES[name])
+    steps = {(way, False): step for way, step in ways(device).items()}
+    for step in steps.values():
+        for _ in range(3):
+            step(*inputs[0])
+    if device == "cuda":
+        replays = {(way, True): recorded(step, inputs[0]) for (way, _), step in steps.items()}
+        steps |= {key: step for key, step in replays.items() if step}
+    copy_to = torch.empty_like(inputs[0][0])
+    steps["copy", False] = lambda logits, target: copy_to.copy_(logits)
+    places = {key: cycle(inputs) for key in steps}
+    one = seconds(device, steps["eager", False], places["eager", False], 3)
+    calls = max(1, min(int(budget / one), 500))
+    times: dict[tuple[str, bool], list[float]] = {key: [] for key in steps}
+    for _ in range(turns + 1):
+        for key, step in steps.items():
+            times[key].append(seconds(device, step, places[key], calls))
+    times = {key: values[1:] for key, values in times.items()}
+    size = shape[0] * shape[1] * DTYPES[name].itemsize
+    rates = [2 * size / value for value in times.pop(("copy", False))]
+    made = []
+    for (way, graphed), values in times.items():
+        against = [a / b for a, b in zip(values, times["eager", False], strict=True)]
+        compiled = [a / b for a, b in zip(values, times["compiled", False], strict=True)]
+        bytes_moved = MOVED[way] * size
+        shares = [bytes_moved / value / rate for value, rate in zip(values, rates, strict=True)]
+        micro = [1e6 * value for value in values]
+        plain = steps[way, False]
+        made.append(
+            Row(*shape, name, way, graphed, median(micro), min(micro), max(micro), bytes_moved, median(shares),
+                median(against), min(against), max(against), median(compiled),
+                None if graphed else peak(device, plain, inputs[0]), error(plain, inputs[0]))
+        )  # fmt: skip
+    return made
+
+
+def markdown(rows: list[Row], made: dict[str, object]) -> str:
+    lines = [
+        f"`{made['command']}`, {made['device']}, torch {made['torch']}, lsbench {made['lsbench']} at "
+        f"{str(made['git_sha'])[:10]}. Medians of {made['turns']} interleaved turns [least, greatest].",
+        "",
+        "| rows | classes | type | way | µs | share of copy | times eager | times compiled | MiB | error |",
+        "| ---: | ---: | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for r in rows:
+        way = f"{r.way}, graph" if r.graphed else r.way
+        micro = f"{r.us:.4g} [{r.us_min:.4g}, {r.us_max:.4g}]"
+        eager_times = f"{r.times_eager:.2f} [{r.times_eager_min:.2f}, {r.times_eager_max:.2f}]"
+        mib = "" if r.peak_mib is None else f"{r.peak_mib:.1f}"
+        lines.append(
+            f"| {r.rows} | {r.classes} | {r.dtype} | {way} | {micro} | {r.share:.2f} | {eager_times} | "
+            f"{r.times_compiled:.2f} | {mib} | {r.error:.1e} |"
+        )
+    return "\n".join([*lines, ""])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    parser.add_argument("--device", choices=("cpu", "cuda"), default=device)
+    parser.add_argument("--turns", type=int, default=7)
+    parser.add_argument("--quick", action="store_true", help="one turn of the three smallest shapes")
+    parser.add_argument("--out", type=Path, default=Path("results/benchmarks"))
+    options = parser.parse_args()
+    device, turns = options.device, 1 if options.quick else options.turns
+    shapes = (SHAPES if device == "cuda" else CPU_SHAPES)[: 3 if options.quick else None]
+    if device == "cpu":
+        torch.set_num_threads(1)
+    rows = []
+    for shape in shapes:
+        for name in DTYPES:
+            rows += bench(device, shape, name, turns, budget=0.01 if options.quick else 0.3)
+            print(
+                shape,
+                name,
+                *(
+                    f"{r.way}{'*' * r.graphed} {r.times_eager:.2f}"
+                    for r in rows
+                    if (r.rows, r.classes, r.dtype) == (*shape, name)
+                ),
+                flush=True,
+            )
+    place = torch.cuda.get_device_name() if device == "cuda" else "CPU, one thread"
+    made = provenance() | {"command": shlex.join(["python", *sys.argv]), "device": place, "turns": turns}
+    options.out.mkdir(parents=True, exist_ok=True)
+    stem = options.out / ("loss-" + (place.lower().replace(" ", "-") if device == "cuda" else "cpu"))
+    with stem.with_suffix(".csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, [field.name for field in fields(Row)], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(map(asdict, rows))
+    stem.with_suffix(".json").write_text(json.dumps(made, indent=1) + "\n")
+    stem.with_suffix(".md").write_text(markdown(rows, made))
+
+
+if __name__ == "__main__":
+    main()
