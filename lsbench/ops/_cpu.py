@@ -37,7 +37,7 @@ def slopes(grad: Tensor, rows: Rows, kept: None) -> Tensor:
     return lines.slope
 
 
-def losses_and_slopes(grad: Tensor, rows: Rows) -> tuple[Tensor, Tensor]:
+def losses_and_slopes(grad: float | Tensor, rows: Rows) -> tuple[Tensor, Tensor]:
     """Both, in one pass over the logits."""
     sums, lines = _sums(rows), _lines(grad, rows)
     for part, logits in _parts(rows):
@@ -130,9 +130,9 @@ class Lines(NamedTuple):
         self.slope[part] = probs if self.axis else probs.t()
 
 
-def _lines(grad: Tensor, rows: Rows) -> Lines:
+def _lines(grad: float | Tensor, rows: Rows) -> Lines:
     axis, (ignored, label) = _axis(rows), _labels(rows)
-    grad = grad.to(rows.dtype).masked_fill(ignored, 0.0)
+    grad = torch.as_tensor(grad, dtype=rows.dtype).expand(len(ignored)).masked_fill(ignored, 0.0)
     on, spread = rows.terms()
     own, rest, weights = grad * on, grad * spread, float(rows.logits.shape[1])
     scale = own + rest * weights

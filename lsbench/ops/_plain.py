@@ -100,7 +100,7 @@ def slopes(grad: Tensor, rows: Rows) -> Tensor:
     ignored = rows.target == rows.ignore_index
     label = rows.target.masked_fill(ignored, 0)
     weight = torch.ones_like(probs[0]) if rows.weight is None else rows.weight
-    grad = grad.to(rows.dtype).masked_fill(ignored, 0.0)
+    grad = grad.to(rows.dtype).expand(len(label)).masked_fill(ignored, 0.0)
     on, spread = rows.terms()
     own, rest = grad * on * weight[label], grad * spread
     slope = (own + rest * weight.sum())[:, None] * probs - rest[:, None] * weight

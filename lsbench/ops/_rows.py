@@ -1,5 +1,6 @@
 """The loss of each row by what computes it fastest, as a function that autograd and torch.func know."""
 
+from functools import cache
 from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
@@ -22,11 +23,16 @@ def kernels(logits: Tensor) -> ModuleType | None:
         return None
     if logits.device.type == "cpu":
         return _cpu if logits.numel() >= CPU_NUMBERS else None
-    if logits.device.type == "cuda" and find_spec("triton"):
+    if logits.device.type == "cuda" and _has_triton():
         from lsbench.ops import _triton
 
         return _triton
     return None
+
+
+@cache
+def _has_triton() -> bool:
+    return find_spec("triton") is not None
 
 
 def losses(rows: Rows) -> Tensor:
@@ -40,11 +46,11 @@ def losses(rows: Rows) -> Tensor:
     return found
 
 
-def losses_and_slopes(grad: Tensor, rows: Rows) -> tuple[Tensor, Tensor]:
-    """The losses [N], and the gradient [N,K] of Σ grad·losses in the logits."""
+def losses_and_slopes(grad: float | Tensor, rows: Rows) -> tuple[Tensor, Tensor]:
+    """The losses [N], and the gradient [N,K] of Σ grad·losses in the logits, for a number or [N]."""
     found = kernels(rows.logits) or (_cpu if rows.logits.device.type == "cpu" else None)
     if found is None:
-        return _plain.losses(rows), _plain.slopes(grad, rows)
+        return _plain.losses(rows), _plain.slopes(torch.as_tensor(grad), rows)
     both: tuple[Tensor, Tensor] = found.losses_and_slopes(grad, rows)
     return both
 

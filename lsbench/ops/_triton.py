@@ -28,18 +28,25 @@ UNIFORM = tl.constexpr(CONVENTIONS.index("uniform"))
 
 
 @triton.jit
-def _terms(row, inside, target, alpha, number, step, weight, ignore_index, CLASSES: tl.constexpr,
-           GIVEN: tl.constexpr, CONVENTION: tl.constexpr, WEIGHTED: tl.constexpr,
+def _value(given, row, inside, step, IN_MEMORY: tl.constexpr, T: tl.constexpr):
+    """Of each ``row``, from memory, or the same number for all."""
+    if IN_MEMORY:
+        value = tl.load(given + row * step, inside, 0.0).to(T)
+    else:
+        value = tl.zeros_like(row).to(T) + given
+    return value
+
+
+@triton.jit
+def _terms(row, inside, target, alpha, step, weight, ignore_index, CLASSES: tl.constexpr,
+           ALPHAS: tl.constexpr, CONVENTION: tl.constexpr, WEIGHTED: tl.constexpr,
            T: tl.constexpr):  # fmt: skip
     """Of each ``row``: label, made safe; own = on·w_y; spread; whether it is ignored; whether it is wrong."""
     label = tl.load(target + row, inside, 0)
     ignored = label == ignore_index
     wrong = ((label < 0) | (label >= CLASSES)) & (ignored == 0)
     label = tl.where(ignored | wrong, 0, label)
-    if GIVEN:
-        a = tl.load(alpha + row * step, inside, 0.0).to(T)
-    else:
-        a = tl.zeros_like(label).to(T) + number
+    a = _value(alpha, row, inside, step, ALPHAS, T)
     spread = a / (CLASSES - 1 if CONVENTION == OTHERS else CLASSES)
     own = 1 - a if CONVENTION == UNIFORM else 1 - a - spread
     if WEIGHTED:
@@ -49,15 +56,15 @@ def _terms(row, inside, target, alpha, number, step, weight, ignore_index, CLASS
 
 @triton.jit
 def _short(logits, target, alpha, weight, grad, loss, slope, rows, ignore_index, stride, alpha_step,
-           grad_step, number, CLASSES: tl.constexpr, GIVEN: tl.constexpr, SMOOTH: tl.constexpr,
+           grad_step, CLASSES: tl.constexpr, ALPHAS: tl.constexpr, GRADS: tl.constexpr, SMOOTH: tl.constexpr,
            CONVENTION: tl.constexpr, WEIGHTED: tl.constexpr, LOSS: tl.constexpr, SLOPE: tl.constexpr,
            HEIGHT: tl.constexpr, WIDTH: tl.constexpr, T: tl.constexpr):  # fmt: skip
     """``HEIGHT`` rows of at most ``WIDTH`` classes."""
     row = tl.program_id(0).to(tl.int64) * HEIGHT + tl.arange(0, HEIGHT)
     inside = row < rows
     label, own, spread, ignored, wrong = _terms(
-        row, inside, target, alpha, number, alpha_step, weight, ignore_index,
-        CLASSES, GIVEN, CONVENTION, WEIGHTED, T,
+        row, inside, target, alpha, alpha_step, weight, ignore_index,
+        CLASSES, ALPHAS, CONVENTION, WEIGHTED, T,
     )  # fmt: skip
     column = tl.arange(0, WIDTH)
     there = inside[:, None] & (column < CLASSES)[None, :]
@@ -82,7 +89,7 @@ def _short(logits, target, alpha, weight, grad, loss, slope, rows, ignore_index,
         value = tl.where(wrong, float("nan"), tl.where(ignored, 0.0, value))
         tl.store(loss + row, value, inside)
     if SLOPE:
-        g = tl.load(grad + row * grad_step, inside, 0.0).to(T)
+        g = _value(grad, row, inside, grad_step, GRADS, T)
         own = g * own
         spread = g * spread
         scale = (own + spread * heft) / sums
@@ -93,14 +100,14 @@ def _short(logits, target, alpha, weight, grad, loss, slope, rows, ignore_index,
 
 @triton.jit
 def _long(logits, target, alpha, weight, grad, loss, log_sum, slope, ignore_index, stride, alpha_step,
-          grad_step, number, CLASSES: tl.constexpr, GIVEN: tl.constexpr, SMOOTH: tl.constexpr,
+          grad_step, CLASSES: tl.constexpr, ALPHAS: tl.constexpr, GRADS: tl.constexpr, SMOOTH: tl.constexpr,
           CONVENTION: tl.constexpr, WEIGHTED: tl.constexpr, LOSS: tl.constexpr, SLOPE: tl.constexpr,
           WIDTH: tl.constexpr, T: tl.constexpr):  # fmt: skip
     """One row. Without ``LOSS`` its log-sum of exponentials is read where a pass with it has left it."""
     row = tl.program_id(0).to(tl.int64)
     label, own, spread, ignored, wrong = _terms(
-        row, True, target, alpha, number, alpha_step, weight, ignore_index,
-        CLASSES, GIVEN, CONVENTION, WEIGHTED, T,
+        row, True, target, alpha, alpha_step, weight, ignore_index,
+        CLASSES, ALPHAS, CONVENTION, WEIGHTED, T,
     )  # fmt: skip
     logits += row * stride
     column = tl.arange(0, WIDTH)
@@ -145,7 +152,7 @@ def _long(logits, target, alpha, weight, grad, loss, log_sum, slope, ignore_inde
             heft += CLASSES
     if SLOPE:
         slope += row * CLASSES
-        g = tl.load(grad + row * grad_step).to(T)
+        g = _value(grad, row, True, grad_step, GRADS, T)
         own = g * own
         spread = g * spread
         for start in range(0, CLASSES, WIDTH):
@@ -172,33 +179,32 @@ def slopes(grad: Tensor, rows: Rows, log_sum: Tensor | None) -> Tensor:
     return _launch(rows, grad, log_sum)[2]
 
 
-def losses_and_slopes(grad: Tensor, rows: Rows) -> tuple[Tensor, Tensor]:
-    """Both, in one launch."""
+def losses_and_slopes(grad: float | Tensor, rows: Rows) -> tuple[Tensor, Tensor]:
+    """Both, in one launch; ``grad`` may be a number."""
     loss, _, slope = _launch(rows, grad, with_loss=True)
     return loss, slope
 
 
 def _launch(
-    rows: Rows, grad: Tensor | None = None, log_sum: Tensor | None = None, *, with_loss: bool = False
+    rows: Rows, grad: float | Tensor | None = None, log_sum: Tensor | None = None, *, with_loss: bool = False
 ) -> tuple[Tensor, Tensor | None, Tensor]:
     """Losses [N], log-sums [N] and gradients [N,K], as far as they are asked for; else empty."""
     logits = rows.logits if rows.logits.stride(1) == 1 else rows.logits.contiguous()
     count, classes = logits.shape
-    given = isinstance(rows.alpha, Tensor) or logits.dtype == torch.float64  # numbers are float32 in Triton
-    alpha = torch.as_tensor(rows.alpha, dtype=rows.dtype, device=logits.device) if given else logits
-    weight = logits if rows.weight is None else rows.weight.contiguous()
     loss = logits.new_empty(count if with_loss else 0, dtype=rows.dtype)
-    slope = logits.new_empty(count if grad is not None else 0, classes)
+    slope = logits.new_empty(0 if grad is None else count, classes)
     if not count:
         return loss, log_sum, slope
-    short = classes <= TILE
-    if not short and with_loss:
+    if with_loss and classes > TILE:
         log_sum = torch.empty_like(loss)
-    steps = (alpha.stride(0) if given and alpha.ndim else 0, 0 if grad is None else grad.stride(0))
-    number = 0.0 if given else rows.alpha
+    (alpha, alphas, alpha_step), (grads, graded, grad_step) = (
+        _in_memory(value, rows) for value in (rows.alpha, 0.0 if grad is None else grad)
+    )
+    weight = logits if rows.weight is None else rows.weight.contiguous()  # any address will do
     settings = {
         "CLASSES": classes,
-        "GIVEN": given,
+        "ALPHAS": alphas,
+        "GRADS": graded,
         "SMOOTH": rows.smooth,
         "CONVENTION": CONVENTIONS.index(rows.convention),
         "WEIGHTED": rows.weight is not None,
@@ -206,13 +212,24 @@ def _launch(
         "SLOPE": grad is not None,
         "T": tl.float64 if rows.dtype == torch.float64 else tl.float32,
     }
-    start = (logits, rows.target.contiguous(), alpha, weight, logits if grad is None else grad, loss)
-    sizes = (rows.ignore_index, logits.stride(0), *steps, number)
-    if short:
-        width = triton.next_power_of_2(classes)
-        height = max(NUMBERS // width, 1)
-        grid = (triton.cdiv(count, height),)
-        _short[grid](*start, slope, count, *sizes, HEIGHT=height, WIDTH=width, num_warps=4, **settings)
-    else:
-        _long[count,](*start, log_sum, slope, *sizes, WIDTH=BLOCK, num_warps=8, **settings)
+    start = (logits, rows.target.contiguous(), alpha, weight, grads, loss)
+    sizes = (rows.ignore_index, logits.stride(0), alpha_step, grad_step)
+    with torch.cuda.device_of(logits):
+        if classes <= TILE:
+            width = triton.next_power_of_2(classes)
+            height = max(NUMBERS // width, 1)
+            grid = (triton.cdiv(count, height),)
+            _short[grid](*start, slope, count, *sizes, HEIGHT=height, WIDTH=width, num_warps=4, **settings)
+        else:
+            _long[count,](*start, log_sum, slope, *sizes, WIDTH=BLOCK, num_warps=8, **settings)
     return loss, log_sum, slope
+
+
+def _in_memory(value: float | Tensor, rows: Rows) -> tuple[float | Tensor, bool, int]:
+    """``value`` for a kernel, whether that is an address, and the step from row to row there. Numbers are
+    float32 to Triton."""
+    if not isinstance(value, Tensor) and rows.dtype == torch.float64:
+        value = torch.full((), value, dtype=rows.dtype, device=rows.logits.device)
+    if isinstance(value, Tensor):
+        return value, True, value.stride(0) if value.ndim else 0
+    return float(value), False, 0

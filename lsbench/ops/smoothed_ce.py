@@ -84,8 +84,9 @@ def loss_and_gradient(
     _check_tensors(logits, target, alpha, weight, convention)
     with torch.no_grad():
         rows = _cast(Rows(logits.detach(), target, alpha, convention, weight, ignore_index))
-        grad = torch.as_tensor(scale, dtype=rows.dtype, device=logits.device).expand(len(target))
-        return _rows.losses_and_slopes(grad, rows)
+        if isinstance(scale, Tensor):
+            scale = scale.to(rows.dtype)
+        return _rows.losses_and_slopes(scale, rows)
 
 
 def _cast(rows: Rows) -> Rows:

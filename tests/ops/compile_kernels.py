@@ -20,8 +20,11 @@ def compile_kernel(kernel, logits, **constants):
     """``kernel`` for ``logits`` of a type, with pointers to aligned memory."""
     names, total = kernel.arg_names, TOTALS[logits]
     kinds = dict.fromkeys(names, "i32") | {"target": "*i64", "ignore_index": "i64", "stride": "i64"}
-    kinds |= dict.fromkeys(("alpha", "weight", "grad", "loss", "log_sum"), f"*{total}") | {"number": "fp32"}
-    kinds |= {"logits": f"*{logits}", "slope": f"*{logits}"} | dict.fromkeys(constants, "constexpr")
+    kinds |= dict.fromkeys(("weight", "loss", "log_sum"), f"*{total}")
+    kinds |= {"logits": f"*{logits}", "slope": f"*{logits}"}
+    for name, in_memory in (("alpha", "ALPHAS"), ("grad", "GRADS")):
+        kinds[name] = f"*{total}" if constants[in_memory] else "fp32"
+    kinds |= dict.fromkeys(constants, "constexpr")
     aligned = [i for i, name in enumerate(names) if kinds[name].startswith("*")]
     if constants["CLASSES"] % 16 == 0:
         aligned.append(names.index("stride"))
@@ -44,11 +47,19 @@ def main():
         (_triton._short, {"CLASSES": 10, "HEIGHT": 128, "WIDTH": 16}),
         (_triton._long, {"CLASSES": 32000, "WIDTH": 4096}),
     )
-    usual = {"GIVEN": True, "SMOOTH": True, "CONVENTION": 0, "WEIGHTED": False, "LOSS": True, "SLOPE": True}
+    usual = {
+        "ALPHAS": True,
+        "GRADS": False,
+        "SMOOTH": True,
+        "CONVENTION": 0,
+        "WEIGHTED": False,
+        "LOSS": True,
+        "SLOPE": True,
+    }
     for (kernel, size), logits in itertools.product(kernels, ("fp32", "bf16")):
         compile_kernel(kernel, logits, T=tl.float32, **usual, **size)
     for kernel, size in kernels:
-        other = usual | {"GIVEN": False, "WEIGHTED": True, "CONVENTION": 2}
+        other = usual | {"ALPHAS": False, "GRADS": True, "WEIGHTED": True, "CONVENTION": 2}
         compile_kernel(kernel, "fp16", T=tl.float32, **(other | {"SLOPE": False}), **size)
         compile_kernel(kernel, "fp64", T=tl.float64, **(other | {"LOSS": False, "SMOOTH": False}), **size)
 
