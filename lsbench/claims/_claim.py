@@ -1,5 +1,6 @@
 """What a claim is made of, and how its file takes numbers from the runs of its grid."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -115,7 +116,8 @@ class Claim:
     """``words``: the claim as people make it; ``source``: who does, or has measured it; ``measured``: what is
     compared here. ``compare`` makes comparisons of the evidence, of which the first decides the claim.
     ``meaning`` says what a verdict word comes to where that is not plain. ``measure`` is for what is timed
-    rather than trained: it is given the jobs of the grid, whose runs are stored, and returns a table."""
+    rather than trained: it is given the jobs of the grid, whose runs are stored, and returns a table. ``rank``
+    is its place among the claims, the most important first; those without one come last, by name."""
 
     words: str
     source: str
@@ -123,6 +125,7 @@ class Claim:
     compare: Callable[[Evidence], Sequence[Comparison | Measurement]]
     meaning: Mapping[str, str] = field(default_factory=dict)
     measure: "Callable[[Sequence[Job]], pd.DataFrame] | None" = None
+    rank: float = math.inf
 
 
 def comparison(

@@ -35,4 +35,5 @@ def adds_to(knob: str, words: str, source: str) -> Claim:
             "equivalent": "the gains add up",
             "refuted": "the gains overlap",
         },
+        rank=9,
     )

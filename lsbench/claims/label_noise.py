@@ -34,4 +34,5 @@ CLAIM = Claim(
     ),
     measured="accuracy on clean test labels after training with a share of the train labels replaced",
     compare=compare,
+    rank=4,
 )

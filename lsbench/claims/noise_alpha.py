@@ -39,4 +39,5 @@ CLAIM = Claim(
     measured="the α with the least NLL on select, whose labels are clean, at each level of noise",
     compare=compare,
     meaning={"refuted": "it should be higher", "equivalent": "noise does not matter to α"},
+    rank=5,
 )

@@ -49,4 +49,5 @@ CLAIM = Claim(
     source="Szegedy et al. 2016 (arXiv:1512.00567); Pereyra et al. 2017 (arXiv:1701.06548)",
     measured="confidence, as trained: of the wrong predictions, and of all",
     compare=compare,
+    rank=3,
 )

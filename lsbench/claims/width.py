@@ -48,4 +48,5 @@ CLAIM = Claim(
     measured="how the gain in test accuracy changes with the number of hidden units",
     compare=compare,
     meaning={"refuted": "small models gain more", "equivalent": "width does not matter"},
+    rank=8,
 )

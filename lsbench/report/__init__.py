@@ -50,12 +50,12 @@ def build(
     files |= {"reliability.csv": to_csv(bins), "training.csv": to_csv(epochs)}
     facts: Any = {"command": command, "missing": missing, "plates": shown}
     files["report.md"] = report(runs, summary, **facts).encode()
-    files["report.html"] = page(runs, summary, **facts, drawn=_draw(folder / "figures", shown))
+    files["report.html"] = page(runs, summary, **facts, drawn=illustrate(folder / "figures", shown))
     for file, content in files.items():
         write_atomically(folder / file, content)
 
 
-def _draw(folder: Path, plates: "Sequence[Plate]") -> dict[str, bytes]:
+def illustrate(folder: Path, plates: "Sequence[Plate]") -> dict[str, bytes]:
     """Put the figures into ``folder``, a PNG and an SVG each, and return the SVGs by their names.
 
     Each has in its metadata a hash of what is drawn and of what draws it. Where that is there already the

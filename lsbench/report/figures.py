@@ -42,17 +42,18 @@ def draw(plate: Plate, source: str) -> dict[str, bytes]:
 def _compose(plate: Plate) -> Figure:
     """All panels, three a row, with one title above and one legend below them."""
     count = len(plate.panels)
-    wide = max(layout.columns(count), 2) * layout.WIDTH
+    heading = f"{plate.title}: {plate.pair}"
+    wide = max(layout.columns(count) * plate.size[0], min(16 + 6 * len(heading), 2 * layout.WIDTH))
     longest = max(len(mark.label) for mark in plate.legend)
     beside = max(min(wide // (40 + 6 * longest), len(plate.legend)), 1)
     legend_rows = -(-len(plate.legend) // beside)
-    high = layout.TITLE + layout.rows(count) * layout.HEIGHT + legend_rows * layout.LEGEND + 8
+    high = layout.TITLE + layout.rows(count) * plate.size[1] + legend_rows * layout.LEGEND + 8
     figure = Figure(figsize=(wide / 72, high / 72))
-    figure.text(8 / wide, 1 - 14 / high, f"{plate.title}: {plate.pair}", fontsize=10.5)
+    figure.text(8 / wide, 1 - 14 / high, heading, fontsize=10.5)
     names = [textwrap.fill(panel.title, 38, max_lines=2, placeholder=" …") for panel in plate.panels]
     title_lines = 1 + max(name.count("\n") for name in names)
     for place, panel in enumerate(plate.panels):
-        left, top, width, height = layout.inner(place, count, title_lines)
+        left, top, width, height = layout.inner(place, count, title_lines, plate.size)
         axes = figure.add_axes((left / wide, 1 - (top + height) / high, width / wide, height / high))
         axes.set_title(names[place], x=-(layout.LEFT - 8) / width, pad=9)
         getattr(panels, panel.draw)(axes, panel.lines, **panel.options)

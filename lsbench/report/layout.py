@@ -2,7 +2,9 @@
 
 Box = tuple[float, float, float, float]  # left, top, width, height
 
-WIDTH, HEIGHT = 240, 210  # of a panel with its title and labels
+Size = tuple[int, int]  # of a panel with its title and labels: width, height
+
+WIDTH, HEIGHT = SIZE = 240, 210  # as most panels have it
 LEFT, RIGHT, TOP, BOTTOM = 52, 17, 14, 38  # what lies around its axes
 PANEL_TITLE = 12  # a line of its title
 TITLE = 26  # the figure's own title, above the panels
@@ -19,14 +21,15 @@ def rows(panels: int) -> int:
     return -(-panels // columns(panels))
 
 
-def box(place: int, panels: int) -> Box:
+def box(place: int, panels: int, size: Size = SIZE) -> Box:
     """The panel at ``place`` of ``panels``, from 0, with its title and labels."""
     row, column = divmod(place, columns(panels))
-    return column * WIDTH, TITLE + row * HEIGHT, WIDTH, HEIGHT
+    width, height = size
+    return column * width, TITLE + row * height, width, height
 
 
-def inner(place: int, panels: int, title_lines: int) -> Box:
+def inner(place: int, panels: int, title_lines: int, size: Size = SIZE) -> Box:
     """Its axes."""
-    left, top, width, height = box(place, panels)
+    left, top, width, height = box(place, panels, size)
     above = TOP + PANEL_TITLE * title_lines
     return left + LEFT, top + above, width - LEFT - RIGHT, height - above - BOTTOM

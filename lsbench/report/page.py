@@ -25,6 +25,7 @@ CHOICE = (
     "Each α was chosen by mean NLL on the select split, and each temperature fitted on the calibrate split. "
     "The test split was opened once, at the end, and had no part in either."
 )
+BESIDE = "`report.md`, `runs.csv`, `summary.csv` and the figures as files"
 SHADED = "Shaded rows are those that each method would choose on the select split."
 
 
@@ -49,19 +50,42 @@ def page(
         "Definitions": markup.prose(DEFINITIONS.partition("\n")[2]),
     }
     ends = {title: text for title, text in ends.items() if text}
-    sections += [_section(title, text) for title, text in ends.items()]
+    sections += [section(title, text) for title, text in ends.items()]
+    return document(
+        kind="lsbench report",
+        title=f"Label smoothing: {'; '.join(pair for pair, _ in parts) or 'no runs'}",
+        facts=facts(runs, command, missing),
+        contents=[*(pair for pair, _ in parts), *ends],
+        sections=sections,
+        beside=BESIDE,
+    )
+
+
+def document(
+    *,
+    kind: str,
+    title: str,
+    facts: Mapping[str, str],
+    contents: Sequence[str],
+    sections: Sequence[str],
+    beside: str,
+) -> bytes:
+    """A page of ``sections``, which are HTML, under a heading with ``facts`` and links to the sections whose
+    titles are in ``contents``; ``beside`` says in Markdown which files lie beside it."""
     source = files(__package__)
     script = source.joinpath("page.js").read_text()
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     values = {
-        "title": escape(f"Label smoothing: {'; '.join(pair for pair, _ in parts) or 'no runs'}"),
+        "kind": escape(kind),
+        "title": escape(title),
         "version": __version__,
         "style": source.joinpath("page.css").read_text().strip(),
         "script": script,
         "script_hash": f"sha256-{digest}",
-        "facts": markup.facts(facts(runs, command, missing)),
-        "contents": _contents([*(pair for pair, _ in parts), *ends]),
+        "facts": markup.facts(facts),
+        "contents": _contents(contents),
         "sections": "\n".join(sections),
+        "beside": markup.inline(beside),
     }
     return Template(source.joinpath("page.html").read_text()).substitute(values).encode()
 
@@ -70,11 +94,11 @@ def _part(
     pair: str, table: pd.DataFrame, runs: pd.DataFrame, plates: Sequence[Plate], drawn: Mapping[str, bytes]
 ) -> str:
     """What there is to say of one data set and model."""
-    figures = {plate.kind: _figure(plate, drawn[plate.name]) for plate in plates}
+    figures = {plate.kind: figure(plate, drawn[plate.name]) for plate in plates}
     blocks = [markup.prose(setup(table)), _comparison(pair, table, runs), figures.pop("alpha", "")]
     blocks += ["<h3>α chosen on the select split</h3>", markup.prose(CHOICE), _choices(pair, runs, table)]
     blocks += ["<h3>Reading</h3>", markup.prose(reading(table)), _verdicts(pair, table), *figures.values()]
-    return _section(pair, "\n".join(blocks))
+    return section(pair, "\n".join(blocks))
 
 
 def _comparison(pair: str, table: pd.DataFrame, runs: pd.DataFrame) -> str:
@@ -115,9 +139,9 @@ def _verdicts(pair: str, table: pd.DataFrame) -> str:
     return f"<h3>Verdicts</h3>{shown}{numbers}<h3>What more seeds would buy</h3>{markup.prose(MORE)}{more}"
 
 
-def _figure(plate: Plate, drawn: bytes) -> str:
+def figure(plate: Plate, drawn: bytes) -> str:
     """A heading, the panels beside or below one another, the legend, and the figure in words."""
-    panels = "".join(svg.panels(drawn, plate.name))
+    panels = "".join(svg.panels(drawn, plate.name, plate.size))
     alt = escape(plate.alt)
     return (
         f"<h3>{escape(plate.title)}</h3><figure>"
@@ -164,14 +188,14 @@ def _cell(value: Any, measured: bool) -> str:
     return f"{value:.5g}" if measured else brief(value)
 
 
-def _section(title: str, content: str) -> str:
-    return f'<section id="{_anchor(title)}">\n<h2>{escape(title)}</h2>\n{content}\n</section>'
+def section(title: str, content: str) -> str:
+    return f'<section id="{anchor(title)}">\n<h2>{escape(title)}</h2>\n{content}\n</section>'
 
 
 def _contents(titles: Sequence[str]) -> str:
-    items = (f'<li><a href="#{_anchor(title)}">{escape(title)}</a></li>' for title in titles)
+    items = (f'<li><a href="#{anchor(title)}">{escape(title)}</a></li>' for title in titles)
     return f'<nav aria-label="Contents"><ul>{"".join(items)}</ul></nav>'
 
 
-def _anchor(title: str) -> str:
+def anchor(title: str) -> str:
     return "".join(c if c.isalnum() else "-" for c in title.lower())

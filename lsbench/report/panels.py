@@ -3,7 +3,14 @@
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, MultipleLocator, NullFormatter
+from matplotlib.ticker import (
+    FuncFormatter,
+    LogLocator,
+    MaxNLocator,
+    MultipleLocator,
+    NullFormatter,
+    NullLocator,
+)
 
 from lsbench.report.marks import GREY, Mark, as_scaled
 
@@ -96,6 +103,35 @@ def confidence(axes: "Axes", cases: "Drawn") -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g} %"))
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.grid(color=GRID, linewidth=0.6)
+
+
+def forest(axes: "Axes", groups: "Drawn") -> None:
+    """A row for each ``place``, from the top: its ``label``, and below that ``effect`` from ``low`` to
+    ``high``, in margins. The band is a margin to either side, linear within and logarithmic outside."""
+    rows = 1 + max(int(table["place"].max()) for _, table in groups)
+    furthest = max(float(np.nanmax(table[["effect", "low", "high"]].abs())) for _, table in groups)
+    reach = 1.25 * max(furthest, 2.4)
+    axes.axvspan(-1, 1, color=GRID, zorder=0, linewidth=0)
+    axes.axvline(0, color=GREY, linewidth=0.8, zorder=1)
+    for mark, table in groups:
+        y = table["place"] + 0.68
+        axes.hlines(y, table["low"], table["high"], color=mark.colour, linewidth=1.6)
+        axes.plot(table["effect"], y, **style(mark) | {"linestyle": "", "markersize": 6})
+        for place, label in zip(table["place"], table["label"], strict=True):
+            axes.text(0.0, place + 0.43, label, transform=axes.get_yaxis_transform(), fontsize=8.5)
+            axes.axhline(place + 1, color=GRID, linewidth=0.6)
+    axes.set(xlim=(-reach, reach), ylim=(rows, 0), yticks=[])
+    axes.set_xscale("symlog", linthresh=1, linscale=0.6)
+    ticks = [tick for tick in (1, 3, 10, 30, 100, 300, 1000) if tick <= reach]
+    places = [*(-tick for tick in reversed(ticks)), 0, *ticks]
+    axes.set_xticks(places, [f"{place:+g}".replace("-", "−") if place else "0" for place in places])
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xlabel("effect in margins (to the right: as claimed)")
+    axes.spines["left"].set_visible(False)
+    left, low, right, high = axes.get_position().extents
+    spare = 40 / 72 / axes.get_figure().get_figwidth()  # there are no numbers beside it
+    axes.set_position((left - spare, low, right - left + spare, high - low))
+    axes.set_title(axes.get_title(loc="left"), x=0)
 
 
 def over_epochs(axes: "Axes", curves: "Drawn", metric: str, percent: bool) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from lsbench.report.layout import SIZE, Size
 from lsbench.report.marks import Mark
 
 DRAWS = ("figures.py", "panels.py", "layout.py", "marks.py")  # beside this file
@@ -30,7 +31,7 @@ class Panel:
 @dataclass(frozen=True)
 class Plate:
     """``name`` is its file's, ``kind`` what it shows, ``pair`` the data set and model, ``caption`` how to
-    read it, and ``alt`` what can be seen in it, in numbers."""
+    read it, and ``alt`` what can be seen in it, in numbers. ``size`` is that of a panel."""
 
     name: str
     kind: str
@@ -40,10 +41,11 @@ class Plate:
     legend: tuple[Mark, ...]
     caption: str
     alt: str
+    size: Size = SIZE
 
     def source(self) -> str:
         """A hash of all that is drawn and of what draws it: equal hashes, equal figures."""
-        digest = hashlib.sha256(_made_with() + repr((self.title, self.pair, self.legend)).encode())
+        digest = hashlib.sha256(_made_with() + repr((self.title, self.pair, self.legend, self.size)).encode())
         for panel in self.panels:
             digest.update(repr((panel.title, panel.draw, panel.options)).encode())
             for line, table in panel.lines:

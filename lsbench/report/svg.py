@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from xml.etree import ElementTree as ET
 
-from lsbench.report.layout import box
+from lsbench.report.layout import SIZE, Box, Size, box
 
 SVG = "{http://www.w3.org/2000/svg}"
 HREF = "{http://www.w3.org/1999/xlink}href"
@@ -21,19 +21,21 @@ COLOURS = {
 }
 
 
-def panels(svg: bytes, prefix: str) -> list[str]:
-    """The panels of a figure of figures.py, each an SVG element by itself, with neither legend nor heading.
+def panels(svg: bytes, prefix: str, size: Size = SIZE) -> list[str]:
+    """The panels of a figure of figures.py, each of this ``size`` and an SVG element by itself, with neither
+    legend nor heading.
 
     ``prefix`` keeps their ids from those of other figures on the page.
     """
     root = ET.fromstring(svg)
     named = {name: part for part in root.iter() if (name := part.get("id"))}
     axes = [part for name, part in named.items() if name.startswith("axes_")]
-    return [_panel(part, named, place, len(axes), f"{prefix}-{place}-") for place, part in enumerate(axes)]
+    boxes = [box(place, len(axes), size) for place in range(len(axes))]
+    return [_panel(part, named, boxes[place], f"{prefix}-{place}-") for place, part in enumerate(axes)]
 
 
-def _panel(axes: ET.Element, named: dict[str, ET.Element], place: int, count: int, prefix: str) -> str:
-    left, top, width, height = box(place, count)
+def _panel(axes: ET.Element, named: dict[str, ET.Element], place: Box, prefix: str) -> str:
+    left, top, width, height = place
     panel = ET.Element("svg", {"viewBox": f"{left:g} {top:g} {width:g} {height:g}", "aria-hidden": "true"})
     here = {name for part in axes.iter() if (name := part.get("id"))}
     used = {name for part in axes.iter() for name in _references(part)}
