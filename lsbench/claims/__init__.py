@@ -27,10 +27,10 @@ lsbench claims [NAME ...] [KEY=VALUE ...]: what people claim of label smoothing,
 Claims:
 {claims}
 
-Runs that are stored are used again, those of `lsbench compare` too. The page goes to results/NAME/claims.html,
-with claims.md and claims.csv beside it. NAME is claims-<data>-<model>, and for some of the claims also which,
-as claims-mnist5k-mlp-cost+width, so that their page never takes the place of the page of all; name= sets
-another. p values are adjusted over the comparisons of the claims on one page, which says how many these are.
+Runs that are stored are used again, those of `lsbench compare` too. The page is results/NAME/claims.html,
+with claims.md and claims.csv beside it. NAME is claims-<data>-<model>; where some claims are asked for it
+also tells which, as claims-mnist5k-mlp-cost+width, so that their page never takes the place of that of all.
+name= sets another. p values are adjusted over the comparisons of one page, which says how many these are.
 
 Settings and flags are those of lsbench train; a setting that a claim varies itself can be fixed only where
 that claim is not asked for.
@@ -47,8 +47,8 @@ def all_claims() -> dict[str, Claim]:
 
 
 def choose(names: Sequence[str]) -> list[str]:
-    """``names`` in the order of `all_claims`, or all there are where none is given. Raises `UsageError` for one
-    unknown."""
+    """``names`` in the order of `all_claims`, or all there are where none is given. Raises `UsageError` for
+    one unknown."""
     known = all_claims()
     for name in names:
         if name not in known:
@@ -76,8 +76,8 @@ def measured_file(folder: Path, claim: str) -> Path:
 
 
 def publish(results_dir: str | Path, name: str) -> int:
-    """Judge the claims of sweep ``name`` from its stored runs, write its page beside its list and print a line
-    a claim; the exit code: 1 where a run is not done or a claim could not be judged, else 0."""
+    """Judge the claims of sweep ``name`` from its stored runs, write its page and print a line a claim; the
+    exit code: 1 where a run is not done or a claim could not be judged, else 0."""
     from lsbench.claims import _publish
 
     return _publish.publish(results_dir, name)

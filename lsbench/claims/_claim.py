@@ -116,8 +116,8 @@ class Claim:
     """``words``: the claim as people make it; ``source``: who does, or has measured it; ``measured``: what is
     compared here. ``compare`` makes comparisons of the evidence, of which the first decides the claim.
     ``meaning`` says what a verdict word comes to where that is not plain. ``measure`` is for what is timed
-    rather than trained: it is given the jobs of the grid, whose runs are stored, and returns a table. ``rank``
-    is its place among the claims, the most important first; those without one come last, by name."""
+    rather than trained: it is given the jobs of the grid, whose runs are stored, and returns a table.
+    ``rank`` orders the claims, the most important first; those without one come last, by name."""
 
     words: str
     source: str

@@ -5,7 +5,7 @@ way of the claim.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lsbench.claims import all_claims
 from lsbench.claims._findings import Finding
@@ -26,10 +26,10 @@ LOOKS = {
     "inconclusive": (GREY, "o", True),
 }
 CAPTION = (
-    "The deciding comparison of each claim, in its margin, with its 95 % interval. To the right of 0 is what the "
-    "claim says, to the left the opposite; within the band, a margin to either side, a difference counts as "
-    "none. The scale is linear within the band and logarithmic outside. What a step costs has a bound instead "
-    "of a margin: that claim is supported where the whole interval stays right of the band's left edge."
+    "The deciding comparison of each claim, in its margin, with its 95 % interval. To the right of 0 is what "
+    "the claim says, to the left the opposite; within the band, a margin to either side, a difference counts "
+    "as none. The scale is linear within the band and logarithmic outside. What a step costs has a bound "
+    "instead of a margin: that claim is supported where the whole interval is right of the band's left edge."
 )
 
 
@@ -77,7 +77,7 @@ def _mark(word: str, finding: Finding) -> Mark:
     return Mark(word, colour, marker, hollow=hollow or finding.exploratory)
 
 
-def _in_words(row: "Mapping[str, object]") -> str:
-    effect, low, high = (number(float(str(row[name])), 1, sign=True) for name in ("effect", "low", "high"))
+def _in_words(row: Mapping[Any, Any]) -> str:
+    effect, low, high = (number(row[name], 1, sign=True) for name in ("effect", "low", "high"))
     interval = "" if NOTHING in (low, high) else f" ({low} to {high})"
     return f"{row['label']}: {row['said']}, {effect}{interval} margins."

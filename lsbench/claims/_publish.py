@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lsbench import report, runs
 from lsbench.claims import _markdown, _page, all_claims, measured_file
@@ -34,7 +34,7 @@ def publish(results_dir: str | Path, name: str) -> int:
     evidence = {claim: _evidence(folder, table, claim, sweep.claims[claim]) for claim in claims}
     judged = findings(claims, evidence)
     plates = [plate] if (plate := forest(judged, table)) else []
-    facts = {"command": sweep.command, "missing": missing, "plates": plates}
+    facts: Any = {"command": sweep.command, "missing": missing, "plates": plates}
     drawn = report.illustrate(folder / "figures", plates)
     tables = {"runs.csv": table, "summary.csv": summary, "claims.csv": _frame(judged)}
     files = {file: report.to_csv(content) for file, content in tables.items()}

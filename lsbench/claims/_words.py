@@ -1,4 +1,4 @@
-"""Findings as text: the cells of a table, a line of the terminal, and what a verdict means where it stands."""
+"""Findings as text: cells of a table, a line of the terminal, and what a verdict means where it stands."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -22,8 +22,8 @@ others.
 - *exploratory*: there are fewer than {seeds} seeds, and the verdict decides nothing.
 
 Differences are paired by seed, and intervals are 95 % t-intervals. **p is adjusted by Holm's method over
-{family}**; that of TOST by itself likewise. The more claims a page has, the more its p are raised: a claim's p
-on a page of few is smaller than on the page of all. What is chosen is chosen on the select split; test was
+{family}**; that of TOST by itself likewise. The more claims a page has, the more its p are raised: a claim's
+p on a page of few is smaller than on the page of all. What is chosen is chosen on the select split; test was
 opened once a run, after training. A measured cost has no p: the interval of its median decides, beside a
 stated bound."""
 HEADER = ("verdict", "effect", "95 % interval", "n", "p (Holm)", "margin")

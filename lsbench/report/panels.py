@@ -118,7 +118,8 @@ def forest(axes: "Axes", groups: "Drawn") -> None:
         axes.hlines(y, table["low"], table["high"], color=mark.colour, linewidth=1.6)
         axes.plot(table["effect"], y, **style(mark) | {"linestyle": "", "markersize": 6})
         for place, label in zip(table["place"], table["label"], strict=True):
-            axes.text(0.0, place + 0.43, label, transform=axes.get_yaxis_transform(), fontsize=8.5)
+            there: Any = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
+            axes.annotate(label, (0, place + 0.43), xytext=(-44, 0), fontsize=8.5, **there)
             axes.axhline(place + 1, color=GRID, linewidth=0.6)
     axes.set(xlim=(-reach, reach), ylim=(rows, 0), yticks=[])
     axes.set_xscale("symlog", linthresh=1, linscale=0.6)
@@ -128,10 +129,6 @@ def forest(axes: "Axes", groups: "Drawn") -> None:
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel("effect in margins (to the right: as claimed)")
     axes.spines["left"].set_visible(False)
-    left, low, right, high = axes.get_position().extents
-    spare = 40 / 72 / axes.get_figure().get_figwidth()  # there are no numbers beside it
-    axes.set_position((left - spare, low, right - left + spare, high - low))
-    axes.set_title(axes.get_title(loc="left"), x=0)
 
 
 def over_epochs(axes: "Axes", curves: "Drawn", metric: str, percent: bool) -> None:
