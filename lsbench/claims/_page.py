@@ -10,8 +10,8 @@ from lsbench import report, runs
 from lsbench.claims import all_claims, measured_file
 from lsbench.claims._claim import Evidence
 from lsbench.claims._findings import Finding, findings
-from lsbench.report.comparison import NOTHING, number, pipe_table, probability
 from lsbench.report.terminal import next_command
+from lsbench.report.text import NOTHING, number, pipe_table, probability
 from lsbench.report.verdicts import said
 from lsbench.storage import write_atomically
 

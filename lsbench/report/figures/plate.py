@@ -10,9 +10,9 @@ from typing import Any
 
 import pandas as pd
 
-from lsbench.report.marks import Mark
+from lsbench.report.figures.marks import Mark
 
-DRAWS = ("figures.py", "panels.py", "layout.py", "marks.py")  # beside this file
+DRAWS = ("drawing.py", "panels.py", "layout.py", "marks.py")  # beside this file
 
 Drawn = tuple[tuple[Mark, pd.DataFrame], ...]
 
