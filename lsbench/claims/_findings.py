@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lsbench.claims._claim import Comparison, Evidence, Measurement, Unit
-from lsbench.report.comparison import number
 from lsbench.report.stats import holm
+from lsbench.report.text import number
 from lsbench.report.verdicts import judge
 
 if TYPE_CHECKING:

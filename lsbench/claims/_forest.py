@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from lsbench.claims import all_claims
 from lsbench.claims._findings import Finding
 from lsbench.claims._words import said, title
-from lsbench.report.comparison import NOTHING, number
-from lsbench.report.marks import GREY, Mark
-from lsbench.report.plate import Panel, Plate
+from lsbench.report.figures.marks import GREY, Mark
+from lsbench.report.figures.plate import Panel, Plate
+from lsbench.report.text import NOTHING, number
 
 if TYPE_CHECKING:
     import pandas as pd

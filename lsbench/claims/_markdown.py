@@ -16,13 +16,13 @@ from lsbench.claims._words import (
     title,
     verdict,
 )
-from lsbench.report.comparison import pipe_table
 from lsbench.report.markdown import facts, setup
+from lsbench.report.text import pipe_table
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from lsbench.report.plate import Plate
+    from lsbench.report.figures.plate import Plate
 
 
 def text(

@@ -8,15 +8,14 @@ from lsbench.claims import all_claims
 from lsbench.claims._findings import Finding
 from lsbench.claims._forest import in_margins
 from lsbench.claims._words import FULL_HEADER, HEADER, TITLE, cells, full_cells, reading, said, sense, title
-from lsbench.report import markup
-from lsbench.report.comparison import NOTHING, number
 from lsbench.report.markdown import facts, left_out, setup
-from lsbench.report.page import anchor, document, figure, section
+from lsbench.report.page import anchor, document, figure, markup, section
+from lsbench.report.text import NOTHING, number
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from lsbench.report.plate import Plate
+    from lsbench.report.figures.plate import Plate
 
 BESIDE = "`claims.md`, `claims.csv`, `runs.csv`, `summary.csv` and the figure as a file"
 ALL, HOW, OUT = "All claims", "How to read this page", "Runs that no mean contains"

@@ -10,6 +10,7 @@ from lsbench.claims._claim import Evidence
 from lsbench.claims._findings import Finding, findings
 from lsbench.claims._forest import forest
 from lsbench.claims._words import family, lines
+from lsbench.report import figures
 from lsbench.report.terminal import next_command
 from lsbench.storage import write_atomically
 
@@ -35,7 +36,7 @@ def publish(results_dir: str | Path, name: str) -> int:
     judged = findings(claims, evidence)
     plates = [plate] if (plate := forest(judged, table)) else []
     facts: Any = {"command": sweep.command, "missing": missing, "plates": plates}
-    drawn = report.illustrate(folder / "figures", plates)
+    drawn = figures.write(folder / "figures", plates)
     tables = {"runs.csv": table, "summary.csv": summary, "claims.csv": _frame(judged)}
     files = {file: report.to_csv(content) for file, content in tables.items()}
     files["claims.md"] = _markdown.text(judged, table, summary, **facts).encode()

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from lsbench.claims import all_claims
 from lsbench.claims._findings import Finding
-from lsbench.report.comparison import NOTHING, number, probability
+from lsbench.report.text import NOTHING, number, probability
 from lsbench.report.verdicts import VERDICT_SEEDS
 from lsbench.report.verdicts import said as as_said
 

@@ -13,6 +13,7 @@ import pandas as pd
 
 from lsbench.report.baselines import TREATMENTS, compared
 from lsbench.report.stats import holm, paired, t_interval
+from lsbench.report.text import brief
 from lsbench.terms import COLUMNS
 
 Row = dict[str, Any]
@@ -116,24 +117,10 @@ def lines(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
         yield ", ".join([str(key[0]), *settings]), rows.sort_values("alpha", kind="stable")
 
 
-def chosen(line: pd.DataFrame) -> Row | None:
-    """The row with the least mean NLL on the select split, the smaller alpha on a tie; test has no say."""
-    known = line[line["select_nll_mean"].notna()]
-    first = (
-        known[["select_nll_mean", "alpha"]].sort_values(["select_nll_mean", "alpha"], kind="stable").index[:1]
-    )
-    return next(iter(as_rows(known.loc[first])), None)
-
-
 def as_rows(table: pd.DataFrame) -> list[Row]:
     names = list(table.columns)
     columns = [table[name].tolist() for name in names]  # pandas' own to_dict takes ten times as long here
     return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
-
-
-def brief(value: Any) -> str:
-    """A setting for reading: 0.1 rather than 0.1000."""
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _place(record: dict[str, Any], knobs: Sequence[str]) -> tuple[Any, ...]:

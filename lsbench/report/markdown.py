@@ -5,11 +5,12 @@ from typing import Any
 
 import pandas as pd
 
-from lsbench.report.aggregate import as_rows, brief, tables
+from lsbench.report.aggregate import as_rows, tables
 from lsbench.report.baselines import strengths
-from lsbench.report.comparison import comparison, pipe_table
-from lsbench.report.plate import Plate
+from lsbench.report.comparison import comparison
+from lsbench.report.figures.plate import Plate
 from lsbench.report.reading import buying, choices, reading, words
+from lsbench.report.text import brief, pipe_table
 
 DEFINITIONS = """\
 ## Definitions

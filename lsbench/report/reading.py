@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from lsbench.report.aggregate import Row, as_rows, brief, chosen, lines
-from lsbench.report.comparison import difference, number, pipe_table, spread
-from lsbench.report.phrasing import MORE, Table, margins, more_seeds, sentence, word_table
+from lsbench.report.aggregate import Row, as_rows, lines
 from lsbench.report.selection import choices as selected
-from lsbench.report.selection import contests
+from lsbench.report.selection import chosen, contests
+from lsbench.report.text import brief, difference, number, pipe_table, spread
+from lsbench.report.verdict_text import MORE, Table, margins, more_seeds, sentence, word_table
 from lsbench.report.verdicts import LEVEL, VERDICT_SEEDS, Verdict, verdicts
 
 NOTHING_TO_CHOOSE = "One α per method, so there was nothing to choose."

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from lsbench.report.aggregate import Row, brief, chosen, varying
+from lsbench.report.aggregate import Row, as_rows, varying
 from lsbench.report.baselines import treatments
+from lsbench.report.text import brief
 from lsbench.terms import COLUMNS
 
 
@@ -24,6 +25,15 @@ class Choice:
     options: int
     agree: int
     seeds: int
+
+
+def chosen(line: pd.DataFrame) -> Row | None:
+    """The row with the least mean NLL on the select split, the smaller alpha on a tie; test has no say."""
+    known = line[line["select_nll_mean"].notna()]
+    first = (
+        known[["select_nll_mean", "alpha"]].sort_values(["select_nll_mean", "alpha"], kind="stable").index[:1]
+    )
+    return next(iter(as_rows(known.loc[first])), None)
 
 
 def contests(table: pd.DataFrame) -> Iterator[tuple[str, list[str], pd.DataFrame]]:

@@ -3,9 +3,28 @@
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from lsbench import report, runs
+from lsbench import runs
 from lsbench.report.rebuild import COMBINING, rebuild
+from lsbench.report.text import TERMINAL_WIDTH, fixed_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LEFT_OUT = ("p (Holm)", "ECE − T alone, points")  # from the terminal's table, which has no room for them
+# go in this order where the terminal is too narrow
+EXPENDABLE = ("floor %", "gap %", "T", "NLL", "floor·T", "NLL·T", "ECE %")
+NOTE = (
+    "Δ: accuracy against the baseline, paired by seed, 95 % interval. ·T: after temperature scaling.\n"
+    "floor: the ECE that a perfectly calibrated model with these confidences would show."
+)
+SHORT = {
+    "Δ accuracy, points": "Δ points",
+    "ECE % scaled": "ECE·T",
+    "floor % scaled": "floor·T",
+    "NLL scaled": "NLL·T",
+}
 
 
 def run_table(record: runs.Record, folder: Path) -> str:
@@ -25,6 +44,23 @@ def run_table(record: runs.Record, folder: Path) -> str:
     return "\n".join(lines)
 
 
+def terminal_table(summary: "pd.DataFrame") -> str:
+    """The comparison as text of at most 100 columns, a table for each data set and model."""
+    from lsbench.report.aggregate import tables
+    from lsbench.report.comparison import comparison
+
+    blocks = []
+    for data, model, table in tables(summary):
+        header, rows = comparison(table)
+        kept = [place for place, title in enumerate(header) if title not in LEFT_OUT]
+        tight = [[row[place].replace(" ± ", "±").replace(", ", ",") for place in kept] for row in rows]
+        text = fixed_table(
+            [SHORT.get(header[place], header[place]) for place in kept], tight, TERMINAL_WIDTH, EXPENDABLE
+        )
+        blocks.append(f"{data}, {model}\n\n{text}")
+    return "\n\n".join([*blocks, NOTE])
+
+
 def publish(results_dir: str | Path, name: str) -> int:
     """Rebuild the report of sweep ``name`` from its stored runs and print its table; the exit code.
 
@@ -34,7 +70,7 @@ def publish(results_dir: str | Path, name: str) -> int:
     sweep, folder, records, wanted = built.sweep, built.folder, built.records, len(built.sweep.runs)
     done = sum(record["status"] == "done" for record in records)
     if records:
-        print(report.terminal_table(built.summary))
+        print(terminal_table(built.summary))
     for record in records:
         if record["status"] != "done":
             print(f"{record['run']}: {record['status']}: {record['error']}")

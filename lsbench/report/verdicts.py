@@ -24,9 +24,10 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from lsbench.report.aggregate import Row, as_rows, brief, chosen, lines
-from lsbench.report.selection import contests
+from lsbench.report.aggregate import Row, as_rows, lines
+from lsbench.report.selection import chosen, contests
 from lsbench.report.stats import Paired, Values, equivalence, holm, paired
+from lsbench.report.text import brief
 
 VERDICT_SEEDS = 8  # below it a verdict is exploratory; 10 or more are better
 LEVEL = 0.05

@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 from scipy import stats as scipy_stats
 
-from lsbench.report.aggregate import chosen, lines, runs_table, summary_table, tables, varying
+from lsbench.report.aggregate import lines, runs_table, summary_table, tables, varying
 from lsbench.report.baselines import strengths
+from lsbench.report.selection import chosen
 from lsbench.terms import COLUMNS
 
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pandas as pd
 
-from lsbench.report.layout import SIZE, Size
-from lsbench.report.marks import Mark
+from lsbench.report.figures.layout import SIZE, Size
+from lsbench.report.figures.marks import Mark
 
-DRAWS = ("figures.py", "panels.py", "layout.py", "marks.py")  # beside this file
+DRAWS = ("drawing.py", "panels.py", "layout.py", "marks.py")  # beside this file
 
 Drawn = tuple[tuple[Mark, pd.DataFrame], ...]
 

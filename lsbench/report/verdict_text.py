@@ -3,9 +3,8 @@
 import math
 from collections.abc import Sequence
 
-from lsbench.report.aggregate import brief
-from lsbench.report.comparison import NOTHING, number, probability
 from lsbench.report.stats import detectable, half_width
+from lsbench.report.text import NOTHING, brief, number, probability
 from lsbench.report.verdicts import LEVEL, QUESTIONS, Verdict
 
 Table = tuple[list[str], list[list[str]]]

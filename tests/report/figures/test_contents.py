@@ -3,10 +3,10 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from lsbench.report import layout
 from lsbench.report.aggregate import runs_table, summary_table
-from lsbench.report.marks import SCALED, TRAINED
-from lsbench.report.plates import MOST, plates
+from lsbench.report.figures import layout
+from lsbench.report.figures.contents import MOST, plates
+from lsbench.report.figures.marks import SCALED, TRAINED
 from lsbench.report.traces import bins, epochs
 
 

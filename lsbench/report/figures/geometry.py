@@ -12,8 +12,9 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from lsbench.probes import restore
 from lsbench.probes.geometry import Projection, project
-from lsbench.report.aggregate import PER_RUN, brief, is_metric
-from lsbench.report.figures import STYLE
+from lsbench.report.aggregate import PER_RUN, is_metric
+from lsbench.report.figures.drawing import STYLE
+from lsbench.report.text import brief
 from lsbench.runs import Record
 from lsbench.storage import write_atomically
 from lsbench.terms import UsageError

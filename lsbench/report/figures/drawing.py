@@ -12,8 +12,8 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from lsbench.report import layout, panels
-from lsbench.report.plate import Plate
+from lsbench.report.figures import layout, panels
+from lsbench.report.figures.plate import Plate
 
 STYLE: dict[Any, Any] = {
     "font.size": 9,

@@ -11,14 +11,15 @@ from typing import Any
 import pandas as pd
 
 from lsbench import __version__
-from lsbench.report import markup, svg
-from lsbench.report.aggregate import brief, is_metric, lines, tables
+from lsbench.report.aggregate import is_metric, lines, tables
 from lsbench.report.comparison import comparison
+from lsbench.report.figures.plate import Plate
 from lsbench.report.markdown import DEFINITIONS, facts, left_out, setup
-from lsbench.report.phrasing import MORE, full_table, word_table
-from lsbench.report.plate import Plate
+from lsbench.report.page import markup, svg
 from lsbench.report.reading import NOTHING_TO_CHOOSE, buying_table, choice_table, reading
 from lsbench.report.selection import choices
+from lsbench.report.text import brief
+from lsbench.report.verdict_text import MORE, full_table, word_table
 from lsbench.report.verdicts import verdicts
 
 CHOICE = (

@@ -12,12 +12,12 @@ from matplotlib.ticker import (
     NullLocator,
 )
 
-from lsbench.report.marks import GREY, Mark, as_scaled
+from lsbench.report.figures.marks import GREY, Mark, as_scaled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from lsbench.report.plate import Drawn
+    from lsbench.report.figures.plate import Drawn
 
 GRID = "#e3e3e3"
 FEWEST = 30  # predictions in a bin; below that its accuracy is noise and hides the rest

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 
 import pandas as pd
 
-from lsbench.report.aggregate import Row, as_rows, brief
-from lsbench.report.comparison import number
+from lsbench.report.aggregate import Row, as_rows
+from lsbench.report.text import brief, number
 
 OVER_ALPHA = (
     "Points are means over seeds, bars their 95 % t-intervals. Bars that overlap say little of a difference: "

@@ -7,9 +7,8 @@ from matplotlib.figure import Figure
 
 from lsbench.cli import main
 from lsbench.probes import all_probes, run_probe
-from lsbench.report import planes
-from lsbench.report.probing import FACTS
-from lsbench.terms import UsageError
+from lsbench.report.figures import geometry
+from lsbench.report.probe_command import FACTS
 
 NAME = "sweep-mnist5k-mlp"
 SMALL = ["model.hidden=[8]", "data.train=200", "data.test=100", "epochs=1", "executor=stack"]
@@ -121,7 +120,7 @@ def test_usage_errors_are_one_line_with_exit_2(call):
 
 
 def test_a_sweep_of_two_models_has_a_figure_each_and_no_stale_one(call, tmp_path, monkeypatch):
-    monkeypatch.setattr(planes, "draw", lambda columns, title: Figure((1, 1)))  # drawn by the test above
+    monkeypatch.setattr(geometry, "draw", lambda columns, title: Figure((1, 1)))  # drawn by the test above
     call("train", "-m", "alpha=0,0.1", *SMALL)
     call("probe", NAME, "geometry")
     figures = tmp_path / "results" / NAME / "figures"
@@ -135,51 +134,3 @@ def test_a_sweep_of_two_models_has_a_figure_each_and_no_stale_one(call, tmp_path
     names = {f"geometry-mnist5k-{model}.{kind}" for model in ("mlp", "small") for kind in ("png", "svg")}
     assert code == 0 and {path.name for path in figures.glob("geometry*")} == names
     assert "mnist5k, mlp\n" in out and "mnist5k, small\n" in out
-
-
-def test_the_pair_of_a_figure_differs_in_alpha_alone(record):
-    records = [
-        record(method, alpha, seed, **settings)
-        for method in ("augment", "none")
-        for seed in (1, 0)
-        for alpha in (0.0, 0.1, 0.2)
-        for settings in ({}, {"label_noise": 0.2})
-    ]
-    base, smoothed = planes.pair(records, None)
-    assert (base["method"], base["seed"], base["alpha"], smoothed["alpha"]) == ("none", 0, 0.0, 0.2)
-    assert smoothed["seed"] == 0 and smoothed["method"] == "none"
-    assert base["label_noise"] == smoothed["label_noise"]
-    assert planes.pair(records, 0.1)[1]["alpha"] == 0.1
-    assert planes.pair(records, 0.15) is None
-    assert planes.pair([item for item in records if item["alpha"]], None) is None
-    lost = [item | {"status": "failed"} if item["alpha"] == 0.2 else item for item in records]
-    assert planes.pair(lost, None)[1]["alpha"] == 0.1
-
-
-def test_classes_go_by_name_before_number():
-    assert planes.numbers("", ("a", "b", "c", "d")) == [0, 1, 2]
-    assert planes.numbers("d, 1,a", ("a", "b", "c", "d")) == [3, 1, 0]
-    assert planes.numbers("2,1,0", ("2", "1", "0")) == [0, 1, 2]
-    with pytest.raises(UsageError, match="three different"):
-        planes.numbers("", ("a", "b"))
-
-
-def test_the_panels_show_every_point_and_each_class_by_its_own_marker():
-    random = torch.Generator().manual_seed(0)
-    labels = torch.tensor([4] * 5 + [2] * 6 + [7] * 7)
-    points = {split: torch.randn(18, 2, generator=random, dtype=torch.float64) for split in ("train", "test")}
-    projection = planes.Projection(
-        {4: "four", 2: "two", 7: "seven"}, points, {"train": labels, "test": labels}
-    )
-    figure = planes.draw({"α = 0": projection, "α = 0.1": projection}, "tiny")
-    assert [axes.get_title(loc="left") for axes in figure.axes] == [
-        *("α = 0, train", "α = 0, test", "α = 0.1, train", "α = 0.1, test")
-    ]
-    for axes, split in zip(figure.axes, ["train", "test"] * 2, strict=True):
-        shown = {part.get_label(): part.get_offsets() for part in axes.collections}
-        for name, number in (("four", 4), ("two", 2), ("seven", 7)):
-            assert shown[name].tolist() == points[split][labels == number].tolist()
-        (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
-        inside = [(left < x < right) and (low < y < high) for x, y in points[split].tolist()]
-        assert all(inside)
-    assert len(set(planes.LOOKS)) == len({marker for _, marker in planes.LOOKS}) == 3

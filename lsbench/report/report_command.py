@@ -26,7 +26,7 @@ def main(arguments: Sequence[str], publish: Callable[[str, str], int] = terminal
         names = [settings["name"]]
     if JSON not in flags:
         return max(publish(results_dir, name) for name in names)
-    from lsbench.report.document import document
+    from lsbench.report.json_report import document
 
     reports = [rebuild.rebuild(results_dir, name) for name in names]
     print(document(reports))

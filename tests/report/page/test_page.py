@@ -9,11 +9,12 @@ from importlib.resources import files
 import pandas as pd
 import pytest
 
-from lsbench.report import build, markup
+from lsbench.report import build
 from lsbench.report.aggregate import runs_table, summary_table
 from lsbench.report.comparison import comparison
-from lsbench.report.marks import DISTINCT, mark
-from lsbench.report.phrasing import full_table
+from lsbench.report.figures.marks import DISTINCT, mark
+from lsbench.report.page import markup
+from lsbench.report.verdict_text import full_table
 from lsbench.report.verdicts import verdicts
 
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
@@ -164,7 +165,7 @@ def test_numbers_are_set_to_the_right_and_words_to_the_left():
 
 
 def test_the_template_is_part_of_the_package():
-    names = {path.name for path in files("lsbench.report").iterdir()}
+    names = {path.name for path in files("lsbench.report.page").iterdir()}
     assert {"page.html", "page.css", "page.js"} <= names
 
 

@@ -8,9 +8,10 @@ from lsbench import runs
 from lsbench.plan import choose_device
 from lsbench.probes import all_probes, find, run_probe
 from lsbench.progress import each
-from lsbench.report import TERMINAL_WIDTH, planes, to_csv
-from lsbench.report.aggregate import as_rows, brief, runs_table, summary_table, tables, varying
-from lsbench.report.comparison import difference, fixed_table, number, spread
+from lsbench.report import to_csv
+from lsbench.report.aggregate import as_rows, runs_table, summary_table, tables, varying
+from lsbench.report.figures import geometry
+from lsbench.report.text import TERMINAL_WIDTH, brief, difference, fixed_table, number, spread
 from lsbench.storage import write_atomically
 from lsbench.terms import UsageError, did_you_mean
 
@@ -75,7 +76,7 @@ def publish(options: dict[str, str], name: str, probes: Sequence[str]) -> int:
         write_atomically(folder / "probes.csv", to_csv(named[[*FACTS, *columns]]))
     files = [folder / "probes.csv"] if records else []
     if "geometry" in probes:
-        files += planes.write(folder / "figures", results_dir, records, options, device)
+        files += geometry.write(folder / "figures", results_dir, records, options, device)
     print(f"\n{len(done)} of {len(found)} runs probed")
     print("   ".join(map(str, files)))
     return int(len(done) < len(found))

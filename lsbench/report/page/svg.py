@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from xml.etree import ElementTree as ET
 
-from lsbench.report.layout import SIZE, Box, Size, box
+from lsbench.report.figures.layout import SIZE, Box, Size, box
 
 SVG = "{http://www.w3.org/2000/svg}"
 HREF = "{http://www.w3.org/1999/xlink}href"
@@ -22,7 +22,7 @@ COLOURS = {
 
 
 def panels(svg: bytes, prefix: str, size: Size = SIZE) -> list[str]:
-    """The panels of a figure of figures.py, each of this ``size`` and an SVG element by itself, with neither
+    """The panels of a figure of drawing.py, each of this ``size`` and an SVG element by itself, with neither
     legend nor heading.
 
     ``prefix`` keeps their ids from those of other figures on the page.

@@ -7,10 +7,10 @@ import pytest
 
 from lsbench.report import build
 from lsbench.report.aggregate import runs_table, summary_table
-from lsbench.report.comparison import number
+from lsbench.report.text import number
 
+from ..conftest import make_record, make_sweep, store_traces
 from .chromium import BINARY, browser
-from .conftest import make_record, make_sweep, store_traces
 
 pytestmark = pytest.mark.skipif(BINARY is None, reason="no Chromium on this machine (Debian: chromium)")
 TABLE = "document.querySelector('[aria-label=\"Comparison: mnist5k, mlp\"] table')"

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from lsbench.report import words
-from lsbench.report.aggregate import brief, chosen, lines, tables
-from lsbench.report.marks import PLAIN, SCALED, SMOOTHED, TRAINED, Mark, as_plain, mark
-from lsbench.report.plate import Panel, Plate
+from lsbench.report.aggregate import lines, tables
+from lsbench.report.figures import captions
+from lsbench.report.figures.marks import PLAIN, SCALED, SMOOTHED, TRAINED, Mark, as_plain, mark
+from lsbench.report.figures.plate import Panel, Plate
+from lsbench.report.selection import chosen
+from lsbench.report.text import brief
 
 KINDS = ("alpha", "reliability", "confidence", "training")
 MOST = {"alpha": 14, "reliability": 9, "confidence": 9, "training": 5}  # methods that one figure can carry
@@ -78,8 +80,8 @@ def _alpha(name: str, pair: str, found: list[Line]) -> Plate:
         for title, metrics, percent in each
     ]
     legend = (*(line for line, _ in drawn), TRAINED, SCALED)
-    caption = words.OVER_ALPHA + _left_out(found, shown)
-    alt = words.over_alpha([(line.label, line.rows) for line in shown])
+    caption = captions.OVER_ALPHA + _left_out(found, shown)
+    alt = captions.over_alpha([(line.label, line.rows) for line in shown])
     return Plate(name, "alpha", pair, TITLES["alpha"], tuple(panels), legend, caption, alt)
 
 
@@ -96,8 +98,8 @@ def _by_method(kind: str, suffix: str, pair: str, found: list[Line], bins: pd.Da
         used |= {alpha > 0 for alpha, _ in cases}
     legend = (*(roles[role] for role in sorted(used)), TRAINED, SCALED)
     caption, in_words = {
-        "reliability": (words.RELIABILITY, words.reliability),
-        "confidence": (words.CONFIDENCE, words.confidence),
+        "reliability": (captions.RELIABILITY, captions.reliability),
+        "confidence": (captions.CONFIDENCE, captions.confidence),
     }[kind]
     caption += _left_out(found, shown)
     alt = in_words(_all_cases(shown, bins))
@@ -123,8 +125,8 @@ def _training(name: str, pair: str, found: list[Line], epochs: pd.DataFrame) -> 
         for title, metric, percent in each
     ]
     legend += [SMOOTHED, PLAIN] if len(drawn) > len(legend) else [SMOOTHED]
-    caption = words.TRAINING + _left_out(found, shown)
-    alt = words.training(_all_cases(shown, epochs))
+    caption = captions.TRAINING + _left_out(found, shown)
+    alt = captions.training(_all_cases(shown, epochs))
     return Plate(name, "training", pair, TITLES["training"], tuple(panels), tuple(legend), caption, alt)
 
 
