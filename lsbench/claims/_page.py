@@ -9,7 +9,8 @@ from lsbench.claims._findings import Finding
 from lsbench.claims._forest import in_margins
 from lsbench.claims._words import FULL_HEADER, HEADER, TITLE, cells, full_cells, reading, said, sense, title
 from lsbench.report.markdown import facts, left_out, setup
-from lsbench.report.page import anchor, document, figure, markup, section
+from lsbench.report.page import markup
+from lsbench.report.page.frame import anchor, document, figure, section
 from lsbench.report.text import NOTHING, number
 
 if TYPE_CHECKING:

@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -118,3 +119,25 @@ def browser() -> Iterator[Page]:
             os.close(from_browser)
             process.terminate()
             process.wait(timeout=10)
+
+
+def messages(page: Page) -> list[dict[str, Any]]:
+    """What the browser has to complain of: exceptions, console messages, and violations of the policy."""
+    kinds = ("Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Log.entryAdded")
+    return [parameters for method, parameters in page.events if method in kinds]
+
+
+def requests(page: Page) -> list[str]:
+    return [e["request"]["url"] for method, e in page.events if method == "Network.requestWillBeSent"]
+
+
+def contrast(one: str, other: str) -> float:
+    """The ratio of WCAG 2 between two of the browser's rgb(...)."""
+
+    def luminance(text: str) -> float:
+        srgb = [int(part) / 255 for part in re.findall(r"\d+", text)[:3]]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in srgb]
+        return sum(weight * c for weight, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+    bright, dim = sorted((luminance(one), luminance(other)), reverse=True)
+    return (bright + 0.05) / (dim + 0.05)

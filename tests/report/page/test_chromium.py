@@ -10,7 +10,7 @@ from lsbench.report.aggregate import runs_table, summary_table
 from lsbench.report.text import number
 
 from ..conftest import make_record, make_sweep, store_traces
-from .chromium import BINARY, browser
+from .chromium import BINARY, browser, contrast, messages, requests
 
 pytestmark = pytest.mark.skipif(BINARY is None, reason="no Chromium on this machine (Debian: chromium)")
 TABLE = "document.querySelector('[aria-label=\"Comparison: mnist5k, mlp\"] table')"
@@ -47,16 +47,6 @@ def page(tab, folder):
 def column(page, name):
     place = page.run(TITLES).index(name)
     return [row[place] for row in page.run(ROWS)]
-
-
-def messages(page):
-    """What the browser has to complain of: exceptions, console messages, and violations of the policy."""
-    kinds = ("Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Log.entryAdded")
-    return [parameters for method, parameters in page.events if method in kinds]
-
-
-def requests(page):
-    return [e["request"]["url"] for method, e in page.events if method == "Network.requestWillBeSent"]
 
 
 def test_it_loads_without_a_message_or_a_request(page, folder):
@@ -192,15 +182,3 @@ def test_printed_tables_fit_the_paper(tab, folder):
     assert max(tab.run(f"{tables}.map(table => table.getBoundingClientRect().right)")) <= 703
     assert tab.run("getComputedStyle(document.querySelector('nav')).display") == "none"
     tab.open(folder / "report.html")
-
-
-def contrast(one, other):
-    """The ratio of WCAG 2 between two of the browser's rgb(...)."""
-
-    def luminance(text):
-        srgb = [int(part) / 255 for part in re.findall(r"\d+", text)[:3]]
-        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in srgb]
-        return sum(weight * c for weight, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
-
-    bright, dim = sorted((luminance(one), luminance(other)), reverse=True)
-    return (bright + 0.05) / (dim + 0.05)
