@@ -36,9 +36,7 @@ def rebuild(results_dir: str | Path, name: str) -> Rebuilt:
     from lsbench.report.aggregate import runs_table, summary_table
 
     sweep = runs.read_sweep(results_dir, name)
-    found = {run_id: runs.read(results_dir, run_id) for run_id in sweep.runs}
-    records = [record for record in found.values() if record is not None]
-    missing = [run_id for run_id, record in found.items() if record is None]
+    records, missing = runs.read_all(results_dir, sweep.runs)
     table = runs_table(records)
     built = Rebuilt(sweep, Path(results_dir) / name, records, missing, table, summary_table(table))
     report.build(built.folder, table, built.summary, command=sweep.command, missing=missing)
