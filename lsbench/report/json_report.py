@@ -11,8 +11,8 @@ import pandas as pd
 
 from lsbench import __version__
 from lsbench.report.aggregate import Part, as_rows, tables
-from lsbench.report.rebuild import Rebuilt
 from lsbench.report.selection import choices
+from lsbench.report.sweeps import Stored
 from lsbench.report.verdicts import QUESTIONS, verdicts
 from lsbench.storage import to_json
 
@@ -20,7 +20,7 @@ from lsbench.storage import to_json
 SOURCES = ("seed", "data_sha256", "lsbench", "git_sha", "torch", "device", "precision", "finished")
 
 
-def document(reports: Sequence[Rebuilt]) -> str:
+def document(reports: Sequence[Stored]) -> str:
     """The document, a report each in ``reports``."""
     content = {
         "lsbench": __version__,
@@ -30,7 +30,7 @@ def document(reports: Sequence[Rebuilt]) -> str:
     return to_json(content).decode().rstrip()
 
 
-def _report(built: Rebuilt) -> dict[str, Any]:
+def _report(built: Stored) -> dict[str, Any]:
     status = [record["status"] for record in built.records]
     files = sorted(path for path in built.folder.rglob("*") if path.is_file() and path.name[0] != ".")
     return {
@@ -40,9 +40,7 @@ def _report(built: Rebuilt) -> dict[str, Any]:
         "files": [str(path) for path in files],
         "runs": {name: status.count(name) for name in ("done", "diverged", "failed")},
         "unfinished": [
-            {name: record[name] for name in ("run", "status", "error")}
-            for record in built.records
-            if record["status"] != "done"
+            {name: record[name] for name in ("run", "status", "error")} for record in built.unfinished
         ],
         "missing": built.missing,
         "provenance": {name: _distinct(built.runs[name]) for name in SOURCES},
