@@ -5,13 +5,13 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from lsbench.report.aggregate import Row, as_rows, varying
+from lsbench.report.aggregate import Row, as_rows, telling
 from lsbench.report.text import brief, difference, number, probability, spread
 
 
 def comparison(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
     """Header and rows: per cell the means that matter, and for accuracy the interval and Δ."""
-    extras: dict[str, Callable[[Row], str]] = {name: _setting(name) for name in varying(table)}
+    extras: dict[str, Callable[[Row], str]] = {name: _setting(name) for name in telling(table)}
     columns: dict[str, Callable[[Row], str]] = {
         "method": _setting("method"),
         **extras,

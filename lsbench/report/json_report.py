@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from lsbench import __version__
-from lsbench.report.aggregate import as_rows, tables
+from lsbench.report.aggregate import Part, as_rows, tables
 from lsbench.report.rebuild import Rebuilt
 from lsbench.report.selection import choices
 from lsbench.report.verdicts import QUESTIONS, verdicts
@@ -47,24 +47,23 @@ def _report(built: Rebuilt) -> dict[str, Any]:
         ],
         "missing": built.missing,
         "provenance": {name: _distinct(built.runs[name]) for name in SOURCES},
-        "tables": [_table(data, model, built.runs, part) for data, model, part in tables(built.summary)],
+        "tables": [_table(part, built.runs) for part in tables(built.summary)],
     }
 
 
-def _table(data: str, model: str, runs: pd.DataFrame, part: pd.DataFrame) -> dict[str, Any]:
+def _table(part: Part, runs: pd.DataFrame) -> dict[str, Any]:
     """One data set and model: its rows of summary.csv, every verdict, and each method's choice."""
-    own = runs[(runs["data"] == data) & (runs["model"] == model)]
     chosen = [
         {
             **{"method": choice.label, "strength": choice.strength, "alpha": choice.row["alpha"]},
             **{"cell": choice.row["cell"], "select_nll": choice.row["select_nll_mean"]},
             **{"options": choice.options, "agree": choice.agree, "seeds": choice.seeds},
         }
-        for choice in choices(own, part)
+        for choice in choices(runs, part.table)
     ]
     return {
-        **{"data": data, "model": model, "summary": as_rows(part)},
-        **{"verdicts": [asdict(verdict) for verdict in verdicts(part)], "choices": chosen},
+        **{"data": part.data, "model": part.model, "summary": as_rows(part.table)},
+        **{"verdicts": [asdict(verdict) for verdict in verdicts(part.table)], "choices": chosen},
     }
 
 

@@ -9,9 +9,9 @@ from lsbench.plan import choose_device
 from lsbench.probes import all_probes, find, run_probe
 from lsbench.progress import each
 from lsbench.report import to_csv
-from lsbench.report.aggregate import as_rows, runs_table, summary_table, tables, varying
+from lsbench.report.aggregate import as_rows, runs_table, summary_table, tables, telling
 from lsbench.report.figures import geometry
-from lsbench.report.text import TERMINAL_WIDTH, brief, difference, fixed_table, number, spread
+from lsbench.report.text import TERMINAL_WIDTH, brief, difference, fixed_table, number, spread, tight
 from lsbench.storage import write_atomically
 from lsbench.terms import UsageError, did_you_mean
 
@@ -91,17 +91,18 @@ def _text(summary: "pd.DataFrame", probes: Sequence[str]) -> str:
     """Means over seeds of the columns that each probe shows, a table for each data set and model."""
     columns = [column for name in probes for column in all_probes()[name].shown]
     blocks = []
-    for data, model, table in tables(summary):
-        settings = {"method": "method", **{name: name for name in varying(table)}, "α": "alpha", "n": "n"}
+    for part in tables(summary):
+        extras = {name: name for name in telling(part.table)}
+        settings = {"method": "method", **extras, "α": "alpha", "n": "n"}
         shown = [
             {title: brief(row[name]) for title, name in settings.items()}
             | {title: cell for column in columns for title, cell in _cells(row, column).items()}
-            for row in as_rows(table)
+            for row in as_rows(part.table)
         ]
-        rows = [[cell.replace(" ± ", "±").replace(", ", ",") for cell in cells.values()] for cells in shown]
+        rows = [[tight(cell) for cell in cells.values()] for cells in shown]
         expendable = [title for title in shown[0] if title.startswith("Δ")]
         text = fixed_table(list(shown[0]), rows, TERMINAL_WIDTH, expendable)
-        blocks.append(f"{data}, {model}\n\n{text}")
+        blocks.append(f"{part.pair}\n\n{text}")
     notes = [*(all_probes()[name].note for name in probes), *([DELTA] if "Δ" in "".join(blocks) else [])]
     return "\n\n".join([*blocks, "\n".join(notes)])
 

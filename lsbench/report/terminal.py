@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lsbench import runs
 from lsbench.report.rebuild import COMBINING, rebuild
-from lsbench.report.text import TERMINAL_WIDTH, fixed_table
+from lsbench.report.text import TERMINAL_WIDTH, fixed_table, tight
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,14 +50,12 @@ def terminal_table(summary: "pd.DataFrame") -> str:
     from lsbench.report.comparison import comparison
 
     blocks = []
-    for data, model, table in tables(summary):
-        header, rows = comparison(table)
+    for part in tables(summary):
+        header, rows = comparison(part.table)
         kept = [place for place, title in enumerate(header) if title not in LEFT_OUT]
-        tight = [[row[place].replace(" ± ", "±").replace(", ", ",") for place in kept] for row in rows]
-        text = fixed_table(
-            [SHORT.get(header[place], header[place]) for place in kept], tight, TERMINAL_WIDTH, EXPENDABLE
-        )
-        blocks.append(f"{data}, {model}\n\n{text}")
+        titles = [SHORT.get(header[place], header[place]) for place in kept]
+        cells = [[tight(row[place]) for place in kept] for row in rows]
+        blocks.append(f"{part.pair}\n\n{fixed_table(titles, cells, TERMINAL_WIDTH, EXPENDABLE)}")
     return "\n\n".join([*blocks, NOTE])
 
 

@@ -41,6 +41,11 @@ def probability(p: float) -> str:
     return "<0.001" if p < 0.001 else number(p, 3)
 
 
+def tight(cell: str) -> str:
+    """A cell for the terminal, where room is scarce."""
+    return cell.replace(" ± ", "±").replace(", ", ",")
+
+
 def padded(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[list[str]]:
     """Header and rows with cells as wide as their column, the first to the left, the others to the right."""
     lined = [header, *rows]

@@ -4,10 +4,11 @@ contents.py says which there are and what is in each (a `Plate`, plate.py), capt
 drawing.py, panels.py, layout.py and marks.py draw it. geometry.py is the figure of `lsbench probe`.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lsbench.storage import write_atomically
 from lsbench.terms import StorageError
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def write(folder: Path, plates: "Sequence[Plate]") -> dict[str, bytes]:
     Each has in its metadata a hash of what is drawn and of what draws it. Where that is there already the
     figure stays as it is, since drawing takes longer than the rest of a report.
     """
-    from lsbench.storage import write_atomically
+    from lsbench.report.figures.contents import KINDS
 
     drawn = {}
     for plate in plates:
@@ -29,10 +30,9 @@ def write(folder: Path, plates: "Sequence[Plate]") -> dict[str, bytes]:
         if not (_holds(png, source) and _holds(svg, source)):
             from lsbench.report.figures.drawing import draw
 
-            for kind, content in draw(plate, source).items():
-                write_atomically(folder / f"{plate.name}.{kind}", content)
+            save(folder, plate.name, draw(plate, source))
         drawn[plate.name] = svg.read_bytes()
-    _remove_stale(folder, set(drawn))
+    remove_stale(folder, KINDS, drawn)
     return drawn
 
 
@@ -40,11 +40,16 @@ def _holds(path: Path, text: str) -> bool:
     return path.exists() and text.encode() in path.read_bytes()
 
 
-def _remove_stale(folder: Path, names: Collection[str]) -> None:
-    """Figures of an earlier sweep of this name would contradict the new tables."""
-    from lsbench.report.figures.contents import KINDS
+def save(folder: Path, name: str, files: Mapping[str, bytes]) -> None:
+    """Put a figure into ``folder``: ``files`` are its bytes by their suffix."""
+    for kind, content in files.items():
+        write_atomically(folder / f"{name}.{kind}", content)
 
-    for path in (path for kind in KINDS for path in folder.glob(f"{kind}*.*")):
+
+def remove_stale(folder: Path, kinds: Iterable[str], names: Collection[str]) -> None:
+    """Remove all figures of these ``kinds`` but ``names``: those of an earlier sweep of this name would
+    contradict the new tables."""
+    for path in (path for kind in kinds for path in folder.glob(f"{kind}*.*")):
         if path.stem not in names and path.suffix in (".png", ".svg"):
             try:
                 path.unlink()

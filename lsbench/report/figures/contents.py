@@ -43,10 +43,10 @@ def plates(summary: pd.DataFrame, bins: pd.DataFrame, epochs: pd.DataFrame) -> I
     of the table, which is plain training, and those with the least select NLL.
     """
     parts = list(tables(summary))
-    for data, model, table in parts:
-        pair = f"{data}, {model}"
-        suffix = f"-{data}-{model}" if len(parts) > 1 else ""
-        done = table[table["n"] > 0]
+    for part in parts:
+        pair = part.pair
+        suffix = f"-{part.data}-{part.model}" if len(parts) > 1 else ""
+        done = part.table[part.table["n"] > 0]
         found = [_line(label, rows) for label, rows in lines(done)]
         if done["alpha"].nunique() > 1:
             yield _alpha(f"alpha{suffix}", pair, found)

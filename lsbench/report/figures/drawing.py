@@ -36,7 +36,7 @@ STYLE: dict[Any, Any] = {
 def draw(plate: Plate, source: str) -> dict[str, bytes]:
     """The PNG and the SVG of ``plate`` by their suffix, with ``source`` in their metadata."""
     with mpl.rc_context(STYLE):
-        return _encode(_compose(plate), source)
+        return encode(_compose(plate), dpi=160, Source=source)
 
 
 def _compose(plate: Plate) -> Figure:
@@ -62,11 +62,12 @@ def _compose(plate: Plate) -> Figure:
     return figure
 
 
-def _encode(figure: Figure, source: str) -> dict[str, bytes]:
-    """Its PNG and its SVG by their suffix, with ``source`` in their metadata."""
+def encode(figure: Figure, dpi: int, **metadata: str) -> dict[str, bytes]:
+    """Its PNG and its SVG by their suffix: no date, no version, so equal figures are equal bytes."""
     files = {}
-    for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None})):
+    for kind, unsaid in (("png", "Software"), ("svg", "Date")):
         stream = io.BytesIO()
-        figure.savefig(stream, format=kind, dpi=160, metadata={**metadata, "Source": source})
+        with mpl.rc_context(STYLE):
+            figure.savefig(stream, format=kind, dpi=dpi, metadata={unsaid: None, **metadata})
         files[kind] = stream.getvalue()
     return files

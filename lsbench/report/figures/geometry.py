@@ -1,7 +1,6 @@
 """Penultimate activations of three classes in the plane of their templates, with and without smoothing
 (Müller, Kornblith & Hinton 2019, figure 1)."""
 
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,10 +12,10 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from lsbench.probes import restore
 from lsbench.probes.geometry import Projection, project
 from lsbench.report.aggregate import PER_RUN, is_metric
-from lsbench.report.figures.drawing import STYLE
+from lsbench.report.figures import remove_stale, save
+from lsbench.report.figures.drawing import STYLE, encode
 from lsbench.report.text import brief
 from lsbench.runs import Record
-from lsbench.storage import write_atomically
 from lsbench.terms import UsageError
 
 if TYPE_CHECKING:
@@ -54,14 +53,11 @@ def write(
             columns[f"α = {record['alpha']:g}"] = project(subject, classes, MOST)
         name = "geometry" if len(groups) == 1 else f"geometry-{data}-{model}"
         title = ", ".join([data, model, *_settings(chosen[0]), f"seed {chosen[0]['seed']}"])
-        for kind, content in _encoded(draw(columns, title)).items():
-            write_atomically(folder / f"{name}.{kind}", content)
+        save(folder, name, encode(draw(columns, title), dpi=200))
         files.append(folder / f"{name}.png")
     if options["alpha"] and not files:
         raise UsageError(f"alpha={options['alpha']}: the sweep has no such run beside one without smoothing")
-    for stale in folder.glob("geometry*.*"):  # of an earlier sweep of this name
-        if stale.with_suffix(".png") not in files and stale.suffix in (".png", ".svg"):
-            stale.unlink()
+    remove_stale(folder, ["geometry"], [path.stem for path in files])
     return files
 
 
@@ -148,13 +144,3 @@ def _panel(axes: "Axes", projection: Projection, split: str) -> None:
     axes.set_aspect("equal")
     axes.tick_params(labelsize=7.5)
     axes.locator_params(nbins=5)
-
-
-def _encoded(figure: Figure) -> dict[str, bytes]:
-    files = {}
-    for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None})):
-        stream = io.BytesIO()
-        with mpl.rc_context(STYLE):
-            figure.savefig(stream, format=kind, dpi=200, metadata=metadata)
-        files[kind] = stream.getvalue()
-    return files

@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.ticker import (
-    FuncFormatter,
     LogLocator,
     MaxNLocator,
     MultipleLocator,
@@ -21,6 +20,11 @@ if TYPE_CHECKING:
 
 GRID = "#e3e3e3"
 FEWEST = 30  # predictions in a bin; below that its accuracy is noise and hides the rest
+
+
+def _per_cent(value: float, _: float) -> str:
+    """A fraction as the label of a tick."""
+    return f"{100 * value:.6g} %"
 
 
 def style(mark: Mark) -> dict[str, Any]:
@@ -47,7 +51,7 @@ def over_alpha(axes: "Axes", lines: "Drawn", metrics: tuple[tuple[str, bool], ..
             look = style(as_scaled(mark) if scaled else mark)
             axes.errorbar(x, mean, yerr=line[f"{metric}_high"] - mean, elinewidth=0.9, capsize=2, **look)
     if percent:
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.6g} %"))
+        axes.yaxis.set_major_formatter(_per_cent)
     if percent and len(metrics) > 1:
         axes.set_ylim(bottom=0)  # an error has a zero worth seeing
     axes.grid(axis="y", color=GRID, linewidth=0.6)
@@ -76,7 +80,7 @@ def reliability(axes: "Axes", cases: "Drawn") -> None:
     axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence", ylabel="accuracy")
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MultipleLocator(0.25))
-        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f} %"))
+        axis.set_major_formatter(_per_cent)
     axes.grid(color=GRID, linewidth=0.6)
 
 
@@ -99,8 +103,8 @@ def confidence(axes: "Axes", cases: "Drawn") -> None:
             axes.plot(middle, share.where(share > 0), **(drawn | {"linestyle": "", "markersize": 3.5}))
     axes.set(xlim=(0, 1), yscale="log", ylim=(5e-4, 1.3), xlabel="confidence", ylabel="share of predictions")
     axes.xaxis.set_major_locator(MultipleLocator(0.25))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f} %"))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g} %"))
+    axes.xaxis.set_major_formatter(_per_cent)
+    axes.yaxis.set_major_formatter(_per_cent)
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.grid(color=GRID, linewidth=0.6)
 
@@ -138,11 +142,11 @@ def over_epochs(axes: "Axes", curves: "Drawn", metric: str, percent: bool) -> No
         axes.plot(epochs["epoch"], epochs[metric], markevery=(index % every, every), **style(mark))
     values = np.concatenate([epochs[metric] for _, epochs in curves])
     if percent:
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.6g} %"))
+        axes.yaxis.set_major_formatter(_per_cent)
     elif 0 < 10 * values.min() < values.max():
         axes.set_yscale("log")
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.yaxis.set_major_formatter("{x:g}")
         axes.yaxis.set_minor_formatter(NullFormatter())
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.set_xlabel("epoch")
