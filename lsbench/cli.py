@@ -119,9 +119,9 @@ def _report(arguments: list[str]) -> int:
     if "--help" in arguments or "-h" in arguments:
         print(HELP, end="")
         return 0
-    from lsbench.report import command
+    from lsbench.report import report_command
 
-    return command.main(arguments, publish=_publish)
+    return report_command.main(arguments, publish=_publish)
 
 
 def _publish(results_dir: str, name: str) -> int:
@@ -137,9 +137,9 @@ def _probe(arguments: list[str]) -> int:
     if "--help" in arguments or "-h" in arguments:
         print(HELP, end="")
         return 0
-    from lsbench.report import probing
+    from lsbench.report import probe_command
 
-    return probing.main(arguments)
+    return probe_command.main(arguments)
 
 
 def _data(arguments: list[str]) -> int:

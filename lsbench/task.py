@@ -74,13 +74,16 @@ def _start(arguments: Sequence[str]) -> int:
 
 def claims(command: str, arguments: Sequence[str]) -> int:
     """`main` for `lsbench claims`, whose ``arguments`` may name claims beside settings and flags."""
-    from lsbench.claims import choose
+    from lsbench.claims import choose, page_name
 
     known = [argument for argument in arguments if argument != DRY_RUN]
     names = [a for a in _parsed(known).overrides if "=" not in a and not a.startswith("~")]
     rest = [argument for argument in arguments if argument not in names]
-    chosen = f"hydra.sweeper.claims=[{','.join(choose(names))}]"
-    return main(command, ["experiment=claims", "hydra/sweeper=claims", chosen, *rest])
+    chosen = choose(names)
+    if not any(argument.startswith("name=") for argument in rest):
+        rest.insert(0, f"name={page_name(chosen)}")
+    asked = f"hydra.sweeper.claims=[{','.join(chosen)}]"
+    return main(command, ["experiment=claims", "hydra/sweeper=claims", asked, *rest])
 
 
 def _in_order(arguments: Sequence[str]) -> list[str]:

@@ -1,9 +1,12 @@
 """What a claim is made of, and how its file takes numbers from the runs of its grid."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from lsbench import runs
 
@@ -89,9 +92,13 @@ class Evidence:
         """The names of the runs, by seed."""
         return {int(seed): str(run) for seed, run in zip(self.runs["seed"], self.runs["run"], strict=True)}
 
-    def gain(self, metric: str, alpha: float = USUAL, **settings: object) -> "Numbers":
-        """``metric`` at ``alpha`` minus that at 0, by seed."""
-        smoothed, plain = (self.by_seed(metric, alpha=a, **settings) for a in (alpha, 0.0))
+    def both(self, metric: str, **settings: object) -> "tuple[Numbers, Numbers]":
+        """``metric`` at alpha 0.1 and at alpha 0, by seed."""
+        return self.by_seed(metric, alpha=USUAL, **settings), self.by_seed(metric, alpha=0.0, **settings)
+
+    def gain(self, metric: str, **settings: object) -> "Numbers":
+        """The first of `both` minus the second."""
+        smoothed, plain = self.both(metric, **settings)
         return (smoothed - plain).dropna()
 
     def chosen(self, **settings: object) -> "pd.DataFrame":
@@ -115,7 +122,8 @@ class Claim:
     """``words``: the claim as people make it; ``source``: who does, or has measured it; ``measured``: what is
     compared here. ``compare`` makes comparisons of the evidence, of which the first decides the claim.
     ``meaning`` says what a verdict word comes to where that is not plain. ``measure`` is for what is timed
-    rather than trained: it is given the jobs of the grid, whose runs are stored, and returns a table."""
+    rather than trained: it is given the jobs of the grid, whose runs are stored, and returns a table.
+    ``rank`` orders the claims, the most important first; those without one come last, by name."""
 
     words: str
     source: str
@@ -123,11 +131,20 @@ class Claim:
     compare: Callable[[Evidence], Sequence[Comparison | Measurement]]
     meaning: Mapping[str, str] = field(default_factory=dict)
     measure: "Callable[[Sequence[Job]], pd.DataFrame] | None" = None
+    rank: float = math.inf
 
 
 def comparison(
     words: str, evidence: Evidence, metric: str, margin: float, *, better: int = 1, unit: Unit = POINTS
 ) -> Comparison:
     """The usual one: ``metric`` at alpha 0.1 against alpha 0."""
-    values, base = (evidence.by_seed(metric, alpha=alpha) for alpha in (USUAL, 0.0))
-    return Comparison(f"{words}, α = {USUAL:g} against 0", values, base, margin, better, unit)
+    return Comparison(f"{words}, α = {USUAL:g} against 0", *evidence.both(metric), margin, better, unit)
+
+
+def slopes(table: "pd.DataFrame", over: Sequence[float]) -> "Numbers":
+    """The least-squares slope of each row over its columns' numbers; no rows where there is one column."""
+    centred = np.asarray(over, dtype=float) - np.mean(over)
+    if len(centred) < 2:
+        return table.iloc[:0, 0]
+    fitted: Numbers = table @ centred / float(centred @ centred)
+    return fitted

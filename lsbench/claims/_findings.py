@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lsbench.claims._claim import Comparison, Evidence, Measurement, Unit
-from lsbench.report.comparison import number
 from lsbench.report.stats import holm
+from lsbench.report.text import number
 from lsbench.report.verdicts import judge
 
 if TYPE_CHECKING:
@@ -24,8 +24,10 @@ NAN = math.nan
 @dataclass(frozen=True)
 class Finding:
     """One comparison, judged: ``effect`` and its 95 % interval in the metric's own unit, NaN where there is
-    none; ``p`` as it is and ``p_holm`` after Holm's correction over every comparison of the page. ``verdict``
-    is a verdict word, or "failed". ``exploratory`` marks what rests on too few seeds to be more."""
+    none; ``p`` as it is and ``p_holm`` after Holm's correction over every comparison of the page, and
+    ``p_equivalent`` that of a difference beyond the margin, so corrected. ``verdict`` is a verdict word, or
+    "failed". ``exploratory`` marks what rests on too few seeds to be more. ``better`` is the sign that the
+    effect has if the claim is true; ``bounded`` marks a measurement, whose margin is its bound."""
 
     words: str
     verdict: str
@@ -39,6 +41,9 @@ class Finding:
     unit: Unit = Unit("", 1, 2)
     exploratory: bool = False
     meaning: str = ""
+    p_equivalent: float = NAN
+    better: int = 1
+    bounded: bool = False
 
 
 def findings(claims: "Mapping[str, Claim]", evidence: Mapping[str, Evidence]) -> dict[str, list[Finding]]:
@@ -72,7 +77,8 @@ def _judge_all(tests: Sequence[Comparison]) -> list[Finding]:
     for test, own, p, within in zip(tests, alone, p_holm, p_equivalent, strict=True):
         final = judge(*_paired(test), test.margin, test.better, p, p_equivalent_adjusted=within)
         numbers = (own.effect, own.low, own.high, own.n, own.p, p)
-        found.append(Finding(test.words, final.word, *numbers, test.margin, test.unit, own.exploratory))
+        finding = Finding(test.words, final.word, *numbers, test.margin, test.unit, own.exploratory)
+        found.append(replace(finding, p_equivalent=within, better=test.better))
     return found
 
 
@@ -94,7 +100,8 @@ def measured(item: Measurement) -> Finding:
     ]
     words = f"{item.words}, median (rounds: {' to '.join(ends)})"
     effect, n = float(item.values.median()), len(item.values)
-    return Finding(words, verdict, effect, low, high, n, margin=item.bound, unit=item.unit)
+    numbers = (effect, low, high, n)
+    return Finding(words, verdict, *numbers, margin=item.bound, unit=item.unit, better=-1, bounded=True)
 
 
 def median_interval(values: "Numbers") -> tuple[float, float]:

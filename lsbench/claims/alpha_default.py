@@ -26,4 +26,5 @@ CLAIM = Claim(
         "equivalent": "nothing is lost by not choosing",
         "refuted": "choosing pays",
     },
+    rank=12,
 )

@@ -19,4 +19,5 @@ CLAIM = Claim(
     measured="test accuracy of either alone",
     compare=compare,
     meaning={"refuted": "smoothing wins"},
+    rank=10,
 )

@@ -32,4 +32,5 @@ CLAIM = Claim(
         "that trusts itself too little, which ECE alone hides"
     ),
     compare=compare,
+    rank=2,
 )

@@ -122,4 +122,5 @@ CLAIM = Claim(
     ),
     compare=compare,
     measure=measure,
+    rank=7,
 )

@@ -42,4 +42,5 @@ CLAIM = Claim(
     measured="epochs until select accuracy is at the highest whole per cent that every run reaches",
     compare=compare,
     meaning={"refuted": "dropout is faster"},
+    rank=11,
 )

@@ -21,4 +21,5 @@ CLAIM = Claim(
     source="Szegedy et al. 2016 (arXiv:1512.00567); Müller et al. 2019 (arXiv:1906.02629)",
     measured="test accuracy, and the gap between train and test accuracy",
     compare=compare,
+    rank=1,
 )

@@ -15,7 +15,7 @@ from lsbench import graphs, stack
 from lsbench.executors import pending, slurm
 from lsbench.plan import Job, Planned, plan
 from lsbench.progress import count
-from lsbench.report.comparison import fixed_table
+from lsbench.report.text import fixed_table
 
 HEADER = ["stacks", "of", "epochs", "executor", "threads", "about"]
 STEPS = 6  # that are timed for an estimate, after one to warm up

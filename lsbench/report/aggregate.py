@@ -7,12 +7,13 @@ scaling, is judged against the same cell without smoothing: see `RIVALS`.
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import pandas as pd
 
-from lsbench.report.baselines import TREATMENTS, compared
+from lsbench.report.baselines import TREATMENTS, compared, settings_of
 from lsbench.report.stats import holm, paired, t_interval
+from lsbench.report.text import brief
 from lsbench.terms import COLUMNS
 
 Row = dict[str, Any]
@@ -94,46 +95,59 @@ def _is_knob(name: str, value: Any) -> bool:
     return named and isinstance(value, int | float)
 
 
-def tables(summary: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
-    """The summary's parts that may be compared: (data, model, rows), one per data set and model."""
+class Part(NamedTuple):
+    """The rows of a summary that may be compared, those of one data set and model."""
+
+    data: str
+    model: str
+    table: pd.DataFrame
+
+    @property
+    def pair(self) -> str:
+        """Its name for reading."""
+        return f"{self.data}, {self.model}"
+
+
+def tables(summary: pd.DataFrame) -> Iterator[Part]:
+    """The parts of a summary."""
     for (data, model), table in summary.groupby(["data", "model"], sort=False):
-        yield str(data), str(model), table
+        yield Part(str(data), str(model), table)
 
 
 def varying(table: pd.DataFrame) -> list[str]:
     """Settings besides alpha that tell apart cells of one method, and so belong beside its name."""
-    settings = list(table.columns[: table.columns.get_loc("cell")])
     by_method = table.groupby("method", sort=False)
-    found = [name for name in settings if name != "alpha" and (by_method[name].nunique() > 1).any()]
+    return [n for n in settings_of(table) if n != "alpha" and (by_method[n].nunique() > 1).any()]
+
+
+def telling(table: pd.DataFrame) -> list[str]:
+    """Those of `varying`, and the cell's own name where they are not enough to tell all cells apart."""
+    found = varying(table)
     return found if not table.duplicated(["method", "alpha", *found]).any() else [*found, "cell"]
+
+
+def grouped(table: pd.DataFrame, settings: Sequence[str]) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The rows of each method and value of ``settings``, with a label that says these."""
+    for key, rows in table.groupby(["method", *settings], sort=False, dropna=False):
+        values = (f"{name}={brief(value)}" for name, value in zip(settings, key[1:], strict=True))
+        yield ", ".join([str(key[0]), *values]), rows
 
 
 def lines(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     """A label (the method, and what else tells it apart) and its rows, alpha ascending."""
-    extras = [name for name in varying(table) if name != "cell"]
-    for key, rows in table.groupby(["method", *extras], sort=False, dropna=False):
-        settings = (f"{name}={brief(value)}" for name, value in zip(extras, key[1:], strict=True))
-        yield ", ".join([str(key[0]), *settings]), rows.sort_values("alpha", kind="stable")
+    for label, rows in grouped(table, varying(table)):
+        yield label, rows.sort_values("alpha", kind="stable")
 
 
-def chosen(line: pd.DataFrame) -> Row | None:
-    """The row with the least mean NLL on the select split, the smaller alpha on a tie; test has no say."""
-    known = line[line["select_nll_mean"].notna()]
-    first = (
-        known[["select_nll_mean", "alpha"]].sort_values(["select_nll_mean", "alpha"], kind="stable").index[:1]
-    )
-    return next(iter(as_rows(known.loc[first])), None)
+def labels(table: pd.DataFrame) -> dict[str, str]:
+    """The label of each cell's line."""
+    return {cell: label for label, line in lines(table) for cell in line["cell"]}
 
 
 def as_rows(table: pd.DataFrame) -> list[Row]:
     names = list(table.columns)
     columns = [table[name].tolist() for name in names]  # pandas' own to_dict takes ten times as long here
     return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
-
-
-def brief(value: Any) -> str:
-    """A setting for reading: 0.1 rather than 0.1000."""
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _place(record: dict[str, Any], knobs: Sequence[str]) -> tuple[Any, ...]:

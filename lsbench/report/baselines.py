@@ -43,10 +43,15 @@ def treatments(settings: Iterable[str]) -> list[str]:
     return [*TREATMENTS, *(name for name in settings if name not in COLUMNS and "." not in name)]
 
 
+def settings_of(table: pd.DataFrame) -> list[str]:
+    """The columns of a summary that are settings."""
+    return list(table.columns[: table.columns.get_loc("cell")])
+
+
 def strengths(table: pd.DataFrame) -> dict[str, list[float]]:
     """The treatments but smoothing that are on somewhere in a summary, each with its values above 0."""
-    settings = table.columns[: table.columns.get_loc("cell")]
-    found = {name: sorted(set(table[name][table[name] > 0])) for name in treatments(settings)[1:]}
+    knobs = treatments(settings_of(table))[1:]
+    found = {name: sorted(set(table[name][table[name] > 0])) for name in knobs}
     return {name: values for name, values in found.items() if values}
 
 

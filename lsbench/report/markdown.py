@@ -5,11 +5,12 @@ from typing import Any
 
 import pandas as pd
 
-from lsbench.report.aggregate import as_rows, brief, tables
+from lsbench.report.aggregate import as_rows, tables
 from lsbench.report.baselines import strengths
-from lsbench.report.comparison import comparison, pipe_table
-from lsbench.report.plate import Plate
+from lsbench.report.comparison import comparison
+from lsbench.report.figures.plate import Plate
 from lsbench.report.reading import buying, choices, reading, words
+from lsbench.report.text import brief, pipe_table
 
 DEFINITIONS = """\
 ## Definitions
@@ -62,17 +63,16 @@ def report(
 ) -> str:
     """The text of report.md. ``plates`` are drawn in figures/, ``missing`` are runs without a record."""
     parts = list(tables(summary))
-    pairs = [f"{data}, {model}" for data, model, _ in parts]
     source = facts(runs, f"`{command}`", missing) | {"Files": FILES}
-    blocks = [f"# Label smoothing: {'; '.join(pairs) or 'no runs'}"]
+    blocks = [f"# Label smoothing: {'; '.join(part.pair for part in parts) or 'no runs'}"]
     blocks += ["\n".join(f"- {name}: {fact}" for name, fact in source.items())]
-    for (_, _, table), pair in zip(parts, pairs, strict=True):
-        images = {plate.kind: _image(plate) for plate in plates if plate.pair == pair}
-        blocks += [f"## {pair}" if len(parts) > 1 else "## Comparison", setup(table)]
+    for part in parts:
+        table, images = part.table, {p.kind: _image(p) for p in plates if p.pair == part.pair}
+        blocks += [f"## {part.pair}" if len(parts) > 1 else "## Comparison", setup(table)]
         blocks += [pipe_table(*comparison(table)), images.pop("alpha", "")]
         blocks += ["### α chosen on the select split", choices(runs, table), "### Reading", reading(table)]
         more = {"### Verdicts": words(table), "### What more seeds would buy": buying(table)}
-        blocks += [part for title, text in more.items() if text for part in (title, text)]
+        blocks += [line for title, text in more.items() if text for line in (title, text)]
         blocks += ["### Calibration and training" if images else "", *images.values()]
     return "\n\n".join([*filter(None, blocks), *_left_out(runs, missing), DEFINITIONS])
 

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from lsbench.report.aggregate import Row, as_rows, brief, chosen, lines
-from lsbench.report.comparison import difference, number, pipe_table, spread
-from lsbench.report.phrasing import MORE, Table, margins, more_seeds, sentence, word_table
+from lsbench.report.aggregate import Row, as_rows, labels
 from lsbench.report.selection import choices as selected
-from lsbench.report.selection import contests
+from lsbench.report.selection import chosen, contests
+from lsbench.report.text import brief, difference, number, pipe_table, spread
+from lsbench.report.verdict_text import MORE, Table, margins, more_seeds, sentence, word_table
 from lsbench.report.verdicts import LEVEL, VERDICT_SEEDS, Verdict, verdicts
 
 NOTHING_TO_CHOOSE = "One α per method, so there was nothing to choose."
@@ -46,11 +46,11 @@ def reading(table: pd.DataFrame) -> str:
     rows = _recommended(table)
     if not rows:
         return "No run finished, so there is nothing to read."
-    labels = {cell: label for label, line in lines(table) for cell in line["cell"]}
+    label_of = labels(table)
     found: dict[str, list[Verdict]] = {row["cell"]: [] for row in as_rows(table)}
     for verdict in verdicts(table):
         found[verdict.cell].append(verdict)
-    points = [_point(labels[row["cell"]], row, note, found[row["cell"]]) for row, note in rows]
+    points = [_point(label_of[row["cell"]], row, note, found[row["cell"]]) for row, note in rows]
     return "\n".join([_caution([row["n"] for row, _ in rows]), "", *points])
 
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from lsbench.report.aggregate import Row, brief, chosen, varying
-from lsbench.report.baselines import treatments
-from lsbench.terms import COLUMNS
+from lsbench.report.aggregate import Row, as_rows, grouped, varying
+from lsbench.report.baselines import settings_of, treatments
+from lsbench.report.text import brief
 
 
 @dataclass(frozen=True)
@@ -26,22 +26,25 @@ class Choice:
     seeds: int
 
 
+def chosen(line: pd.DataFrame) -> Row | None:
+    """The row with the least mean NLL on the select split, the smaller alpha on a tie; test has no say."""
+    known = line[line["select_nll_mean"].notna()]
+    first = (
+        known[["select_nll_mean", "alpha"]].sort_values(["select_nll_mean", "alpha"], kind="stable").index[:1]
+    )
+    return next(iter(as_rows(known.loc[first])), None)
+
+
 def contests(table: pd.DataFrame) -> Iterator[tuple[str, list[str], pd.DataFrame]]:
     """A label (the method, and the conditions that tell it apart), the strengths that were run, the cells."""
-    extras = [name for name in varying(table) if name != "cell"]
-    settings = table.columns[: table.columns.get_loc("cell")]
-    knobs = [
-        name for name in treatments(name for name in settings if name not in COLUMNS) if name != "method"
-    ]
-    conditions = [name for name in extras if name not in knobs]
-    for key, rows in table.groupby(["method", *conditions], sort=False, dropna=False):
-        others = (f"{name}={brief(value)}" for name, value in zip(conditions, key[1:], strict=True))
+    extras, knobs = varying(table), treatments(settings_of(table))
+    for label, rows in grouped(table, [name for name in extras if name not in knobs]):
         strengths = [name for name in extras if name in knobs and rows[name].nunique() > 1]
-        yield ", ".join([str(key[0]), *others]), strengths, rows
+        yield label, strengths, rows
 
 
 def choices(runs: pd.DataFrame, table: pd.DataFrame) -> list[Choice]:
-    """What is chosen in each contest that leaves a choice. ``runs`` are those of ``table``."""
+    """What is chosen in each contest that leaves a choice. Those of ``table`` are among ``runs``."""
     found = []
     by_seed = runs.pivot(index="seed", columns="cell", values="select_nll")
     for label, strengths, rows in contests(table):

@@ -115,7 +115,7 @@ def _interval(x: "np.ndarray[Any, np.dtype[np.float64]]", scale: float) -> Inter
     sd = float(x.std(ddof=1))
     if sd / math.sqrt(n) <= _rounding(scale):
         return Interval(mean, sd, math.nan, math.nan)
-    half = float(stdtrit(n - 1, 0.975)) * sd / math.sqrt(n)
+    half = half_width(sd, n)
     return Interval(mean, sd, mean - half, mean + half)
 
 

@@ -24,9 +24,10 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from lsbench.report.aggregate import Row, as_rows, brief, chosen, lines
-from lsbench.report.selection import contests
+from lsbench.report.aggregate import Row, as_rows, labels
+from lsbench.report.selection import chosen, contests
 from lsbench.report.stats import Paired, Values, equivalence, holm, paired
+from lsbench.report.text import brief
 
 VERDICT_SEEDS = 8  # below it a verdict is exploratory; 10 or more are better
 LEVEL = 0.05
@@ -134,13 +135,13 @@ def verdicts(table: pd.DataFrame, questions: Sequence[Question] = QUESTIONS) -> 
     table's order, ``questions`` in theirs, which may bring margins of their own. A cell that is compared with
     nothing, or with itself, has none."""
     rows = as_rows(table)
-    labels = {cell: label for label, line in lines(table) for cell in line["cell"]}
-    names = {row["cell"]: f"{labels[row['cell']]}, α = {brief(row['alpha'])}" for row in rows}
+    label_of = labels(table)
+    names = {row["cell"]: f"{label_of[row['cell']]}, α = {brief(row['alpha'])}" for row in rows}
     best = {row["cell"] for _, _, cells in contests(table) if (row := chosen(cells))}
     order = {cell: place for place, cell in enumerate(names)}
     found = [
         Verdict(
-            label=labels[row["cell"]],
+            label=label_of[row["cell"]],
             alpha=row["alpha"],
             against=names[other] + (", after temperature scaling" if question.rival else ""),
             words=question.words,

@@ -30,7 +30,7 @@ def call(capsys):
 
 
 def test_each_claim_has_a_grid_and_each_grid_a_claim():
-    assert list(all_claims()) == GRIDS
+    assert sorted(all_claims()) == GRIDS
     assert len(GRIDS) > 10
 
 
@@ -99,9 +99,11 @@ def test_claims_from_the_command_to_the_page_and_again(call, tmp_path, monkeypat
     assert code == 0, err
     names = [line.split()[0] for line in out.splitlines()[:3]]
     assert names == ["overconfidence", "cost", "dropout_slows"]
+    assert f"Holm-adjusted over the 3 comparisons of 3 of the {len(GRIDS)} claims there are" in out
     assert "12 of 12 runs done" in out
     assert "next: lsbench claims overconfidence cost dropout_slows" in out and "seed=range(4)" in out
-    folder = tmp_path / "results" / "claims-mnist5k-mlp"
+    name = "claims-mnist5k-mlp-overconfidence+cost+dropout_slows"
+    folder = tmp_path / "results" / name
     sweep = json.loads((folder / "sweep.json").read_text())
     assert {name: len(ids) for name, ids in sweep["claims"].items()} == {
         "overconfidence": 4,
@@ -116,14 +118,18 @@ def test_claims_from_the_command_to_the_page_and_again(call, tmp_path, monkeypat
     )
     assert decided.loc["overconfidence", "effect"] == pytest.approx((mine[0.1] - mine[0.0]).mean())
     assert decided.loc["overconfidence", ["n", "exploratory"]].tolist() == [2, True]
-    page = (folder / "claims.md").read_bytes()
-    assert b"## It tames overconfidence" in page and b"lsbench claims overconfidence" in page
+    pages = [folder / f"claims.{kind}" for kind in ("html", "md", "csv")]
+    assert b"## It tames overconfidence" in pages[1].read_bytes()
+    assert all(path.name in out for path in pages)
 
+    before = [path.read_bytes() for path in pages]
     trained = {path: path.stat().st_mtime_ns for path in tmp_path.glob("results/runs/*/result.json")}
-    assert main(["report", "claims-mnist5k-mlp"]) == 0
-    assert (folder / "claims.md").read_bytes() == page
-    code, _, err = call("overconfidence", *SMALL, "seed=range(2)")
+    assert main(["report", name]) == 0
+    assert [path.read_bytes() for path in pages] == before
+    code, out, err = call("overconfidence", *SMALL, "seed=range(2)")
     assert code == 0 and "4 of 4 runs are stored already" in err
+    assert "claims-mnist5k-mlp-overconfidence/claims.html" in out
+    assert [path.read_bytes() for path in pages] == before  # a page of other claims is another page
     assert trained == {path: path.stat().st_mtime_ns for path in trained}
 
 

@@ -127,10 +127,10 @@ def traces() -> Callable[..., None]:
 @pytest.fixture
 def drawn_once(monkeypatch):
     """Figures of equal hashes are drawn once for all tests that ask for this; others test the drawing."""
-    from lsbench.report import figures
+    from lsbench.report.figures import drawing
 
-    draw = figures.draw
-    monkeypatch.setattr(figures, "draw", lambda plate, source: DRAWN.get(source) or keep(draw(plate, source)))
+    draw = drawing.draw
+    monkeypatch.setattr(drawing, "draw", lambda plate, source: DRAWN.get(source) or keep(draw(plate, source)))
 
     def keep(files: dict[str, bytes]) -> dict[str, bytes]:
         DRAWN[re.findall(rb"<dc:source>(.*)</dc:source>", files["svg"])[0].decode()] = files
@@ -145,3 +145,29 @@ def record() -> Callable[..., Record]:
 @pytest.fixture
 def sweep() -> Callable[..., list[Record]]:
     return make_sweep
+
+
+def make_plate(count: int = 2, title: str = "none: α < 1 & more"):
+    """A figure of ``count`` panels, each two lines over five epochs."""
+    import pandas as pd
+
+    from lsbench.report.figures.marks import SCALED, TRAINED, mark
+    from lsbench.report.figures.plate import Panel, Plate
+
+    epochs = pd.DataFrame({"epoch": range(1, 6), "select_nll": [5.0, 1.0, 0.5, 0.4, 0.3]})
+    options = {"metric": "select_nll", "percent": False}
+    panel = Panel(title, "over_epochs", ((mark(0, "none"), epochs), (mark(1, "x"), epochs)), options)
+    return Plate("training", "training", "mnist5k, mlp", "Title", (panel,) * count, (TRAINED, SCALED), "", "")
+
+
+@pytest.fixture
+def plate() -> Callable[..., Any]:
+    return make_plate
+
+
+@pytest.fixture(scope="session")
+def drawn() -> dict[str, bytes]:
+    """The PNG and the SVG of `make_plate`."""
+    from lsbench.report.figures.drawing import draw
+
+    return draw(make_plate(), "the source")

@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 from scipy import stats as scipy_stats
 
-from lsbench.report.aggregate import chosen, lines, runs_table, summary_table, tables, varying
+from lsbench.report.aggregate import lines, runs_table, summary_table, tables, telling, varying
 from lsbench.report.baselines import strengths
+from lsbench.report.selection import chosen
 from lsbench.terms import COLUMNS
 
 
@@ -190,7 +191,7 @@ def test_two_baselines_that_fit_equally_are_none(sweep):
         record |= {"cell": "other", "run": record["run"] + "-other"}
     summary = summarise(hidden + sweep(methods=["none"], alphas=[0.0, 0.1], seeds=[0, 1]))
     assert baseline(summary, alpha=0.1) is None
-    assert varying(summary) == ["cell"]
+    assert varying(summary) == [] and telling(summary) == ["cell"]
 
 
 def test_holm_is_taken_within_a_data_set(sweep):

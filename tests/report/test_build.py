@@ -4,10 +4,11 @@ import sys
 import pandas as pd
 import pytest
 
-from lsbench.report import build, terminal_table, to_csv
+from lsbench.report import build, to_csv
 from lsbench.report.aggregate import runs_table, summary_table
-from lsbench.report.comparison import number
-from lsbench.report.plates import KINDS
+from lsbench.report.figures.contents import KINDS
+from lsbench.report.terminal import terminal_table
+from lsbench.report.text import number
 from lsbench.terms import StorageError
 
 
@@ -178,14 +179,6 @@ def test_a_folder_that_cannot_be_written_is_a_storage_error(tmp_path, sweep):
     (tmp_path / "compare").write_text("a file where the folder should be")
     with pytest.raises(StorageError, match="compare"):
         build_here(tmp_path, sweep(seeds=[0], alphas=[0.1]))
-
-
-def test_terminal_table_fits_and_names_every_cell(sweep, record):
-    records = [*sweep(label_noise=0.2), *sweep(), record("none", 0.1, 9, status="failed")]
-    text = terminal_table(summary_table(runs_table(records)))
-    assert max(map(len, text.splitlines())) <= 100
-    assert sum(line.startswith(("none ", "dropout ", "augment ")) for line in text.splitlines()) == 30
-    assert "label_noise" in text
 
 
 def test_facts_list_what_differs_between_runs(tmp_path, record):

@@ -1,0 +1,51 @@
+"""`lsbench report NAME ... [name=NAME] [results_dir=DIR] [--json]`: reports again, from stored runs."""
+
+import shlex
+from collections.abc import Callable, Sequence
+
+from lsbench.report import sweeps, terminal
+from lsbench.terms import UsageError, did_you_mean
+
+JSON = "--json"
+SETTINGS = {"results_dir": "results", "name": ""}
+
+
+def main(arguments: Sequence[str], publish: Callable[[str, str], int] = terminal.publish) -> int:
+    """Rebuild the reports that ``arguments`` name, or with name= a single one of all their runs, and print
+    them, each by ``publish(results_dir, name)``; the exit code, 1 where a run is missing, failed or diverged.
+
+    Raises `UsageError` for an unknown sweep or flag, `StorageError` for a sweep without a stored run.
+    """
+    names, settings, flags = _parse(arguments)
+    results_dir = settings["results_dir"]
+    for name in names:
+        sweeps.keep_tables(results_dir, name)
+    if settings["name"]:
+        kept = [argument for argument in arguments if argument != JSON]
+        sweeps.combine(results_dir, names, settings["name"], shlex.join(["lsbench", "report", *kept]))
+        names = [settings["name"]]
+    if JSON not in flags:
+        return max(publish(results_dir, name) for name in names)
+    from lsbench.report.json_report import document
+
+    reports = [sweeps.rebuild(results_dir, name) for name in names]
+    print(document(reports))
+    return max(built.exit_code for built in reports)
+
+
+def _parse(arguments: Sequence[str]) -> tuple[list[str], dict[str, str], set[str]]:
+    """The names, each once, the settings and the flags among ``arguments``."""
+    names, settings, flags = [], dict(SETTINGS), set()
+    for argument in arguments:
+        key, equals, value = argument.partition("=")
+        if equals and key in settings:
+            settings[key] = value
+        elif argument.startswith("-"):
+            flags.add(argument)
+        else:
+            names.append(argument)
+    if unknown := sorted(flags - {JSON}):
+        raise UsageError(f"report: {unknown[0]}: no such flag{did_you_mean(unknown[0], [JSON])}")
+    if not names:
+        raise UsageError("report: which one? lsbench report NAME ...")
+    return list(dict.fromkeys(names)), settings, flags

@@ -1,0 +1,74 @@
+"""Numbers and tables as text: the same digits, signs and dashes everywhere."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+NOTHING = "—"
+TERMINAL_WIDTH = 100
+
+
+def brief(value: Any) -> str:
+    """A setting for reading: 0.1 rather than 0.1000."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def number(value: float, digits: int, scale: float = 1, *, sign: bool = False) -> str:
+    """A rounded number with a true minus sign; a dash for NaN."""
+    if math.isnan(value):
+        return NOTHING
+    rounded = round(value * scale, digits) + 0.0  # + 0.0 turns −0.0 into 0.0
+    return f"{rounded:{'+' if sign else ''}.{digits}f}".replace("-", "−")
+
+
+def spread(row: Mapping[str, Any], metric: str, digits: int, scale: float = 1) -> str:
+    """mean ± half the width of its interval."""
+    mean, half = row[f"{metric}_mean"], row[f"{metric}_high"] - row[f"{metric}_mean"]
+    return number(mean, digits, scale) + ("" if math.isnan(half) else f" ± {number(half, digits, scale)}")
+
+
+def difference(row: Mapping[str, Any], metric: str) -> str:
+    """Δ [low, high] of a fraction, in points of per cent."""
+    if row["baseline"] == row["cell"]:
+        return "baseline"
+    names = (f"{metric}_{name}" for name in ("diff", "diff_low", "diff_high"))
+    diff, low, high = (number(row[name], 2, 100, sign=True) for name in names)
+    return diff if low == NOTHING else f"{diff} [{low}, {high}]"
+
+
+def probability(p: float) -> str:
+    """p to three digits; below 0.001 only that."""
+    return "<0.001" if p < 0.001 else number(p, 3)
+
+
+def tight(cell: str) -> str:
+    """A cell for the terminal, where room is scarce."""
+    return cell.replace(" ± ", "±").replace(", ", ",")
+
+
+def padded(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Header and rows with cells as wide as their column, the first to the left, the others to the right."""
+    lined = [header, *rows]
+    widths = [max(map(len, column)) for column in zip(*lined, strict=True)]
+    places = range(len(header))
+    return [[f"{line[i]:{'>' if i else '<'}{widths[i]}}" for i in places] for line in lined]
+
+
+def pipe_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table that reads as plain text too."""
+    first, *rest = padded([title.rjust(3) for title in header], rows)  # a rule needs three characters
+    rule = ["-" * (len(cell) - bool(i)) + ":" * bool(i) for i, cell in enumerate(first)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (first, rule, *rest))
+
+
+def fixed_table(
+    header: Sequence[str], rows: Sequence[Sequence[str]], width: int, expendable: Sequence[str]
+) -> str:
+    """A table for a terminal; while it passes ``width`` characters, ``expendable`` columns go, in order."""
+    lined = padded(header, rows)
+    for title in expendable:
+        if len("  ".join(lined[0])) > width and title in header:
+            place = [cell.strip() for cell in lined[0]].index(title)
+            lined = [[*line[:place], *line[place + 1 :]] for line in lined]
+    first, *rest = ("  ".join(line) for line in lined)
+    return "\n".join([first, "-" * len(first), *rest])
