@@ -115,7 +115,9 @@ class Claim:
     """``words``: the claim as people make it; ``source``: who does, or has measured it; ``measured``: what is
     compared here. ``compare`` makes comparisons of the evidence, of which the first decides the claim.
     ``meaning`` says what a verdict word comes to where that is not plain. ``measure`` is for what is timed
-    rather than trained: it is given the jobs of the grid, whose runs are stored, and returns a table."""
+    rather than trained: it is given the jobs of the grid, whose runs are stored, and returns a table.
+    ``students`` is an experiment whose runs learn from those of the grid: it is done once for each cell of
+    the grid, as their method.teacher."""
 
     words: str
     source: str
@@ -123,6 +125,7 @@ class Claim:
     compare: Callable[[Evidence], Sequence[Comparison | Measurement]]
     meaning: Mapping[str, str] = field(default_factory=dict)
     measure: "Callable[[Sequence[Job]], pd.DataFrame] | None" = None
+    students: str = ""
 
 
 def comparison(
