@@ -35,13 +35,13 @@ class Stored:
         Raises `StorageError` where the weights do not fit.
         """
         with torch.random.fork_rng(devices=[]):  # its initial weights are drawn, and replaced
-            model = models.build(self.run.model, shape, classes)
+            model = models.build(self.run.model, shape, classes).to(self.dtype)
         try:
             model.load_state_dict(self.weights)
         except RuntimeError as error:
             path, name = self.folder / "model.pt", self.run.model_name
             raise StorageError(f"{path}: does not fit model={name}: {error}") from error
-        return model.to(device, self.dtype).eval().requires_grad_(False)
+        return model.to(device).eval().requires_grad_(False)
 
 
 def stored(results_dir: str | Path, run_id: str) -> Stored:

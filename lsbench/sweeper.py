@@ -112,7 +112,7 @@ class ClaimsSweeper(GridSweeper):
         for name in self.claims:
             own, students = _params(f"claims/{name}"), _params(all_claims()[name].students)
             if self._can_be_asked(name, {**own, **students}, overrides):
-                grids[name] = self._points(name, own, overrides)
+                grids[name] = self._points(f"claims/{name}", own, overrides)
         return grids
 
     def _students(
@@ -123,10 +123,12 @@ class ClaimsSweeper(GridSweeper):
             name: [
                 point
                 for cell in dict.fromkeys(job.cell_id for job, _ in own)
-                for point in self._points(name, {**params, "method.teacher": cell}, overrides)
+                for point in self._points(
+                    experiment, {**_params(experiment), "method.teacher": cell}, overrides
+                )
             ]
             for name, own in teachers.items()
-            if (params := _params(all_claims()[name].students))
+            if (experiment := all_claims()[name].students)
         }
 
     def _can_be_asked(self, claim: str, params: Mapping[str, str], overrides: Sequence[Override]) -> bool:
@@ -145,10 +147,12 @@ class ClaimsSweeper(GridSweeper):
             log.warning("%s is left out: model=%s has no %s", claim, self.config.model.name, missing[0])
         return not missing
 
-    def _points(self, claim: str, params: Mapping[str, str], overrides: Sequence[Override]) -> list[Point]:
+    def _points(
+        self, experiment: str, params: Mapping[str, str], overrides: Sequence[Override]
+    ) -> list[Point]:
         assert self.config is not None
         own = [f"{key}={value}" for key, value in params.items()]
-        fixed = [f"experiment=claims/{claim}", f"name={self.config.name}"]
+        fixed = [f"experiment={experiment}", f"name={self.config.name}"]
         users = [str(o.input_line) for o in overrides if o.get_key_element() not in ("experiment", "name")]
         parsed = OverridesParser.create().parse_overrides([*own, *users, *fixed])
         return super().split_arguments(parsed, None)[0]
