@@ -20,7 +20,7 @@ from lsbench.runs import run_dir
 from lsbench.storage import write_atomically
 from lsbench.terms import StorageError, UsageError, did_you_mean
 
-__all__ = ["Probe", "Subject", "all_probes", "restore", "run_probe"]
+__all__ = ["Probe", "Subject", "all_probes", "restore", "run_probe", "stored"]
 
 CPU = torch.device("cpu")
 
@@ -61,6 +61,11 @@ def run_probe(
         }
         write_atomically(path, _content(probe, values, device))
     return values
+
+
+def stored(results_dir: str | Path, run_id: str, name: str) -> dict[str, float] | None:
+    """What `run_probe` has kept of the stored run, without computing it; None where that is nothing."""
+    return _kept(run_dir(results_dir, run_id) / "probes" / f"{name}.json", find(name))
 
 
 def _kept(path: Path, probe: Probe) -> dict[str, float] | None:
