@@ -6,7 +6,7 @@ C, H, W channels, height and width of an image.
 
 import difflib
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -46,6 +46,11 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """``; did you mean X?`` for the nearest of ``known``, empty where nothing is near."""
     near = difflib.get_close_matches(word, [name for name in known if name != word], n=1)
     return f"; did you mean {near[0]}?" if near else ""
+
+
+def or_these(word: str, known: Collection[str]) -> str:
+    """`did_you_mean`, and where nothing is near ``; there are X, Y``."""
+    return did_you_mean(word, known) or f"; there are {', '.join(known)}"
 
 
 class DataError(LsbenchError):

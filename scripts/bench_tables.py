@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
-from lsbench.runs import provenance
+from lsbench.provenance import provenance
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import lsbench
 PACKAGE = Path(lsbench.__file__).parent
 FLOORS = [
     {"terms"},
-    {"ops", "rng", "config", "memory", "precision", "progress", "signals", "storage"},
+    {"ops", "rng", "config", "memory", "precision", "progress", "provenance", "signals", "storage"},
     {"data", "models", "methods", "metrics", "calibrate", "optim", "graphs", "runs", "checkpoint"},
     {"stack", "measure", "loss", "reliability", "probes"},
     {"plan", "report"},

@@ -12,7 +12,7 @@ from pathlib import Path
 from pkgutil import iter_modules
 
 from lsbench.claims._claim import Claim
-from lsbench.terms import UsageError, did_you_mean
+from lsbench.terms import UsageError, or_these
 
 __all__ = ["Claim", "all_claims", "choose", "measured_file", "overview", "page_name", "publish"]
 
@@ -52,8 +52,7 @@ def choose(names: Sequence[str]) -> list[str]:
     known = all_claims()
     for name in names:
         if name not in known:
-            hint = did_you_mean(name, known) or f"; there are {', '.join(known)}"
-            raise UsageError(f"{name}: no such claim{hint}")
+            raise UsageError(f"{name}: no such claim{or_these(name, known)}")
     return [name for name in known if name in names or not names]
 
 

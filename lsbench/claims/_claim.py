@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from lsbench import runs
 
 if TYPE_CHECKING:
@@ -90,9 +92,13 @@ class Evidence:
         """The names of the runs, by seed."""
         return {int(seed): str(run) for seed, run in zip(self.runs["seed"], self.runs["run"], strict=True)}
 
-    def gain(self, metric: str, alpha: float = USUAL, **settings: object) -> "Numbers":
-        """``metric`` at ``alpha`` minus that at 0, by seed."""
-        smoothed, plain = (self.by_seed(metric, alpha=a, **settings) for a in (alpha, 0.0))
+    def both(self, metric: str, **settings: object) -> "tuple[Numbers, Numbers]":
+        """``metric`` at alpha 0.1 and at alpha 0, by seed."""
+        return self.by_seed(metric, alpha=USUAL, **settings), self.by_seed(metric, alpha=0.0, **settings)
+
+    def gain(self, metric: str, **settings: object) -> "Numbers":
+        """The first of `both` minus the second."""
+        smoothed, plain = self.both(metric, **settings)
         return (smoothed - plain).dropna()
 
     def chosen(self, **settings: object) -> "pd.DataFrame":
@@ -132,5 +138,13 @@ def comparison(
     words: str, evidence: Evidence, metric: str, margin: float, *, better: int = 1, unit: Unit = POINTS
 ) -> Comparison:
     """The usual one: ``metric`` at alpha 0.1 against alpha 0."""
-    values, base = (evidence.by_seed(metric, alpha=alpha) for alpha in (USUAL, 0.0))
-    return Comparison(f"{words}, α = {USUAL:g} against 0", values, base, margin, better, unit)
+    return Comparison(f"{words}, α = {USUAL:g} against 0", *evidence.both(metric), margin, better, unit)
+
+
+def slopes(table: "pd.DataFrame", over: Sequence[float]) -> "Numbers":
+    """The least-squares slope of each row over its columns' numbers; no rows where there is one column."""
+    centred = np.asarray(over, dtype=float) - np.mean(over)
+    if len(centred) < 2:
+        return table.iloc[:0, 0]
+    fitted: Numbers = table @ centred / float(centred @ centred)
+    return fitted

@@ -26,9 +26,7 @@ def publish(results_dir: str | Path, name: str) -> int:
     from lsbench.report.aggregate import runs_table, summary_table
 
     sweep, folder = runs.read_sweep(results_dir, name), Path(results_dir) / name
-    found = {run_id: runs.read(results_dir, run_id) for run_id in sweep.runs}
-    records = [record for record in found.values() if record is not None]
-    missing = [run_id for run_id, record in found.items() if record is None]
+    records, missing = runs.read_all(results_dir, sweep.runs)
     table = runs_table(records)
     summary = summary_table(table)
     claims = {claim: content for claim, content in all_claims().items() if claim in sweep.claims}
@@ -45,7 +43,7 @@ def publish(results_dir: str | Path, name: str) -> int:
         write_atomically(folder / file, content)
     _print(judged, sweep, folder, records)
     failed = any(finding.verdict == "failed" for group in judged.values() for finding in group)
-    return int(sum(record["status"] == "done" for record in records) < len(found) or failed)
+    return int(sum(record["status"] == "done" for record in records) < len(sweep.runs) or failed)
 
 
 def _print(

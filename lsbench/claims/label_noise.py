@@ -21,7 +21,7 @@ def compare(evidence: Evidence) -> Sequence[Comparison]:
 
 
 def _at(level: float, evidence: Evidence) -> Comparison:
-    smoothed, plain = (evidence.by_seed("test_accuracy", alpha=alpha) for alpha in (USUAL, 0.0))
+    smoothed, plain = evidence.both("test_accuracy")
     words = f"test accuracy, α = {USUAL:g} against 0, noise {level:g}"
     return Comparison(words, smoothed, plain, ACCURACY_MARGIN)
 

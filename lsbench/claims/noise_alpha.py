@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from lsbench.claims._claim import Claim, Comparison, Evidence, Unit
+from lsbench.claims._claim import Claim, Comparison, Evidence, Unit, slopes
 
 if TYPE_CHECKING:
     from lsbench.claims._claim import Numbers
@@ -14,9 +12,9 @@ SLOPE_MARGIN = 0.05  # of alpha, from no noise to all noise
 
 
 def compare(evidence: Evidence) -> Sequence[Comparison]:
-    slopes = slope_of_chosen(evidence)
+    slope = slope_of_chosen(evidence)
     words = "slope of the α chosen on select over the share of noisy labels"
-    return [Comparison(words, slopes, slopes * 0, SLOPE_MARGIN, -1, Unit("", 1, 3))]
+    return [Comparison(words, slope, slope * 0, SLOPE_MARGIN, -1, Unit("", 1, 3))]
 
 
 def slope_of_chosen(evidence: Evidence) -> "Numbers":
@@ -25,10 +23,7 @@ def slope_of_chosen(evidence: Evidence) -> "Numbers":
 
     levels = sorted(evidence.runs["label_noise"].unique())
     chosen = {level: evidence.chosen(label_noise=level)["alpha"] for level in levels}
-    table = pd.DataFrame(chosen).dropna()
-    centred = np.asarray(levels, dtype=float) - np.mean(levels)
-    slopes: Numbers = table @ centred / float(centred @ centred)
-    return slopes
+    return slopes(pd.DataFrame(chosen).dropna(), levels)
 
 
 CLAIM = Claim(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lsbench.claims._claim import USUAL, Claim, Comparison, Evidence, Unit
+from lsbench.claims._claim import USUAL, Claim, Comparison, Evidence, Unit, slopes
 from lsbench.report.verdicts import ACCURACY_MARGIN
 
 if TYPE_CHECKING:
@@ -18,14 +18,12 @@ SLOPE_MARGIN = 0.001
 def compare(evidence: Evidence) -> Sequence[Comparison]:
     gains = gains_by_width(evidence)
     small, large = (gains[width] for width in (gains.columns[0], gains.columns[-1]))
-    doublings = np.log2(gains.columns.to_numpy(dtype=float))
-    centred = doublings - doublings.mean()
-    slopes = gains @ centred / float(centred @ centred) if len(doublings) > 1 else gains.iloc[:0, 0]
+    slope = slopes(gains, np.log2(gains.columns.to_numpy(dtype=float)))
     gain = f"gain in test accuracy at α = {USUAL:g}"
     widths = f"{gains.columns[-1]} hidden units against {gains.columns[0]}"
     per_doubling = Unit(" points per doubling", 100, 3)
     return [
-        Comparison(f"slope of the {gain} over width", slopes, slopes * 0, SLOPE_MARGIN, 1, per_doubling),
+        Comparison(f"slope of the {gain} over width", slope, slope * 0, SLOPE_MARGIN, 1, per_doubling),
         Comparison(f"{gain}, {widths}", large, small, ACCURACY_MARGIN),
     ]
 

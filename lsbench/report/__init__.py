@@ -4,7 +4,7 @@
   selection.py (which α), traces.py (bins and epochs from the runs' folders)
 - words: text.py (numbers and tables as text), comparison.py, verdict_text.py, reading.py
 - forms: markdown.py, page/ (HTML), figures/, json_report.py, terminal.py
-- commands: rebuild.py, report_command.py, probe_command.py
+- commands: sweeps.py, report_command.py, probe_command.py
 """
 
 import re

@@ -1,10 +1,8 @@
 """Reports for machines: one JSON document with the summary, the verdicts, the choices and their sources.
 
-JSON as the standard has it (RFC 8259): what is NaN, infinite or missing becomes null.
+What is NaN, infinite or missing becomes null.
 """
 
-import json
-import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -13,25 +11,26 @@ import pandas as pd
 
 from lsbench import __version__
 from lsbench.report.aggregate import Part, as_rows, tables
-from lsbench.report.rebuild import Rebuilt
 from lsbench.report.selection import choices
+from lsbench.report.sweeps import Stored
 from lsbench.report.verdicts import QUESTIONS, verdicts
+from lsbench.storage import to_json
 
 # What a run's provenance is made of; a report lists the distinct values of each.
 SOURCES = ("seed", "data_sha256", "lsbench", "git_sha", "torch", "device", "precision", "finished")
 
 
-def document(reports: Sequence[Rebuilt]) -> str:
+def document(reports: Sequence[Stored]) -> str:
     """The document, a report each in ``reports``."""
     content = {
         "lsbench": __version__,
         "margins": {question.metric: question.margin for question in QUESTIONS},
         "reports": [_report(built) for built in reports],
     }
-    return json.dumps(_plain(content), indent=1, allow_nan=False)
+    return to_json(content).decode().rstrip()
 
 
-def _report(built: Rebuilt) -> dict[str, Any]:
+def _report(built: Stored) -> dict[str, Any]:
     status = [record["status"] for record in built.records]
     files = sorted(path for path in built.folder.rglob("*") if path.is_file() and path.name[0] != ".")
     return {
@@ -41,9 +40,7 @@ def _report(built: Rebuilt) -> dict[str, Any]:
         "files": [str(path) for path in files],
         "runs": {name: status.count(name) for name in ("done", "diverged", "failed")},
         "unfinished": [
-            {name: record[name] for name in ("run", "status", "error")}
-            for record in built.records
-            if record["status"] != "done"
+            {name: record[name] for name in ("run", "status", "error")} for record in built.unfinished
         ],
         "missing": built.missing,
         "provenance": {name: _distinct(built.runs[name]) for name in SOURCES},
@@ -61,21 +58,12 @@ def _table(part: Part, runs: pd.DataFrame) -> dict[str, Any]:
         }
         for choice in choices(runs, part.table)
     ]
+    known = part.table.astype(object).where(part.table.notna(), None)  # pandas' NA too
     return {
-        **{"data": part.data, "model": part.model, "summary": as_rows(part.table)},
+        **{"data": part.data, "model": part.model, "summary": as_rows(known)},
         **{"verdicts": [asdict(verdict) for verdict in verdicts(part.table)], "choices": chosen},
     }
 
 
 def _distinct(column: "pd.Series[Any]") -> list[Any]:
     return sorted(set(column.dropna().tolist()) - {""})
-
-
-def _plain(value: Any) -> Any:
-    """``value`` as JSON can hold it."""
-    if isinstance(value, dict):
-        return {str(name): _plain(part) for name, part in value.items()}
-    if isinstance(value, list):
-        return [_plain(part) for part in value]
-    missing = value is None or value is pd.NA or (isinstance(value, float) and not math.isfinite(value))
-    return None if missing else value

@@ -13,7 +13,7 @@ from lsbench.report.aggregate import as_rows, runs_table, summary_table, tables,
 from lsbench.report.figures import geometry
 from lsbench.report.text import TERMINAL_WIDTH, brief, difference, fixed_table, number, spread, tight
 from lsbench.storage import write_atomically
-from lsbench.terms import UsageError, did_you_mean
+from lsbench.terms import UsageError, or_these
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,8 +48,7 @@ def _parsed(arguments: Sequence[str]) -> tuple[list[str], dict[str, str]]:
         elif equals and key in OPTIONS:
             options[key] = value
         else:
-            hint = did_you_mean(key, OPTIONS) or f"; there are {', '.join(f'{name}=' for name in OPTIONS)}"
-            raise UsageError(f"probe: no option {key}{hint}")
+            raise UsageError(f"probe: no option {key}{or_these(key, [f'{name}=' for name in OPTIONS])}")
     return words, options
 
 
@@ -57,14 +56,12 @@ def publish(options: dict[str, str], name: str, probes: Sequence[str]) -> int:
     """Probe the stored runs of sweep ``name``; write probes.csv and, where geometry is among the ``probes``,
     geometry.csv and its figures; print the means. The exit code."""
     results_dir, device = options["results_dir"], choose_device(options["device"])
-    found = {run_id: runs.read(results_dir, run_id) for run_id in runs.read_sweep(results_dir, name).runs}
-    records = [record for record in found.values() if record is not None]
-    well = [record for record in records if record["status"] == "done"]
-    done = [
-        record["run"] for record in sorted(well, key=lambda record: record["data_sha256"])
-    ]  # read each once
+    wanted = runs.read_sweep(results_dir, name).runs
+    records, _ = runs.read_all(results_dir, wanted)
+    ordered = sorted(records, key=lambda record: record["data_sha256"] or "")  # so each data set is read once
+    done = [record["run"] for record in ordered if record["status"] == "done"]
     columns = [column for probe in probes for column in all_probes()[probe].columns]
-    measured: dict[str, dict[str, float]] = {run_id: {} for run_id in found}
+    measured: dict[str, dict[str, float]] = {run_id: {} for run_id in wanted}
     for run_id, probe in each([(run_id, probe) for run_id in done for probe in probes], "probe"):
         measured[run_id] |= run_probe(results_dir, run_id, probe, device)
     folder = Path(results_dir) / name
@@ -77,9 +74,9 @@ def publish(options: dict[str, str], name: str, probes: Sequence[str]) -> int:
     files = [folder / "probes.csv"] if records else []
     if "geometry" in probes:
         files += _geometry(folder, projecting.points(results_dir, records, options, device), records)
-    print(f"\n{len(done)} of {len(found)} runs probed")
+    print(f"\n{len(done)} of {len(wanted)} runs probed")
     print("   ".join([*map(str, files[:1]), *(str(path.relative_to(folder)) for path in files[1:])]))
-    return int(len(done) < len(found))
+    return int(len(done) < len(wanted))
 
 
 def _geometry(folder: Path, points: "pd.DataFrame", records: Sequence[runs.Record]) -> list[Path]:

@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Callable, Sequence
 
-from lsbench.report import rebuild, terminal
+from lsbench.report import sweeps, terminal
 from lsbench.terms import UsageError, did_you_mean
 
 JSON = "--json"
@@ -19,16 +19,16 @@ def main(arguments: Sequence[str], publish: Callable[[str, str], int] = terminal
     names, settings, flags = _parse(arguments)
     results_dir = settings["results_dir"]
     for name in names:
-        rebuild.keep_tables(results_dir, name)
+        sweeps.keep_tables(results_dir, name)
     if settings["name"]:
         kept = [argument for argument in arguments if argument != JSON]
-        rebuild.combine(results_dir, names, settings["name"], shlex.join(["lsbench", "report", *kept]))
+        sweeps.combine(results_dir, names, settings["name"], shlex.join(["lsbench", "report", *kept]))
         names = [settings["name"]]
     if JSON not in flags:
         return max(publish(results_dir, name) for name in names)
     from lsbench.report.json_report import document
 
-    reports = [rebuild.rebuild(results_dir, name) for name in names]
+    reports = [sweeps.rebuild(results_dir, name) for name in names]
     print(document(reports))
     return max(built.exit_code for built in reports)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lsbench import runs
-from lsbench.report.rebuild import COMBINING, rebuild
+from lsbench.report.sweeps import COMBINING, Stored, rebuild
 from lsbench.report.text import TERMINAL_WIDTH, fixed_table, tight
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ NOTE = (
     "Δ: accuracy against the baseline, paired by seed, 95 % interval. ·T: after temperature scaling.\n"
     "floor: the ECE that a perfectly calibrated model with these confidences would show."
 )
+BESIDE = "report.md, runs.csv, summary.csv and figures/ beside it"
 SHORT = {
     "Δ accuracy, points": "Δ points",
     "ECE % scaled": "ECE·T",
@@ -65,18 +66,20 @@ def publish(results_dir: str | Path, name: str) -> int:
     1 where a run is missing, failed or diverged, else 0. Raises `UsageError` for an unknown sweep.
     """
     built = rebuild(results_dir, name)
-    sweep, folder, records, wanted = built.sweep, built.folder, built.records, len(built.sweep.runs)
-    done = sum(record["status"] == "done" for record in records)
-    if records:
+    if built.records:
         print(terminal_table(built.summary))
-    for record in records:
-        if record["status"] != "done":
-            print(f"{record['run']}: {record['status']}: {record['error']}")
-    print(f"\n{done} of {wanted} runs done")
-    print(f"{folder / 'report.html'}   report.md, runs.csv, summary.csv and figures/ beside it")
-    if command := next_command(sweep.command, records, wanted):
-        print(f"next: {command}")
+    tell_rest(built, f"{built.folder / 'report.html'}   {BESIDE}")
     return built.exit_code
+
+
+def tell_rest(found: Stored, files: str) -> None:
+    """Print what stands below every sweep's results: runs that are not done, ``files``, the next command."""
+    for record in found.unfinished:
+        print(f"{record['run']}: {record['status']}: {record['error']}")
+    wanted = len(found.sweep.runs)
+    print(f"\n{len(found.records) - len(found.unfinished)} of {wanted} runs done\n{files}")
+    if command := next_command(found.sweep.command, found.records, wanted):
+        print(f"next: {command}")
 
 
 def next_command(command: str, records: Sequence[runs.Record], wanted: int) -> str:

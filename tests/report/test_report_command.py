@@ -9,8 +9,8 @@ import pytest
 
 from lsbench import cli, runs
 from lsbench.report.aggregate import runs_table, summary_table, tables
-from lsbench.report.rebuild import combine, rebuild
 from lsbench.report.selection import choices
+from lsbench.report.sweeps import combine, rebuild
 from lsbench.report.verdicts import verdicts
 from lsbench.terms import UsageError
 

@@ -36,7 +36,8 @@ STYLE: dict[Any, Any] = {
 def draw(plate: Plate, source: str) -> dict[str, bytes]:
     """The PNG and the SVG of ``plate`` by their suffix, with ``source`` in their metadata."""
     with mpl.rc_context(STYLE):
-        return encode(_compose(plate), dpi=160, Source=source)
+        figure = _compose(plate)
+    return encode(figure, dpi=160, Source=source)
 
 
 def _compose(plate: Plate) -> Figure:

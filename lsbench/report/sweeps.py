@@ -1,10 +1,12 @@
-"""A sweep's report from its stored runs: the files, and what a command tells of them."""
+"""A sweep as it is stored: its records and tables, its report written again, and several sweeps as one."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lsbench import report, runs
+from lsbench.runs import Record
 from lsbench.terms import StorageError, UsageError
 
 if TYPE_CHECKING:
@@ -14,35 +16,50 @@ COMBINING = "lsbench report "  # how the command of a combined report begins; no
 
 
 @dataclass(frozen=True)
-class Rebuilt:
-    """A report in ``folder``: its sweep, the records that are stored, the runs that have none, its tables."""
+class Stored:
+    """A sweep, the ``folder`` of its report, its runs' records, and the runs that have none."""
 
     sweep: runs.Sweep
     folder: Path
-    records: list[runs.Record]
+    records: list[Record]
     missing: list[str]
-    runs: "pd.DataFrame"
-    summary: "pd.DataFrame"
+
+    @cached_property
+    def runs(self) -> "pd.DataFrame":
+        """The table of runs.csv."""
+        from lsbench.report.aggregate import runs_table
+
+        return runs_table(self.records)
+
+    @cached_property
+    def summary(self) -> "pd.DataFrame":
+        """The table of summary.csv."""
+        from lsbench.report.aggregate import summary_table
+
+        return summary_table(self.runs)
+
+    @property
+    def unfinished(self) -> list[Record]:
+        """The records of runs that failed or diverged."""
+        return [record for record in self.records if record["status"] != "done"]
 
     @property
     def exit_code(self) -> int:
         """1 where a run is missing, failed or diverged, else 0."""
-        return int(bool(self.missing) or any(record["status"] != "done" for record in self.records))
+        return int(bool(self.missing or self.unfinished))
 
 
-def rebuild(results_dir: str | Path, name: str) -> Rebuilt:
-    """Write the report of sweep ``name`` again. Raises `UsageError` for an unknown one, `StorageError` where
-    a file cannot be read or written."""
-    from lsbench.report.aggregate import runs_table, summary_table
-
+def stored(results_dir: str | Path, name: str) -> Stored:
+    """Sweep ``name``. Raises `UsageError` for an unknown one, `StorageError` for what cannot be read."""
     sweep = runs.read_sweep(results_dir, name)
-    found = {run_id: runs.read(results_dir, run_id) for run_id in sweep.runs}
-    records = [record for record in found.values() if record is not None]
-    missing = [run_id for run_id, record in found.items() if record is None]
-    table = runs_table(records)
-    built = Rebuilt(sweep, Path(results_dir) / name, records, missing, table, summary_table(table))
-    report.build(built.folder, table, built.summary, command=sweep.command, missing=missing)
-    return built
+    return Stored(sweep, Path(results_dir) / name, *runs.read_all(results_dir, sweep.runs))
+
+
+def rebuild(results_dir: str | Path, name: str) -> Stored:
+    """Write the report of sweep ``name`` again. Raises what `stored` and `report.build` raise."""
+    found = stored(results_dir, name)
+    report.build(found.folder, found.runs, found.summary, command=found.sweep.command, missing=found.missing)
+    return found
 
 
 def keep_tables(results_dir: str | Path, name: str) -> None:
