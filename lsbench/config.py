@@ -113,11 +113,14 @@ class DataConfig(Ranged):
 
 @dataclass(frozen=True)
 class MethodConfig(Ranged):
-    """The method's name, and the knobs of methods that have no key of their own at the top level."""
+    """The method's name, the knobs of methods that have no key of their own at the top level, and the teacher
+    of a method that needs one: a stored run or the name of its cell, softened by ``teacher_temperature``."""
 
     prefix: ClassVar[str] = "method."
     name: str = setting("none", Name(), identity=False)
     knobs: dict[str, float] = setting(dict)
+    teacher: str | None = setting(None)
+    teacher_temperature: float = setting(4.0, Between(0.01, 1000, closed=True))
 
 
 @dataclass(frozen=True)
@@ -195,6 +198,8 @@ class Run(Ranged):
         nothing that the chosen optimiser does not read."""
         found: dict[str, Any] = _identity(self)
         found["method"]["knobs"] = {knob: value for knob, value in self.method.knobs.items() if value}
+        if self.method.teacher is None:
+            del found["method"]["teacher"], found["method"]["teacher_temperature"]
         for name in UNUSED[self.optim.name]:
             del found["optim"][name]
         return found

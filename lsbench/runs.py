@@ -152,10 +152,10 @@ def _record(run: Run, run_id: str, data_sha256: str, outcome: Outcome, device: s
 
 def _other_settings(run: Run) -> Record:
     """The settings that have no column in COLUMNS, as data.shift, model.hidden, optim.momentum."""
-    flat = {}
-    for group in ("data", "model", "optim"):
+    flat, elsewhere = {}, (("data", "name"), ("model", "name"), ("method", "knobs"))
+    for group in ("data", "model", "method", "optim"):
         for name, value in run.settings[group].items():
-            if name != "_target_" and (group, name) not in (("data", "name"), ("model", "name")):
+            if name != "_target_" and (group, name) not in elsewhere:
                 flat[f"{group}.{name}"] = json.dumps(value) if isinstance(value, list | dict) else value
     return flat
 

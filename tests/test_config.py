@@ -161,3 +161,30 @@ def test_settings_that_are_written_are_read_back_the_same():
 def test_what_are_no_settings_is_refused(text):
     with pytest.raises((UsageError, ValueError)):
         from_yaml(text)
+
+
+# Computed by lsbench at e4755ad, before methods could have teachers: what is stored must be found again.
+STORED = [
+    ({}, "tiny-mlp-none-a0-s0-824c8909", "c1931ad0e"),
+    ({"seed": 1, "alpha": 0.1, "dropout": 0.3}, "tiny-mlp-dropout-a0.1-s1-eb358301", "c75e41d73"),
+    (
+        {"seed": 2, "augment": 1.0, "label_noise": 0.2}
+        | {"method": MethodConfig("mixup", {"mixup_beta": 1.0, "focal_gamma": 2.0})},
+        "tiny-mlp-augment+focal_gamma+mixup-a0-s2-57391792",
+        "c51de5f2c",
+    ),
+    (
+        {"seed": 3, "weight_decay": 1e-3, "method": MethodConfig("x", {"confidence_penalty": 0.1})},
+        "tiny-mlp-confidence_penalty+weight_decay-a0-s3-6c96d98d",
+        "c4edb156c",
+    ),
+]
+
+
+@pytest.mark.parametrize(("settings", "run_id", "cell_id"), STORED)
+def test_runs_without_a_teacher_keep_their_names(settings, run_id, cell_id, make_run):
+    run = make_run(**settings)
+    assert (run.run_id("d"), run.cell_id("d")) == (run_id, cell_id)
+    heated = replace(run, method=replace(run.method, teacher_temperature=2.0))
+    assert heated.run_id("d") == run_id
+    assert from_yaml(to_yaml(run).replace("  teacher: null\n", "")).run_id("d") == run_id

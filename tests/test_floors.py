@@ -10,7 +10,7 @@ FLOORS = [
     {"terms"},
     {"ops", "rng", "config", "memory", "precision", "progress", "provenance", "signals", "storage"},
     {"data", "models", "methods", "metrics", "calibrate", "optim", "graphs", "runs", "checkpoint"},
-    {"stack", "measure", "loss", "reliability", "probes"},
+    {"stack", "measure", "loss", "reliability", "probes", "restore", "teachers"},
     {"plan", "report"},
     {"executors", "claims"},
     {"multirun", "jobs", "launcher", "sweeper", "gather", "plugins", "task", "cli", "mistakes", "__main__"},

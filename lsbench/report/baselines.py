@@ -2,11 +2,13 @@
 
 What is a treatment and what a condition:
 
-- `alpha`, `method`, `dropout`, `augment`, `weight_decay` and a method's own knobs are treatments. The
+- `alpha`, `method`, `dropout`, `augment`, `weight_decay`, a method's own knobs and its other settings
+  (`method.teacher`) are treatments. The
   baseline has alpha 0 and each other treatment off. A treatment that is on in every cell under these
   conditions (a weight decay of 5e-4 throughout, say) is one of them: the baseline has the cell's own value.
-- `label_noise`, the data and their size, `model`, `lr`, `epochs`, `batch_size`, `precision` and the settings
-  with a dot in their name (`model.hidden`, `optim.momentum`) are conditions: the baseline has the same.
+- `label_noise`, the data and their size, `model`, `lr`, `epochs`, `batch_size`, `precision` and the other
+  settings with a dot in their name (`model.hidden`, `optim.momentum`) are conditions: the baseline has
+  the same.
   What smoothing does under 20 % label noise is asked of a model that was trained under it.
 - `convention` says nothing at alpha 0; the baseline's own may differ, and the cell's is preferred.
 
@@ -39,8 +41,13 @@ class Compared(NamedTuple):
 
 
 def treatments(settings: Iterable[str]) -> list[str]:
-    """Those of ``settings`` that are treatments other than smoothing, a method's own knobs at the end."""
-    return [*TREATMENTS, *(name for name in settings if name not in COLUMNS and "." not in name)]
+    """Those of ``settings`` that are treatments other than smoothing, a method's own at the end."""
+    return [*TREATMENTS, *(name for name in settings if name not in COLUMNS and not _is_condition(name))]
+
+
+def _is_condition(name: str) -> bool:
+    """Whether a setting that has no column in COLUMNS is one of the model, the data or the optimiser."""
+    return "." in name and not name.startswith("method.")
 
 
 def settings_of(table: pd.DataFrame) -> list[str]:
@@ -50,7 +57,7 @@ def settings_of(table: pd.DataFrame) -> list[str]:
 
 def strengths(table: pd.DataFrame) -> dict[str, list[float]]:
     """The treatments but smoothing that are on somewhere in a summary, each with its values above 0."""
-    knobs = treatments(settings_of(table))[1:]
+    knobs = [name for name in treatments(settings_of(table))[1:] if "." not in name]
     found = {name: sorted(set(table[name][table[name] > 0])) for name in knobs}
     return {name: values for name, values in found.items() if values}
 
@@ -58,7 +65,7 @@ def strengths(table: pd.DataFrame) -> dict[str, list[float]]:
 def compared(cells: pd.DataFrame, settings: Sequence[str]) -> list[Compared]:
     """For each of ``cells`` what it is compared with, by the rules at the top of this file."""
     names = treatments(settings)
-    dotted = [name for name in settings if "." in name and name not in SIZES]
+    dotted = [name for name in settings if _is_condition(name) and name not in SIZES]
     conditions = ["data", "model", *CONDITIONS, *dotted]
     rows = [_plain(row, names) for row in cells.to_dict("records")]
     groups = _alike([tuple(row[name] for name in conditions) for row in rows])
