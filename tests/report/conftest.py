@@ -125,6 +125,18 @@ def traces() -> Callable[..., None]:
 
 
 @pytest.fixture
+def sketched(monkeypatch):
+    """Figures are empty files that know what they were to show: for tests of all else."""
+    from lsbench.report.figures import drawing
+
+    def sketch(plate: Any, source: str) -> dict[str, bytes]:
+        svg = f'<svg xmlns="http://www.w3.org/2000/svg"><text>{source}</text></svg>'
+        return {"png": f"{source}".encode(), "svg": svg.encode()}
+
+    monkeypatch.setattr(drawing, "draw", sketch)
+
+
+@pytest.fixture
 def drawn_once(monkeypatch):
     """Figures of equal hashes are drawn once for all tests that ask for this; others test the drawing."""
     from lsbench.report.figures import drawing
