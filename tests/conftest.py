@@ -70,6 +70,18 @@ def call(capsys, here):
 
 
 @pytest.fixture
+def sketched(monkeypatch):
+    """Figures are empty files that know what they were to show: for tests of all else."""
+    from lsbench.report.figures import drawing
+
+    def sketch(plate: object, source: str) -> dict[str, bytes]:
+        svg = f'<svg xmlns="http://www.w3.org/2000/svg"><text>{source}</text></svg>'
+        return {"png": f"{source}".encode(), "svg": svg.encode()}
+
+    monkeypatch.setattr(drawing, "draw", sketch)
+
+
+@pytest.fixture
 def shell(tmp_path):
     """Calls `lsbench ARGUMENTS` as a user does, in a process and a folder of its own."""
 

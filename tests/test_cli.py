@@ -15,7 +15,7 @@ from lsbench import __version__
 from lsbench.cli import main
 from lsbench.terms import COLUMNS
 
-pytestmark = pytest.mark.usefixtures("here")
+pytestmark = pytest.mark.usefixtures("here", "sketched")
 
 
 def test_help_and_version_import_neither_torch_nor_hydra():
