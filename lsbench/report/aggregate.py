@@ -132,14 +132,18 @@ def as_rows(table: pd.DataFrame) -> list[Row]:
 
 
 def brief(value: Any) -> str:
-    """A setting for reading: 0.1 rather than 0.1000."""
+    """A setting for reading: 0.1 rather than 0.1000, and none where a run has no such thing."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "none"
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _place(record: dict[str, Any], knobs: Sequence[str]) -> tuple[Any, ...]:
     """Where a record stands: plain training before the methods, then knobs, alpha and seed."""
     first = (record["data"], record["model"], record["method"] != "none")
-    return (*first, *(record[name] for name in (*TREATMENTS, *knobs, *ORDER)))
+    strengths = (record[name] for name in (*TREATMENTS, *knobs))
+    teacher = record.get("method.teacher") or ""
+    return (*first, *strengths, teacher, *(record[name] for name in ORDER))
 
 
 def _column(name: str, values: list[Any]) -> "pd.Series[Any]":
