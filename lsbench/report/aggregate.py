@@ -154,7 +154,9 @@ def as_rows(table: pd.DataFrame) -> list[Row]:
 def _place(record: dict[str, Any], knobs: Sequence[str]) -> tuple[Any, ...]:
     """Where a record stands: plain training before the methods, then knobs, alpha and seed."""
     first = (record["data"], record["model"], record["method"] != "none")
-    return (*first, *(record[name] for name in (*TREATMENTS, *knobs, *ORDER)))
+    strengths = (record[name] for name in (*TREATMENTS, *knobs))
+    teacher = record.get("method.teacher") or ""
+    return (*first, *strengths, teacher, *(record[name] for name in ORDER))
 
 
 def _column(name: str, values: list[Any]) -> "pd.Series[Any]":

@@ -58,7 +58,7 @@ def test_teachers_and_students_of_one_sweep_are_trained_in_turns(job, monkeypatc
     assert len(trained) == 2
     record = runs.read(students[0].run.results_dir, students[0].run_id)
     assert record["method"] == "distillation" and record["distillation"] == 0.9
-    assert (record["method.teacher"], record["method.teacher_temperature"]) == (teachers[0].cell_id, 4.0)
+    assert (record["method.teacher"], record["teacher_temperature"]) == (teachers[0].cell_id, 4.0)
 
 
 def test_a_teacher_that_diverges_fails_its_students_alone(job):
