@@ -29,7 +29,7 @@ def taught_by(teachers: Evidence, evidence: Evidence) -> "Numbers":
     """Test accuracy of the students of these teachers by seed, each at the temperature of the least NLL on
     the select split, the lower one on a tie; test has no say."""
     students = evidence.runs[evidence.runs["method.teacher"].isin(teachers.runs["cell"])]
-    ordered = students.sort_values(["select_nll", "method.teacher_temperature"])
+    ordered = students.sort_values(["select_nll", "teacher_temperature"])
     return ordered.groupby("seed")["test_accuracy"].first().astype(float)
 
 

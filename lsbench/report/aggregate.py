@@ -117,7 +117,8 @@ def tables(summary: pd.DataFrame) -> Iterator[Part]:
 def varying(table: pd.DataFrame) -> list[str]:
     """Settings besides alpha that tell apart cells of one method, and so belong beside its name."""
     by_method = table.groupby("method", sort=False)
-    return [n for n in settings_of(table) if n != "alpha" and (by_method[n].nunique() > 1).any()]
+    several = (name for name in settings_of(table) if name != "alpha" and table[name].nunique() > 1)
+    return [name for name in several if (by_method[name].nunique() > 1).any()]
 
 
 def telling(table: pd.DataFrame) -> list[str]:
@@ -153,7 +154,9 @@ def as_rows(table: pd.DataFrame) -> list[Row]:
 def _place(record: dict[str, Any], knobs: Sequence[str]) -> tuple[Any, ...]:
     """Where a record stands: plain training before the methods, then knobs, alpha and seed."""
     first = (record["data"], record["model"], record["method"] != "none")
-    return (*first, *(record[name] for name in (*TREATMENTS, *knobs, *ORDER)))
+    strengths = (record[name] for name in (*TREATMENTS, *knobs))
+    teacher = record.get("method.teacher") or ""
+    return (*first, *strengths, teacher, *(record[name] for name in ORDER))
 
 
 def _column(name: str, values: list[Any]) -> "pd.Series[Any]":

@@ -1,10 +1,10 @@
 """A report's figures as files.
 
 contents.py says which there are and what is in each (a `Plate`, plate.py), captions.py what to say of it;
-drawing.py, panels.py, layout.py and marks.py draw it. geometry.py is the figure of `lsbench probe`.
+drawing.py, panels.py, layout.py and marks.py draw it. geometry.py has the figure of `lsbench probe`.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,14 +15,13 @@ if TYPE_CHECKING:
     from lsbench.report.figures.plate import Plate
 
 
-def write(folder: Path, plates: "Sequence[Plate]") -> dict[str, bytes]:
-    """Put the figures into ``folder``, a PNG and an SVG each, and return the SVGs by their names.
+def write(folder: Path, plates: "Sequence[Plate]", kinds: Iterable[str]) -> dict[str, bytes]:
+    """Put the figures into ``folder``, a PNG and an SVG each, and return the SVGs by their names. Others of
+    these ``kinds`` are removed.
 
     Each has in its metadata a hash of what is drawn and of what draws it. Where that is there already the
     figure stays as it is, since drawing takes longer than the rest of a report.
     """
-    from lsbench.report.figures.contents import KINDS
-
     drawn = {}
     for plate in plates:
         source = plate.source()
@@ -30,9 +29,10 @@ def write(folder: Path, plates: "Sequence[Plate]") -> dict[str, bytes]:
         if not (_holds(png, source) and _holds(svg, source)):
             from lsbench.report.figures.drawing import draw
 
-            save(folder, plate.name, draw(plate, source))
+            for kind, content in draw(plate, source).items():
+                write_atomically(folder / f"{plate.name}.{kind}", content)
         drawn[plate.name] = svg.read_bytes()
-    remove_stale(folder, KINDS, drawn)
+    _remove_stale(folder, kinds, drawn)
     return drawn
 
 
@@ -40,13 +40,7 @@ def _holds(path: Path, text: str) -> bool:
     return path.exists() and text.encode() in path.read_bytes()
 
 
-def save(folder: Path, name: str, files: Mapping[str, bytes]) -> None:
-    """Put a figure into ``folder``: ``files`` are its bytes by their suffix."""
-    for kind, content in files.items():
-        write_atomically(folder / f"{name}.{kind}", content)
-
-
-def remove_stale(folder: Path, kinds: Iterable[str], names: Collection[str]) -> None:
+def _remove_stale(folder: Path, kinds: Iterable[str], names: Collection[str]) -> None:
     """Remove all figures of these ``kinds`` but ``names``: those of an earlier sweep of this name would
     contradict the new tables."""
     for path in (path for kind in kinds for path in folder.glob(f"{kind}*.*")):
