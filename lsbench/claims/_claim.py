@@ -123,9 +123,9 @@ class Claim:
     compared here. ``compare`` makes comparisons of the evidence, of which the first decides the claim.
     ``meaning`` says what a verdict word comes to where that is not plain. ``measure`` is for what is timed
     rather than trained: it is given the jobs of the grid, whose runs are stored, and returns a table.
-    ``rank`` orders the claims, the most important first; those without one come last, by name.
     ``students`` is an experiment whose runs learn from those of the grid: it is done once for each cell of
-    the grid, as their method.teacher."""
+    the grid, as their method.teacher. ``rank`` orders the claims, the most important first; those without one
+    come last, by name."""
 
     words: str
     source: str
@@ -133,8 +133,8 @@ class Claim:
     compare: Callable[[Evidence], Sequence[Comparison | Measurement]]
     meaning: Mapping[str, str] = field(default_factory=dict)
     measure: "Callable[[Sequence[Job]], pd.DataFrame] | None" = None
-    rank: float = math.inf
     students: str = ""
+    rank: float = math.inf
 
 
 def comparison(
