@@ -30,9 +30,7 @@ PER_RUN = [
     *("run", "status", "seed", "device", "stack_size", "lsbench", "git_sha", "torch", "finished", "error"),
     *("cell", "temperature_flag", "diverged_step"),
 ]
-ORDER = [
-    *("label_noise", "lr", "epochs", "batch_size", "convention", "alpha", "cell", "seed", "run"),
-]
+CONDITIONS = ["label_noise", "lr", "epochs", "batch_size", "convention"]
 
 
 def runs_table(records: Sequence[dict[str, Any]]) -> pd.DataFrame:
@@ -42,7 +40,8 @@ def runs_table(records: Sequence[dict[str, Any]]) -> pd.DataFrame:
     """
     knobs = sorted({name for record in records for name, value in record.items() if _is_knob(name, value)})
     whole = [record | {name: record.get(name) or 0.0 for name in knobs} for record in records]
-    whole.sort(key=lambda record: _place(record, knobs))
+    dotted = sorted({name for record in records for name in record if "." in name})
+    whole.sort(key=lambda record: _place(record, knobs, dotted))
     unique = {record["run"]: record for record in whole}.values()
     names = list(dict.fromkeys([*COLUMNS, *(key for record in unique for key in record)]))
     return pd.DataFrame({name: _column(name, [record.get(name) for record in unique]) for name in names})
@@ -151,10 +150,15 @@ def as_rows(table: pd.DataFrame) -> list[Row]:
     return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
 
 
-def _place(record: dict[str, Any], knobs: Sequence[str]) -> tuple[Any, ...]:
-    """Where a record stands: plain training before the methods, then knobs, alpha and seed."""
-    first = (record["data"], record["model"], record["method"] != "none")
-    return (*first, *(record[name] for name in (*TREATMENTS, *knobs, *ORDER)))
+def _place(record: dict[str, Any], knobs: Sequence[str], dotted: Sequence[str]) -> tuple[Any, ...]:
+    """Where a record stands: plain training before one method and one before several, which puts what all
+    runs have first too; then knobs, conditions, alpha and seed, so that the rows of one line are together."""
+    method = record["method"]
+    first = (record["data"], record["model"], method != "none", method.count("+"), method)
+    settings = (record[name] for name in (*TREATMENTS, *knobs, *CONDITIONS))
+    further = ((isinstance(value, str), value or 0) for value in map(record.get, dotted))
+    last = (record[name] for name in ("alpha", "cell", "seed", "run"))
+    return (*first, *settings, *further, *last)
 
 
 def _column(name: str, values: list[Any]) -> "pd.Series[Any]":
