@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, cast
 import pandas as pd
 
 from lsbench.report.baselines import TREATMENTS, compared, settings_of
+from lsbench.report.criterion import criterion
 from lsbench.report.stats import holm, paired, t_interval
 from lsbench.report.text import brief
 from lsbench.terms import COLUMNS
@@ -50,8 +51,9 @@ def runs_table(records: Sequence[dict[str, Any]]) -> pd.DataFrame:
 def summary_table(runs: pd.DataFrame) -> pd.DataFrame:
     """One row per cell: its settings, ``cell``, ``baseline`` and ``unsmoothed`` (names of cells, empty if
     none), the numbers of runs that are done (n), failed or diverged (n_failed) and without a temperature
-    (n_flagged), then for each metric, in its own unit, mean, sd, 95 % t-interval and the paired difference
-    from the baseline; at the end the differences of `RIVALS`.
+    (n_flagged), ``chosen_by`` (the column whose least mean is chosen), then for each metric, in its own unit,
+    mean, sd, 95 % t-interval and the paired difference from the baseline; at the end the differences of
+    `RIVALS`.
     """
     if runs.empty:
         return runs[["data", "model"]]
@@ -70,7 +72,7 @@ def summary_table(runs: pd.DataFrame) -> pd.DataFrame:
         for cell, (base, rival) in zip(cells["cell"], others, strict=True)
     ]
     counts = _counts(runs).loc[cells["cell"]].reset_index(drop=True)
-    summary = pd.concat([cells, counts, pd.DataFrame(rows)], axis=1)
+    summary = pd.concat([cells, counts, _chosen_by(runs, cells), pd.DataFrame(rows)], axis=1)
     for _, table in summary.groupby(["data", "model"], sort=False):
         for name in (*metrics, *RIVALS):
             summary.loc[table.index, f"{name}_p_holm"] = holm(table[f"{name}_p"].to_numpy())
@@ -175,6 +177,13 @@ def _counts(runs: pd.DataFrame) -> pd.DataFrame:
     flagged = done & runs["temperature_flag"].isin(["separable", "uninformative"])
     marks = pd.DataFrame({"cell": runs["cell"], "n": done, "n_failed": ~done, "n_flagged": flagged})
     return marks.groupby("cell", sort=False).sum()
+
+
+def _chosen_by(runs: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
+    pairs = ["data", "model"]
+    columns = {pair: criterion(own).column for pair, own in runs.groupby(pairs)}
+    found = [columns[pair] for pair in cells[pairs].itertuples(index=False, name=None)]
+    return pd.DataFrame({"chosen_by": found})
 
 
 def _values(runs: pd.DataFrame, metrics: Sequence[str]) -> dict[str, Values]:

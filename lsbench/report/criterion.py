@@ -32,6 +32,9 @@ TRAINED = Criterion(
 )
 
 
+CRITERIA = {found.column: found for found in (SCALED, TRAINED)}
+
+
 def criterion(runs: "pd.DataFrame") -> Criterion:
     """What chooses among ``runs``, the records of one data set and model as a table; those that are not done
     have neither number and no say."""

@@ -27,6 +27,12 @@ def spread(row: Mapping[str, Any], metric: str, digits: int, scale: float = 1) -
     return number(mean, digits, scale) + ("" if math.isnan(half) else f" ± {number(half, digits, scale)}")
 
 
+def floor(row: Mapping[str, Any], scaled: str) -> float:
+    """The mean noise floor of ECE, as a fraction; ``scaled`` is "_ts" for that after temperature scaling. NaN
+    where it was not measured."""
+    return float(row.get(f"test_ece_floor{scaled}_mean", math.nan))
+
+
 def difference(row: Mapping[str, Any], metric: str) -> str:
     """Δ [low, high] of a fraction, in points of per cent."""
     if row["baseline"] == row["cell"]:

@@ -46,7 +46,7 @@ def make_record(method: str = "none", alpha: float = 0.0, seed: int = 0, **setti
 
 
 def label_of(record: Record) -> str:
-    """As `config.Run.method_name` has it: the regularisers that are on, a method with a knob of its own too."""
+    """As `config.Run.method_name` has it: the regularisers that are on, one with a knob of its own too."""
     on = {name for name in ("dropout", "augment", "weight_decay") if record[name]}
     own = set() if record["method"] in ("none", "dropout", "augment", "weight_decay") else {record["method"]}
     return "+".join(sorted(on | own)) or "none"
