@@ -33,9 +33,9 @@ def page(
     drawn: Mapping[str, bytes],
 ) -> bytes:
     """The page. ``drawn`` holds the SVG of each plate by its name; ``ratios`` are `layers.ratios`."""
-    parts = [(f"{data}, {model}", table) for data, model, table in tables(summary)]
+    parts = {part.pair: part.table for part in tables(summary)}
     sections = []
-    for pair, table in parts:
+    for pair, table in parts.items():
         own = {plate.kind: figure(plate, drawn[plate.name]) for plate in plates if plate.pair == pair}
         layer = _scatter(pair, table, ratios) + own.pop("geometry", "")
         content = [*_numbers(pair, table, runs, own.pop("alpha", "")), *own.values(), layer]
@@ -49,9 +49,9 @@ def page(
     sections += [section(title, text) for title, text in ends.items()]
     return document(
         kind="lsbench report",
-        title=f"Label smoothing: {'; '.join(pair for pair, _ in parts) or 'no runs'}",
+        title=f"Label smoothing: {'; '.join(parts) or 'no runs'}",
         facts=facts(runs, command, missing),
-        contents=[*(pair for pair, _ in parts), *ends],
+        contents=[*parts, *ends],
         sections=sections,
         beside=BESIDE,
     )
