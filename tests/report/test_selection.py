@@ -1,6 +1,5 @@
 """The recommended α and strength: chosen on the select split, and by nothing that test has to say."""
 
-import json
 import random
 from pathlib import Path
 
@@ -11,8 +10,8 @@ import torch
 
 from lsbench import measure, runs, stack
 from lsbench.config import DataConfig
+from lsbench.report import json_report
 from lsbench.report.aggregate import runs_table, summary_table, tables
-from lsbench.report.json_report import document
 from lsbench.report.reading import choice_table, choosing, reading
 from lsbench.report.selection import choices
 from lsbench.report.sweeps import Stored
@@ -89,7 +88,7 @@ def test_the_table_has_a_column_for_strengths_where_some_were_run(sweep, record)
         (True, 0.0, "select NLL", "as trained, since some runs were stored before"),
     ],
 )
-def test_the_choice_is_by_nll_after_scaling_and_says_so(older, alpha, header, words, sweep):
+def test_the_choice_is_by_nll_after_scaling_and_says_so(older, alpha, header, words, sweep, monkeypatch):
     records = sweep(methods=["none"], alphas=[0.0, 0.1], seeds=range(3))
     for r in records:
         r |= {"select_nll": 0.2 + r["alpha"], "select_nll_ts": 0.3 - r["alpha"]}
@@ -100,13 +99,16 @@ def test_the_choice_is_by_nll_after_scaling_and_says_so(older, alpha, header, wo
     [choice] = choices(runs, table)
     assert (choice.row["alpha"], choice.agree, choice.seeds) == (alpha, 3, 3)
     assert header in choice_table(runs, table)[0] and words in choosing(table)
-    [told] = json.loads(document([stored(records)]))["reports"][0]["tables"][0]["choices"]
+    [told] = told_to_machines(records, monkeypatch)
     assert told["chosen_by"] == ("select_nll" if older else "select_nll_ts")
     assert told["select_nll"] == pytest.approx(0.2 + alpha)
 
 
-def stored(records):
-    return Stored(Sweep("n", "c", ()), Path("nowhere"), records, [])
+def told_to_machines(records, monkeypatch):
+    built = Stored(Sweep("n", "c", ()), Path("nowhere"), records, [])
+    monkeypatch.setattr(json_report, "rebuild", lambda *_: built)
+    report, _ = json_report.describe("results", "n")
+    return report["tables"][0]["choices"]
 
 
 def test_what_survived_where_others_diverged_is_not_chosen(sweep, record):
