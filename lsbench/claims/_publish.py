@@ -12,7 +12,7 @@ from lsbench.claims._forest import forest
 from lsbench.claims._words import family, lines
 from lsbench.report import figures
 from lsbench.report.sweeps import Stored, stored
-from lsbench.report.terminal import next_command
+from lsbench.report.terminal import tell_rest
 from lsbench.storage import write_atomically
 
 if TYPE_CHECKING:
@@ -72,13 +72,7 @@ def _exit_code(judged: Mapping[str, Sequence[Finding]], built: Stored) -> int:
 def _print(judged: Mapping[str, Sequence[Finding]], built: Stored) -> None:
     print("\n".join(lines(judged)))
     print(f"p is Holm-adjusted over {family(judged)}")
-    for record in built.unfinished:
-        print(f"{record['run']}: {record['status']}: {record['error']}")
-    number = len(built.sweep.runs)
-    done = len(built.records) - len(built.unfinished)
-    print(f"\n{done} of {number} runs done\n{built.folder / 'claims.html'}   {BESIDE}")
-    if command := next_command(built.sweep.command, built.records, number):
-        print(f"next: {command}")
+    tell_rest(built, f"{built.folder / 'claims.html'}   {BESIDE}")
 
 
 def _evidence(folder: Path, table: "pd.DataFrame", claim: str, members: Sequence[str]) -> Evidence:

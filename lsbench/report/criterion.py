@@ -2,7 +2,7 @@
 
 It is NLL after temperature scaling, with T from the calibrate split. NLL as trained also rewards whatever is
 calibrated at T = 1, which scaling gives every rival for nothing: on noisy labels it chose an α that cost
-accuracy. Records from before lsbench measured the former lack it. Two numbers cannot be compared, so where any
+accuracy. Records from before the former was measured lack it. Two numbers cannot be compared, so where any
 of the runs to choose among lacks it, NLL as trained chooses among all of them.
 """
 
@@ -30,6 +30,9 @@ TRAINED = Criterion(
     "select NLL",
     "NLL on the select split as trained, since some runs were stored before it was measured after scaling",
 )
+
+
+CRITERIA = {found.column: found for found in (SCALED, TRAINED)}
 
 
 def criterion(runs: "pd.DataFrame") -> Criterion:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from lsbench import __version__
 from lsbench.report.aggregate import Part, as_rows, tables
+from lsbench.report.criterion import CRITERIA
 from lsbench.report.selection import choices
 from lsbench.report.sweeps import Stored, rebuild
 from lsbench.report.verdicts import QUESTIONS, verdicts
@@ -60,7 +61,9 @@ def _table(part: Part, runs: pd.DataFrame) -> dict[str, Any]:
     chosen = [
         {
             **{"method": choice.label, "strength": choice.strength, "alpha": choice.row["alpha"]},
-            **{"cell": choice.row["cell"], "select_nll": choice.row["select_nll_mean"]},
+            **{"cell": choice.row["cell"], "chosen_by": choice.row["chosen_by"]},
+            **{name: choice.row.get(f"{name}_mean") for name in CRITERIA},
+            **{"n": choice.row["n"], "n_failed": choice.row["n_failed"]},
             **{"options": choice.options, "agree": choice.agree, "seeds": choice.seeds},
         }
         for choice in choices(runs, part.table)

@@ -36,12 +36,20 @@ def make_record(method: str = "none", alpha: float = 0.0, seed: int = 0, **setti
     record |= _metrics(method, alpha, seed) | METHODS.get(method, {}) | settings
     if "select_nll" in settings:  # whoever sets one says which is chosen
         record["select_nll_ts"] = settings.get("select_nll_ts", record["select_nll"])
+    record["method"] = label_of(record)
     own = {name: record[name] for name in record if name not in METRICS and name not in NO_SETTINGS}
     record["cell"] = f"{hash_of(sorted(own.items())):08x}"
     record["run"] = f"{record['data']}-{record['model']}-{method}-a{alpha:g}-s{seed}-{record['cell']}"
     if record["status"] != "done":
         record |= dict.fromkeys(METRICS)
     return record
+
+
+def label_of(record: Record) -> str:
+    """As `config.Run.method_name` has it: the regularisers that are on, one with a knob of its own too."""
+    on = {name for name in ("dropout", "augment", "weight_decay") if record[name]}
+    own = set() if record["method"] in ("none", "dropout", "augment", "weight_decay") else {record["method"]}
+    return "+".join(sorted(on | own)) or "none"
 
 
 def hash_of(identity: object) -> int:

@@ -70,7 +70,7 @@ def test_points_of_runs_that_the_sweep_does_not_have_are_not_shown(probed, tmp_p
         layers.points(tmp_path, runs)
 
 
-def test_the_report_shows_the_ratios_in_both_forms_and_nothing_without(probed, sweep, tmp_path, drawn_once):
+def test_the_report_shows_the_ratios_in_both_forms_and_nothing_without(probed, sweep, tmp_path, sketched):
     runs, _ = probed
     rows = layers.ratio_table(summary_table(runs), layers.ratios(tmp_path, runs))[1]
     build(tmp_path / "geo", runs, summary_table(runs), command="c", missing=[])
