@@ -82,6 +82,14 @@ def test_a_seed_that_lacks_a_temperature_had_less_to_choose_from_and_is_left_out
     assert [each.n for each in found] == [9, 10, 9, 10]
 
 
+def test_teachers_without_a_student_that_is_done_are_no_failure():
+    runs = make(0.0, 0.01)
+    teachers = runs[runs["cell"].isin(["c0", "c1"])].dropna(axis=1)
+    assert [(each.verdict, each.words) for each in decide(teachers)] == [
+        ("inconclusive", "nothing was measured")
+    ]
+
+
 @pytest.fixture
 def call(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
