@@ -49,7 +49,8 @@ def chooses(table: pd.DataFrame) -> Criterion:
 
 def eligible(line: pd.DataFrame) -> pd.DataFrame:
     """The rows that may be chosen: those of which the most runs finished."""
-    return line.loc[(line["n"] > 0) & (line["n"] == line["n"].max())]
+    fullest: pd.DataFrame = line[(line["n"] > 0) & (line["n"] == line["n"].max())]
+    return fullest
 
 
 def recommended(line: pd.DataFrame) -> list[Row]:
