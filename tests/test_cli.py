@@ -10,6 +10,7 @@ import sys
 import pandas as pd
 import pytest
 import torch
+from omegaconf import OmegaConf
 
 from lsbench import __version__
 from lsbench.cli import main
@@ -286,6 +287,8 @@ def test_a_search_trains_the_jobs_it_asks_for_at_once_as_one_stack(launcher, cal
     table = pd.read_csv(tmp_path / "results" / "sweep-mnist5k-mlp" / "runs.csv")
     assert table["alpha"].nunique() == 6 and table["alpha"].between(0, 0.2).all()
     assert set(table["stack_size"]) == {3 if launcher == "stacked" else 1}
+    [found] = tmp_path.rglob("optimization_results.yaml")
+    assert OmegaConf.load(found).best_value == pytest.approx(table["select_nll_ts"].min(), rel=1e-12)
 
 
 def test_a_sweep_with_a_diverged_run_is_exit_1_and_reports_it(call, tmp_path):

@@ -34,6 +34,12 @@ def plus_minus(mean: float, half: float, digits: int, scale: float = 1) -> str:
     return number(mean, digits, scale) + ("" if math.isnan(half) else f" ± {number(half, digits, scale)}")
 
 
+def floor(row: Mapping[str, Any], scaled: str) -> float:
+    """The mean noise floor of ECE, as a fraction; ``scaled`` is "_ts" for that after temperature scaling. NaN
+    where it was not measured."""
+    return float(row.get(f"test_ece_floor{scaled}_mean", math.nan))
+
+
 def difference(row: Mapping[str, Any], metric: str) -> str:
     """Δ [low, high] of a fraction, in points of per cent."""
     if row["baseline"] == row["cell"]:
@@ -69,13 +75,14 @@ def pipe_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def fixed_table(
-    header: Sequence[str], rows: Sequence[Sequence[str]], width: int, expendable: Sequence[str]
+    header: Sequence[str], rows: Sequence[Sequence[str]], width: int, expendable: Sequence[Sequence[str]]
 ) -> str:
-    """A table for a terminal; while it passes ``width`` characters, ``expendable`` columns go, in order."""
+    """A table for a terminal; while it passes ``width`` characters, ``expendable`` columns go, in order,
+    those of one item together."""
     lined = padded(header, rows)
-    for title in expendable:
-        if len("  ".join(lined[0])) > width and title in header:
-            place = [cell.strip() for cell in lined[0]].index(title)
-            lined = [[*line[:place], *line[place + 1 :]] for line in lined]
+    for titles in expendable:
+        if len("  ".join(lined[0])) > width:
+            kept = [place for place, cell in enumerate(lined[0]) if cell.strip() not in titles]
+            lined = [[line[place] for place in kept] for line in lined]
     first, *rest = ("  ".join(line) for line in lined)
     return "\n".join([first, "-" * len(first), *rest])

@@ -34,3 +34,11 @@ for (const table of document.querySelectorAll("table.sortable")) {
     });
   });
 }
+
+// On paper no lid can be lifted: what is closed is printed too, but for figures in words, and closed again.
+let lifted = [];
+addEventListener("beforeprint", () => {
+  lifted = [...document.querySelectorAll("details:not([open])")].filter((lid) => !lid.closest("figure"));
+  lifted.forEach((lid) => { lid.open = true; });
+});
+addEventListener("afterprint", () => lifted.forEach((lid) => { lid.open = false; }));

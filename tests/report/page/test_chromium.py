@@ -161,6 +161,26 @@ def test_it_prints_on_paper(page):
     assert pdf.startswith(b"%PDF") and len(re.findall(rb"/Type\s*/Page\b", pdf)) > 3
 
 
+def test_what_is_closed_is_printed_and_closed_again(tab, folder):
+    tab.open(folder / "report.html", print_=True)
+    tab.run("document.querySelector('details:not(figure details)').open = true")
+    is_open = "[...document.querySelectorAll('details:not(figure details)')].map(lid => lid.open)"
+    before = tab.run(is_open)
+    assert sum(before) == 1 and len(before) > 2
+    tab.run(f"addEventListener('beforeprint', () => {{ window.printed = {is_open}; }})")
+    assert tab.pdf().startswith(b"%PDF")
+    assert tab.run("window.printed") == [True] * len(before)
+    assert tab.run(is_open) == before
+
+
+def test_printed_titles_are_whole_and_come_again_on_every_page(tab, folder):
+    tab.open(folder / "report.html", width=703, print_=True)
+    first = "document.querySelector('.scroll.first thead th')"
+    assert tab.run(f"getComputedStyle({first}).whiteSpace") == "nowrap"
+    # Chromium repeats a table's head but leaves out the buttons in it, unless they have no box
+    assert tab.run(f"getComputedStyle({first}.querySelector('button')).display") == "contents"
+
+
 def test_printed_tables_fit_the_paper(tab, folder):
     tab.open(folder / "report.html", width=703, print_=True)  # A4 within its margins, at 96 pixels an inch
     tables = "[...document.querySelectorAll('table')].filter(table => table.checkVisibility())"
