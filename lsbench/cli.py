@@ -86,6 +86,9 @@ def _run(arguments: list[str]) -> int:
         elif "=" in arguments[0]:
             hint = f"; did you mean lsbench train {shlex.join(arguments)}?"
         raise UsageError(f"{arguments[0]}: no such command{hint}")
+    if command in (_report, _probe) and {"--help", "-h"} & set(arguments):
+        print(HELP, end="")
+        return 0
     return command(arguments[1:])
 
 
@@ -116,9 +119,6 @@ def _hydra(command: str, arguments: list[str], **groups: str) -> int:
 
 
 def _report(arguments: list[str]) -> int:
-    if "--help" in arguments or "-h" in arguments:
-        print(HELP, end="")
-        return 0
     from lsbench.report import report_command
 
     return report_command.main(arguments, publish=_publish)
@@ -134,9 +134,6 @@ def _publish(results_dir: str, name: str) -> int:
 
 
 def _probe(arguments: list[str]) -> int:
-    if "--help" in arguments or "-h" in arguments:
-        print(HELP, end="")
-        return 0
     from lsbench.report import probe_command
 
     return probe_command.main(arguments)

@@ -15,22 +15,7 @@ from lsbench import __version__
 from lsbench.cli import main
 from lsbench.terms import COLUMNS
 
-
-@pytest.fixture(autouse=True)
-def _here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture
-def call(capsys):
-    """Runs a command in this process: (exit code, stdout, stderr)."""
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = main(arguments)
-        return code, *capsys.readouterr()
-
-    return run
+pytestmark = pytest.mark.usefixtures("here", "sketched")
 
 
 def test_help_and_version_import_neither_torch_nor_hydra():

@@ -34,7 +34,7 @@ def publish(results_dir: str | Path, name: str) -> int:
     judged = findings(claims, evidence)
     plates = [plate] if (plate := forest(judged, table)) else []
     facts: Any = {"command": sweep.command, "missing": missing, "plates": plates}
-    drawn = figures.write(folder / "figures", plates)
+    drawn = figures.write(folder / "figures", plates, ["claims"])
     tables = {"runs.csv": table, "summary.csv": summary, "claims.csv": _frame(judged)}
     files = {file: report.to_csv(content) for file, content in tables.items()}
     files["claims.md"] = _markdown.text(judged, table, summary, **facts).encode()

@@ -20,7 +20,7 @@ from lsbench.runs import run_dir
 from lsbench.storage import to_json, write_atomically
 from lsbench.terms import StorageError, UsageError, or_these
 
-__all__ = ["Probe", "Subject", "all_probes", "restore", "run_probe"]
+__all__ = ["Probe", "Subject", "all_probes", "restore", "run_probe", "stored"]
 
 CPU = torch.device("cpu")
 
@@ -61,6 +61,11 @@ def run_probe(
         made_with = {"lsbench": __version__, "torch": str(torch.__version__), "device": device.type}
         write_atomically(path, to_json({"version": probe.version, "values": values, **made_with}))
     return values
+
+
+def stored(results_dir: str | Path, run_id: str, name: str) -> dict[str, float] | None:
+    """What `run_probe` has kept of the stored run, without computing it; None where that is nothing."""
+    return _kept(run_dir(results_dir, run_id) / "probes" / f"{name}.json", find(name))
 
 
 def _kept(path: Path, probe: Probe) -> dict[str, float] | None:

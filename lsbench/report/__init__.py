@@ -23,23 +23,29 @@ def build(
 ) -> None:
     """Write runs.csv, summary.csv, report.md, report.html and figures/ into ``folder``, from `aggregate`'s
     tables; and reliability.csv and training.csv, from what the store beside ``folder`` has of these runs.
+    What `lsbench probe` has found of the penultimate layer is shown too.
 
     ``missing`` names the sweep's runs that have no record. Equal records give equal bytes. Raises
     `StorageError`, naming the path, where a file cannot be written or one of the store does not parse.
     """
-    from lsbench.report import figures, traces
-    from lsbench.report.figures.contents import plates
+    from lsbench.report import figures, layers, traces
+    from lsbench.report.figures import geometry
+    from lsbench.report.figures.contents import KINDS, plates
     from lsbench.report.markdown import report
     from lsbench.report.page import page
     from lsbench.storage import write_atomically
 
     bins, epochs = traces.bins(folder.parent, runs), traces.epochs(folder.parent, runs)
-    shown = list(plates(summary, bins, epochs))
+    several = len(summary[["data", "model"]].drop_duplicates()) > 1
+    points = layers.points(folder, runs)
+    shown = [*plates(summary, bins, epochs), *geometry.plates(points, several)]
     files = {"runs.csv": to_csv(runs), "summary.csv": to_csv(summary)}
     files |= {"reliability.csv": to_csv(bins), "training.csv": to_csv(epochs)}
     facts: Any = {"command": command, "missing": missing, "plates": shown}
+    facts["ratios"] = layers.ratios(folder.parent, runs)
     files["report.md"] = report(runs, summary, **facts).encode()
-    files["report.html"] = page(runs, summary, **facts, drawn=figures.write(folder / "figures", shown))
+    drawn = figures.write(folder / "figures", shown, [*KINDS, geometry.KIND])
+    files["report.html"] = page(runs, summary, **facts, drawn=drawn)
     for file, content in files.items():
         write_atomically(folder / file, content)
 

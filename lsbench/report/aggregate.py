@@ -117,7 +117,8 @@ def tables(summary: pd.DataFrame) -> Iterator[Part]:
 def varying(table: pd.DataFrame) -> list[str]:
     """Settings besides alpha that tell apart cells of one method, and so belong beside its name."""
     by_method = table.groupby("method", sort=False)
-    return [n for n in settings_of(table) if n != "alpha" and (by_method[n].nunique() > 1).any()]
+    several = (name for name in settings_of(table) if name != "alpha" and table[name].nunique() > 1)
+    return [name for name in several if (by_method[name].nunique() > 1).any()]
 
 
 def telling(table: pd.DataFrame) -> list[str]:

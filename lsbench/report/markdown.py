@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from lsbench.report import layers
 from lsbench.report.aggregate import as_rows, tables
 from lsbench.report.baselines import strengths
 from lsbench.report.comparison import comparison
@@ -60,8 +61,10 @@ def report(
     command: str,
     missing: Sequence[str],
     plates: Sequence[Plate],
+    ratios: pd.DataFrame,
 ) -> str:
-    """The text of report.md. ``plates`` are drawn in figures/, ``missing`` are runs without a record."""
+    """The text of report.md. ``plates`` are drawn in figures/, ``missing`` are runs without a record,
+    ``ratios`` are `layers.ratios`."""
     parts = list(tables(summary))
     source = facts(runs, f"`{command}`", missing) | {"Files": FILES}
     blocks = [f"# Label smoothing: {'; '.join(part.pair for part in parts) or 'no runs'}"]
@@ -73,8 +76,15 @@ def report(
         blocks += ["### α chosen on the select split", choices(runs, table), "### Reading", reading(table)]
         more = {"### Verdicts": words(table), "### What more seeds would buy": buying(table)}
         blocks += [line for title, text in more.items() if text for line in (title, text)]
+        geometry = [_scatter(table, ratios), images.pop("geometry", "")]
         blocks += ["### Calibration and training" if images else "", *images.values()]
+        blocks += ["### Penultimate layer" if any(geometry) else "", *geometry]
     return "\n\n".join([*filter(None, blocks), *_left_out(runs, missing), DEFINITIONS])
+
+
+def _scatter(table: pd.DataFrame, ratios: pd.DataFrame) -> str:
+    header, rows = layers.ratio_table(table, ratios)
+    return f"{layers.ABOUT}\n\n{pipe_table(header, rows)}" if rows else ""
 
 
 def _image(plate: Plate) -> str:

@@ -8,7 +8,7 @@ from lsbench import runs
 from lsbench.plan import choose_device
 from lsbench.probes import all_probes, find, run_probe
 from lsbench.progress import each
-from lsbench.report import to_csv
+from lsbench.report import figures, layers, projecting, to_csv
 from lsbench.report.aggregate import as_rows, runs_table, summary_table, tables, telling
 from lsbench.report.figures import geometry
 from lsbench.report.text import TERMINAL_WIDTH, brief, difference, fixed_table, number, spread, tight
@@ -54,7 +54,7 @@ def _parsed(arguments: Sequence[str]) -> tuple[list[str], dict[str, str]]:
 
 def publish(options: dict[str, str], name: str, probes: Sequence[str]) -> int:
     """Probe the stored runs of sweep ``name``; write probes.csv and, where geometry is among the ``probes``,
-    its figures; print the means. The exit code."""
+    geometry.csv and its figures; print the means. The exit code."""
     results_dir, device = options["results_dir"], choose_device(options["device"])
     wanted = runs.read_sweep(results_dir, name).runs
     records, _ = runs.read_all(results_dir, wanted)
@@ -73,10 +73,19 @@ def publish(options: dict[str, str], name: str, probes: Sequence[str]) -> int:
         write_atomically(folder / "probes.csv", to_csv(named[[*FACTS, *columns]]))
     files = [folder / "probes.csv"] if records else []
     if "geometry" in probes:
-        files += geometry.write(folder / "figures", results_dir, records, options, device)
+        files += _geometry(folder, projecting.points(results_dir, records, options, device), records)
     print(f"\n{len(done)} of {len(wanted)} runs probed")
-    print("   ".join(map(str, files)))
+    print("   ".join([*map(str, files[:1]), *(str(path.relative_to(folder)) for path in files[1:])]))
     return int(len(done) < len(wanted))
+
+
+def _geometry(folder: Path, points: "pd.DataFrame", records: Sequence[runs.Record]) -> list[Path]:
+    """Keep ``points`` beside the tables, for reports to show, and draw them; the paths of both."""
+    several = len({(record["data"], record["model"]) for record in records}) > 1
+    plates = list(geometry.plates(points, several))
+    write_atomically(folder / layers.POINTS, to_csv(points))
+    figures.write(folder / "figures", plates, [geometry.KIND])
+    return [folder / layers.POINTS, *(folder / "figures" / f"{plate.name}.png" for plate in plates)]
 
 
 def _joined(record: runs.Record, values: dict[str, float], columns: Sequence[str]) -> runs.Record:

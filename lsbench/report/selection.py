@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import cast
 
 import pandas as pd
 
-from lsbench.report.aggregate import Row, as_rows, grouped, varying
+from lsbench.report.aggregate import Row, grouped, varying
 from lsbench.report.baselines import settings_of, treatments
 from lsbench.report.text import brief
 
@@ -28,11 +29,9 @@ class Choice:
 
 def chosen(line: pd.DataFrame) -> Row | None:
     """The row with the least mean NLL on the select split, the smaller alpha on a tie; test has no say."""
-    known = line[line["select_nll_mean"].notna()]
-    first = (
-        known[["select_nll_mean", "alpha"]].sort_values(["select_nll_mean", "alpha"], kind="stable").index[:1]
-    )
-    return next(iter(as_rows(known.loc[first])), None)
+    by = ["select_nll_mean", "alpha"]
+    known = line.loc[line["select_nll_mean"].notna(), by].sort_values(by, kind="stable")
+    return cast(Row, line.loc[known.index[0]].to_dict()) if len(known) else None
 
 
 def contests(table: pd.DataFrame) -> Iterator[tuple[str, list[str], pd.DataFrame]]:

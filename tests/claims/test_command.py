@@ -1,6 +1,7 @@
 """`lsbench claims` as a user meets it: grids and claims belong together, one small claim from end to end."""
 
 import json
+from functools import partial
 
 import pandas as pd
 import pytest
@@ -14,19 +15,9 @@ GRIDS = sorted(path.stem for path in (conf_dir() / "experiment" / "claims").glob
 SMALL = ("epochs=1", "data.train=100", "data.test=100", "model.hidden=[4]")
 
 
-@pytest.fixture(autouse=True)
-def _here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-
-
 @pytest.fixture
-def call(capsys):
-    def run(*arguments: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = main(["claims", *arguments])
-        return code, *capsys.readouterr()
-
-    return run
+def call(call):
+    return partial(call, "claims")
 
 
 def test_each_claim_has_a_grid_and_each_grid_a_claim():

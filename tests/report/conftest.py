@@ -1,6 +1,5 @@
 """Records as the run store hands them over, with seeded numbers that look like a small MNIST sweep."""
 
-import re
 import zlib
 from collections.abc import Callable, Iterable
 from itertools import product
@@ -17,7 +16,6 @@ Record = dict[str, Any]
 METHODS = {"none": {}, "dropout": {"dropout": 0.5}, "augment": {"augment": 1.0}}
 GAIN = {"none": 0.0, "dropout": 0.005, "augment": 0.008}
 METRICS = [name for name in COLUMNS if name.startswith(("test_", "select_", "train_"))] + ["temperature"]
-DRAWN: dict[str, dict[str, bytes]] = {}
 NO_SETTINGS = [
     *("run", "status", "seed", "n_train", "n_test", "finished", "error", "temperature_flag", "diverged_step"),
     "git_sha",
@@ -122,19 +120,6 @@ def write_csv(path: Path, header: list[str], rows: list[list[float]]) -> None:
 @pytest.fixture
 def traces() -> Callable[..., None]:
     return store_traces
-
-
-@pytest.fixture
-def drawn_once(monkeypatch):
-    """Figures of equal hashes are drawn once for all tests that ask for this; others test the drawing."""
-    from lsbench.report.figures import drawing
-
-    draw = drawing.draw
-    monkeypatch.setattr(drawing, "draw", lambda plate, source: DRAWN.get(source) or keep(draw(plate, source)))
-
-    def keep(files: dict[str, bytes]) -> dict[str, bytes]:
-        DRAWN[re.findall(rb"<dc:source>(.*)</dc:source>", files["svg"])[0].decode()] = files
-        return files
 
 
 @pytest.fixture

@@ -11,6 +11,8 @@ from lsbench.report.terminal import terminal_table
 from lsbench.report.text import number
 from lsbench.terms import StorageError
 
+pytestmark = pytest.mark.usefixtures("sketched")  # figures/test_drawing.py draws them
+
 
 def build_here(folder, records, missing=()):
     runs = runs_table(records)
@@ -40,7 +42,6 @@ def test_all_files_are_written_and_rebuilt_byte_for_byte(tmp_path, sweep, traces
     figures = [f"figures/{name}.{kind}" for name in KINDS for kind in ("png", "svg")]
     assert sorted(first) == sorted([*tables, *figures])
     assert first == again
-    assert all(first[name].startswith(b"\x89PNG") for name in figures[::2])
     text = first["report.md"].decode()
     assert all(f"](figures/{name}.png)" in text for name in KINDS)
 

@@ -3,11 +3,10 @@
 import pandas as pd
 import pytest
 import torch
-from matplotlib.figure import Figure
 
 from lsbench.cli import main
 from lsbench.probes import all_probes, run_probe
-from lsbench.report.figures import geometry
+from lsbench.report.figures import drawing
 from lsbench.report.probe_command import FACTS
 
 NAME = "sweep-mnist5k-mlp"
@@ -57,12 +56,17 @@ def test_a_sweep_is_probed_into_a_table_and_a_figure(call, tmp_path):
     [line] = [line for line in out.splitlines() if line.split()[:2] == ["none", "0.1"]]
     assert f" {100 * mean:.2f}" in line and mean > 0 and max(map(len, out.splitlines())) <= 100
     first = files(folder)
-    assert {"geometry.png", "geometry.svg", "probes.csv"} <= set(first)
+    assert {"geometry.png", "geometry.svg", "geometry.csv", "probes.csv"} <= set(first)
     assert b"<dc:date>" not in first["geometry.svg"] and first["geometry.png"].startswith(b"\x89PNG")
     assert call("probe", NAME)[:2] == (code, out)
     assert files(folder) == first
     assert call("report", NAME)[0] == 0
     assert files(folder) == first
+    page, text = ((folder / f"report.{kind}").read_text() for kind in ("html", "md"))
+    assert "Penultimate layer, seed 0" in page and "(figures/geometry.png)" in text
+    for alpha in (0, 0.1):
+        mean = table.loc[table["alpha"] == alpha, "within_between_plane"].mean()
+        assert f"{mean:.3f} ±" in page and f"{mean:.3f} ±" in text
 
 
 def test_only_the_probes_that_are_named_are_computed(call, tmp_path):
@@ -120,7 +124,13 @@ def test_usage_errors_are_one_line_with_exit_2(call):
 
 
 def test_a_sweep_of_two_models_has_a_figure_each_and_no_stale_one(call, tmp_path, monkeypatch):
-    monkeypatch.setattr(geometry, "draw", lambda columns, title: Figure((1, 1)))  # drawn by the test above
+    draw = drawing.draw
+
+    def quickly(plate, source):  # drawn by the test above
+        text = f"<svg xmlns='http://www.w3.org/2000/svg'><desc>{source}</desc></svg>".encode()
+        return {"png": text, "svg": text} if plate.kind == "geometry" else draw(plate, source)
+
+    monkeypatch.setattr(drawing, "draw", quickly)
     call("train", "-m", "alpha=0,0.1", *SMALL)
     call("probe", NAME, "geometry")
     figures = tmp_path / "results" / NAME / "figures"

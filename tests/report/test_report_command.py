@@ -3,16 +3,19 @@
 import json
 import math
 import shutil
+from functools import partial
 
 import pandas as pd
 import pytest
 
-from lsbench import cli, runs
+from lsbench import runs
 from lsbench.report.aggregate import runs_table, summary_table, tables
 from lsbench.report.selection import choices
 from lsbench.report.sweeps import combine, rebuild
 from lsbench.report.verdicts import verdicts
 from lsbench.terms import UsageError
+
+pytestmark = pytest.mark.usefixtures("sketched")
 
 
 @pytest.fixture
@@ -32,13 +35,8 @@ def store(tmp_path):
 
 
 @pytest.fixture
-def call(capsys, tmp_path):
-    def run(*arguments):
-        capsys.readouterr()
-        code = cli.main(["report", f"results_dir={tmp_path}", *arguments])
-        return code, *capsys.readouterr()
-
-    return run
+def call(call, tmp_path):
+    return partial(call, "report", f"results_dir={tmp_path}")
 
 
 def every_state(sweep, record):

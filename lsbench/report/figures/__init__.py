@@ -1,7 +1,7 @@
 """A report's figures as files.
 
 contents.py says which there are and what is in each (a `Plate`, plate.py), captions.py what to say of it;
-drawing.py, panels.py, layout.py and marks.py draw it. geometry.py is the figure of `lsbench probe`.
+drawing.py, panels.py, layout.py and marks.py draw it. geometry.py has the figure of `lsbench probe`.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -15,14 +15,13 @@ if TYPE_CHECKING:
     from lsbench.report.figures.plate import Plate
 
 
-def write(folder: Path, plates: "Sequence[Plate]") -> dict[str, bytes]:
-    """Put the figures into ``folder``, a PNG and an SVG each, and return the SVGs by their names.
+def write(folder: Path, plates: "Sequence[Plate]", kinds: Iterable[str]) -> dict[str, bytes]:
+    """Put the figures into ``folder``, a PNG and an SVG each, and return the SVGs by their names. Others of
+    these ``kinds`` are removed.
 
     Each has in its metadata a hash of what is drawn and of what draws it. Where that is there already the
     figure stays as it is, since drawing takes longer than the rest of a report.
     """
-    from lsbench.report.figures.contents import KINDS
-
     drawn = {}
     for plate in plates:
         source = plate.source()
@@ -32,7 +31,7 @@ def write(folder: Path, plates: "Sequence[Plate]") -> dict[str, bytes]:
 
             save(folder, plate.name, draw(plate, source))
         drawn[plate.name] = svg.read_bytes()
-    remove_stale(folder, KINDS, drawn)
+    remove_stale(folder, kinds, drawn)
     return drawn
 
 

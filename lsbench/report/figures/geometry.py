@@ -1,146 +1,63 @@
-"""Penultimate activations of three classes in the plane of their templates, with and without smoothing
-(Müller, Kornblith & Hinton 2019, figure 1)."""
+"""The figure of three classes in the penultimate layer, from the points in geometry.csv."""
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
 
-import matplotlib as mpl
-from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
+import numpy as np
+import pandas as pd
 
-from lsbench.probes import restore
-from lsbench.probes.geometry import Projection, project
-from lsbench.report.aggregate import PER_RUN, is_metric
-from lsbench.report.figures import remove_stale, save
-from lsbench.report.figures.drawing import STYLE, encode
-from lsbench.report.text import brief
-from lsbench.runs import Record
-from lsbench.terms import UsageError
+from lsbench.report.figures.marks import Mark
+from lsbench.report.figures.plate import Panel, Plate
+from lsbench.report.text import brief, number
 
-if TYPE_CHECKING:
-    import torch
-    from matplotlib.axes import Axes
-
-MOST = 200  # points of a class in a panel: as many as can be told apart
+KIND = "geometry"
+SIZE = (240, 240)
 # Of Okabe and Ito (2008), apart in grey too; the filled ones in front would hide the others, so all are thin.
 LOOKS = (("#0072B2", "o"), ("#E69F00", "s"), ("#000000", "^"))
+CAPTION = (
+    "What goes into the last layer for images of three classes, projected on the plane through the three "
+    "classes' templates, which are the rows of its weights: figure 1 of Müller et al. 2019. Train and test "
+    "rows of a run have the same limits; those of two runs differ."
+)
 
 
-def write(
-    folder: Path,
-    results_dir: str | Path,
-    records: Sequence[Record],
-    options: Mapping[str, str],
-    device: "torch.device",
-) -> list[Path]:
-    """A figure for each data set and model that has plain and smoothed runs; the paths of the PNGs.
-
-    ``options`` name three ``classes`` (by default the first three) and the smoothed ``alpha`` (the largest).
-    Raises `UsageError` where they cannot be met.
-    """
-    files = []
-    groups = list(dict.fromkeys((record["data"], record["model"]) for record in records))
-    for data, model in groups:
-        own = [record for record in records if (record["data"], record["model"]) == (data, model)]
-        chosen = pair(own, _alpha(options["alpha"]))
-        if not chosen:
-            continue
-        columns = {}
-        for record in chosen:
-            subject = restore(results_dir, record["run"], device)
-            classes = numbers(options["classes"], subject.classes)
-            columns[f"α = {record['alpha']:g}"] = project(subject, classes, MOST)
-        name = "geometry" if len(groups) == 1 else f"geometry-{data}-{model}"
-        title = ", ".join([data, model, *_settings(chosen[0]), f"seed {chosen[0]['seed']}"])
-        save(folder, name, encode(draw(columns, title), dpi=200))
-        files.append(folder / f"{name}.png")
-    if options["alpha"] and not files:
-        raise UsageError(f"alpha={options['alpha']}: the sweep has no such run beside one without smoothing")
-    remove_stale(folder, ["geometry"], [path.stem for path in files])
-    return files
+def plates(points: pd.DataFrame, several: bool) -> Iterator[Plate]:
+    """A figure for each data set and model in ``points``: train and test rows of the plain run and of the
+    smoothed one. ``several`` says whether the sweep has more than one, and names tell which."""
+    if points.empty:
+        return
+    for (data, model), table in points.groupby(["data", "model"], sort=False):
+        classes = list(dict.fromkeys(table["class"]))
+        marks = tuple(
+            Mark(f"class {name}", colour, marker, dash="", hollow=True)
+            for name, (colour, marker) in zip(classes, LOOKS, strict=False)
+        )
+        of_class = dict(zip(classes, marks, strict=True))
+        panels, told = [], []
+        for (_, alpha), run in table.groupby(["run", "alpha"], sort=False):
+            limits = _limits(run)
+            for split, rows in run.groupby("split", sort=False):
+                drawn = tuple((of_class[name], part) for name, part in rows.groupby("class", sort=False))
+                panels.append(Panel(f"α = {brief(alpha)}, {split}", "plane", drawn, {"limits": limits}))
+                told.append(f"α = {brief(alpha)}, {split}: {number(_scatter(rows), 3)}.")
+        method, seed = table["method"].iloc[0], table["seed"].iloc[0]
+        title = ", ".join(["Penultimate layer", *([method] if method != "none" else []), f"seed {seed}"])
+        suffix = f"-{data}-{model}" if several else ""
+        alt = f"Scatter within the three classes over that between them, of these points. {' '.join(told)}"
+        pair = f"{data}, {model}"
+        yield Plate(f"{KIND}{suffix}", KIND, pair, title, tuple(panels), marks, CAPTION, alt, SIZE)
 
 
-def _alpha(given: str) -> float | None:
-    try:
-        return float(given) if given else None
-    except ValueError:
-        raise UsageError(f"alpha={given}: allowed is a number") from None
+def _limits(run: pd.DataFrame) -> tuple[float, float, float]:
+    """The middle of all points, across and up, and half the width of a square that holds them."""
+    low, high = run[["across", "up"]].min(), run[["across", "up"]].max()
+    middle = (low + high) / 2
+    return float(middle["across"]), float(middle["up"]), 0.55 * max(float((high - low).max()), 1e-9)
 
 
-def pair(records: Sequence[Record], alpha: float | None) -> tuple[Record, Record] | None:
-    """A run without smoothing and one that differs in alpha alone: plain before other methods, the least seed
-    first; of the alphas the one given, else the largest."""
-    done = [record for record in records if record["status"] == "done"]
-    plain = [record for record in done if record["alpha"] == 0]
-    for base in sorted(plain, key=lambda record: (record["method"] != "none", record["seed"], record["run"])):
-        smoothed = [
-            record
-            for record in done
-            if record["alpha"] > 0 and record["alpha"] == (alpha or record["alpha"]) and _alike(record, base)
-        ]
-        if smoothed:
-            return base, max(smoothed, key=lambda record: record["alpha"])
-    return None
-
-
-def _alike(one: Record, other: Record) -> bool:
-    kept = [key for key in one | other if not is_metric(key) and key not in (*PER_RUN, "alpha")]
-    return all(one.get(key) == other.get(key) for key in [*kept, "seed"])
-
-
-def _settings(record: Record) -> list[str]:
-    """The method that both runs share, where there is one."""
-    return [] if record["method"] == "none" else [brief(record["method"])]
-
-
-def numbers(given: str, classes: Sequence[str]) -> list[int]:
-    """Three classes by number or name, the first three by default. Raises `UsageError` for others."""
-    words = given.split(",") if given else list(classes[:3])
-    places = [_number(word.strip(), classes) for word in words]
-    if len(set(places)) != 3:
-        raise UsageError(f"classes={given or ','.join(words)}: a plane needs three different classes")
-    return places
-
-
-def _number(word: str, classes: Sequence[str]) -> int:
-    if word in classes:
-        return list(classes).index(word)
-    if word.isdecimal() and int(word) < len(classes):
-        return int(word)
-    raise UsageError(f"classes: no class {word}; there are {', '.join(classes[:20])}")
-
-
-def draw(columns: Mapping[str, Projection], title: str) -> Figure:
-    """Two panels for each of ``columns``: its train rows and its test rows, in the same limits."""
-    with mpl.rc_context(STYLE):
-        layout = ConstrainedLayoutEngine(w_pad=0.06, wspace=0.03)
-        figure = Figure(figsize=(2.6 * 2 * len(columns), 3.4), layout=layout)
-        places = [(name, split) for name in columns for split in ("train", "test")]
-        for axes, (name, split) in zip(figure.subplots(1, len(places)), places, strict=True):
-            axes.set_title(f"{name}, {split}")
-            _panel(axes, columns[name], split)
-        first = next(iter(columns.values()))
-        figure.suptitle(f"Penultimate layer, {title}", x=0.008, ha="left", fontsize=10.5)
-        handles, _ = figure.axes[0].get_legend_handles_labels()
-        labels = [f"class {name}" for name in first.classes.values()]
-        figure.legend(handles, labels, loc="outside lower left", ncols=3, frameon=False, handletextpad=0.2)
-    return figure
-
-
-def _panel(axes: "Axes", projection: Projection, split: str) -> None:
-    points, labels = projection.points[split], projection.labels[split]
-    for (number, name), (colour, marker) in zip(projection.classes.items(), LOOKS, strict=True):
-        across, up = points[labels == number].T.tolist()
-        looks: dict[str, Any] = {"edgecolors": colour, "facecolors": "none", "linewidths": 0.7}
-        axes.scatter(across, up, s=13, marker=marker, label=name, **looks)
-    every = [tensor for tensor in projection.points.values() if len(tensor)]
-    low = [min(tensor[:, axis].min().item() for tensor in every) for axis in (0, 1)]
-    high = [max(tensor[:, axis].max().item() for tensor in every) for axis in (0, 1)]
-    half = 0.55 * max(high[0] - low[0], high[1] - low[1], 1e-9)
-    x, y = ((low[axis] + high[axis]) / 2 for axis in (0, 1))
-    axes.set_xlim(x - half, x + half)
-    axes.set_ylim(y - half, y + half)
-    axes.set_aspect("equal")
-    axes.tick_params(labelsize=7.5)
-    axes.locator_params(nbins=5)
+def _scatter(rows: pd.DataFrame) -> float:
+    """Trace of the scatter within classes over that of the one between them."""
+    axes = ["across", "up"]
+    places, means = rows[axes].to_numpy(), rows.groupby("class")[axes].transform("mean").to_numpy()
+    within = float(np.square(places - means).sum())
+    between = float(np.square(means - places.mean(axis=0)).sum())
+    return within / between if between else float("nan")

@@ -13,7 +13,7 @@ LEGEND = 15  # a row of the legend, below them
 
 def columns(panels: int) -> int:
     """How many panels stand side by side."""
-    return min(panels, 3)
+    return 2 if panels == 4 else min(panels, 3)
 
 
 def rows(panels: int) -> int:

@@ -11,7 +11,8 @@ DISTINCT = len(COLOURS) * len(MARKERS)  # lines that no other one looks like
 
 @dataclass(frozen=True)
 class Mark:
-    """The looks of a line; ``dash`` is matplotlib's word for it, ``hollow`` leaves its markers unfilled."""
+    """The looks of a line; ``dash`` is matplotlib's word for it, empty for no line, ``hollow`` leaves its
+    markers unfilled."""
 
     label: str
     colour: str

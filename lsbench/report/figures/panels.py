@@ -135,6 +135,16 @@ def forest(axes: "Axes", groups: "Drawn") -> None:
     axes.spines["left"].set_visible(False)
 
 
+def plane(axes: "Axes", classes: "Drawn", limits: tuple[float, float, float]) -> None:
+    """Points of a plane by class; ``limits`` are its middle, across and up, and half its width."""
+    x, y, half = limits
+    for mark, points in classes:
+        look = style(mark) | {"markersize": 3.6, "markerfacecolor": "none", "markeredgewidth": 0.7}
+        axes.plot(points["across"], points["up"], **look)
+    axes.set(xlim=(x - half, x + half), ylim=(y - half, y + half), aspect="equal", anchor="W")
+    axes.locator_params(nbins=5)
+
+
 def over_epochs(axes: "Axes", curves: "Drawn", metric: str, percent: bool) -> None:
     """A column of the history, averaged over seeds, epoch by epoch; a log scale where it falls a long way."""
     for index, (mark, epochs) in enumerate(curves):

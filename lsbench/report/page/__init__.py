@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from lsbench.report import layers
 from lsbench.report.aggregate import is_metric, lines, tables
 from lsbench.report.comparison import comparison
 from lsbench.report.figures.plate import Plate
@@ -32,14 +33,17 @@ def page(
     command: str,
     missing: Sequence[str],
     plates: Sequence[Plate],
+    ratios: pd.DataFrame,
     drawn: Mapping[str, bytes],
 ) -> bytes:
-    """The page. ``drawn`` holds the SVG of each plate by its name."""
+    """The page. ``drawn`` holds the SVG of each plate by its name; ``ratios`` are `layers.ratios`."""
     parts = [(f"{data}, {model}", table) for data, model, table in tables(summary)]
-    sections = [
-        _part(pair, table, runs, [plate for plate in plates if plate.pair == pair], drawn)
-        for pair, table in parts
-    ]
+    sections = []
+    for pair, table in parts:
+        own = {plate.kind: figure(plate, drawn[plate.name]) for plate in plates if plate.pair == pair}
+        layer = _scatter(pair, table, ratios) + own.pop("geometry", "")
+        content = [*_numbers(pair, table, runs, own.pop("alpha", "")), *own.values(), layer]
+        sections.append(section(pair, "\n".join(content)))
     ends = {
         "Runs that no mean contains": _left_out(runs, missing),
         "Every run": _every_run(runs),
@@ -57,15 +61,19 @@ def page(
     )
 
 
-def _part(
-    pair: str, table: pd.DataFrame, runs: pd.DataFrame, plates: Sequence[Plate], drawn: Mapping[str, bytes]
-) -> str:
-    """What there is to say of one data set and model."""
-    figures = {plate.kind: figure(plate, drawn[plate.name]) for plate in plates}
-    blocks = [markup.prose(setup(table)), _comparison(pair, table, runs), figures.pop("alpha", "")]
+def _numbers(pair: str, table: pd.DataFrame, runs: pd.DataFrame, over_alpha: str) -> list[str]:
+    """What there is to say of one data set and model, with the figure ``over_alpha`` behind the table."""
+    blocks = [markup.prose(setup(table)), _comparison(pair, table, runs), over_alpha]
     blocks += ["<h3>α chosen on the select split</h3>", markup.prose(CHOICE), _choices(pair, runs, table)]
-    blocks += ["<h3>Reading</h3>", markup.prose(reading(table)), _verdicts(pair, table), *figures.values()]
-    return section(pair, "\n".join(blocks))
+    return [*blocks, "<h3>Reading</h3>", markup.prose(reading(table)), _verdicts(pair, table)]
+
+
+def _scatter(pair: str, table: pd.DataFrame, ratios: pd.DataFrame) -> str:
+    header, rows = layers.ratio_table(table, ratios)
+    if not rows:
+        return ""
+    shown = markup.table(header, rows, f"{layers.TITLE}: {pair}")
+    return f"<h3>{layers.TITLE}</h3>{markup.prose(layers.ABOUT)}{shown}"
 
 
 def _comparison(pair: str, table: pd.DataFrame, runs: pd.DataFrame) -> str:

@@ -114,8 +114,8 @@ def legend(marks: Sequence[Mark]) -> str:
 def _swatch(mark: Mark) -> str:
     colour = svg.COLOURS.get(mark.colour.lower(), mark.colour)
     filling = "var(--paper)" if mark.hollow else colour
+    line = f'<path d="M1 6h34" stroke-width="1.8"{DASHES[mark.dash]}/>' if mark.dash else ""
     return (
-        f'<svg viewBox="0 0 36 12" style="stroke:{colour}"><path d="M1 6h34" stroke-width="1.8"'
-        f'{DASHES[mark.dash]}/><path d="{SHAPES[mark.marker]}" transform="translate(18 6) scale(1.3)" '
-        f'style="fill:{filling}"/></svg>'
+        f'<svg viewBox="0 0 36 12" style="stroke:{colour}">{line}<path d="{SHAPES[mark.marker]}" '
+        f'transform="translate(18 6) scale(1.3)" style="fill:{filling}"/></svg>'
     )

@@ -1,55 +1,75 @@
-"""The figure of three classes in the last layer; test_probe_command.py has it as a user meets it."""
+"""The figure of three classes in the last layer, from geometry.csv."""
 
+import numpy as np
+import pandas as pd
 import pytest
-import torch
+from matplotlib.figure import Figure
 
-from lsbench.report.figures import geometry
-from lsbench.terms import UsageError
+from lsbench.report.figures import geometry, panels
+
+RUNS = {"run-a": 0.0, "run-b": 0.1}
 
 
-def test_the_pair_of_a_figure_differs_in_alpha_alone(record):
-    records = [
-        record(method, alpha, seed, **settings)
-        for method in ("augment", "none")
-        for seed in (1, 0)
-        for alpha in (0.0, 0.1, 0.2)
-        for settings in ({}, {"label_noise": 0.2})
+def make_points(**facts) -> pd.DataFrame:
+    """Seven points of each class in each split of both runs; the smoothed run's are a tenth as wide."""
+    random = np.random.default_rng(0)
+    rows = [
+        {"data": "mnist5k", "model": "mlp", "method": "none", "run": run, "alpha": alpha, "seed": 3, **facts}
+        | {"split": split, "class": name, "across": 5 * place + width * x, "up": width * y}
+        for (run, alpha), width in zip(RUNS.items(), (1.0, 0.1), strict=True)
+        for split in ("train", "test")
+        for place, name in enumerate(("four", "two", "seven"))
+        for x, y in random.normal(size=(7, 2))
     ]
-    base, smoothed = geometry.pair(records, None)
-    assert (base["method"], base["seed"], base["alpha"], smoothed["alpha"]) == ("none", 0, 0.0, 0.2)
-    assert smoothed["seed"] == 0 and smoothed["method"] == "none"
-    assert base["label_noise"] == smoothed["label_noise"]
-    assert geometry.pair(records, 0.1)[1]["alpha"] == 0.1
-    assert geometry.pair(records, 0.15) is None
-    assert geometry.pair([item for item in records if item["alpha"]], None) is None
-    lost = [item | {"status": "failed"} if item["alpha"] == 0.2 else item for item in records]
-    assert geometry.pair(lost, None)[1]["alpha"] == 0.1
+    return pd.DataFrame(rows)
 
 
-def test_classes_go_by_name_before_number():
-    assert geometry.numbers("", ("a", "b", "c", "d")) == [0, 1, 2]
-    assert geometry.numbers("d, 1,a", ("a", "b", "c", "d")) == [3, 1, 0]
-    assert geometry.numbers("2,1,0", ("2", "1", "0")) == [0, 1, 2]
-    with pytest.raises(UsageError, match="three different"):
-        geometry.numbers("", ("a", "b"))
-
-
-def test_the_panels_show_every_point_and_each_class_by_its_own_marker():
-    random = torch.Generator().manual_seed(0)
-    labels = torch.tensor([4] * 5 + [2] * 6 + [7] * 7)
-    points = {split: torch.randn(18, 2, generator=random, dtype=torch.float64) for split in ("train", "test")}
-    projection = geometry.Projection(
-        {4: "four", 2: "two", 7: "seven"}, points, {"train": labels, "test": labels}
-    )
-    figure = geometry.draw({"α = 0": projection, "α = 0.1": projection}, "tiny")
-    assert [axes.get_title(loc="left") for axes in figure.axes] == [
-        *("α = 0, train", "α = 0, test", "α = 0.1, train", "α = 0.1, test")
-    ]
-    for axes, split in zip(figure.axes, ["train", "test"] * 2, strict=True):
-        shown = {part.get_label(): part.get_offsets() for part in axes.collections}
-        for name, number in (("four", 4), ("two", 2), ("seven", 7)):
-            assert shown[name].tolist() == points[split][labels == number].tolist()
+def test_a_panel_for_each_split_of_both_runs_shows_every_point_by_its_class():
+    points = make_points()
+    [plate] = geometry.plates(points, several=False)
+    titles = [panel.title for panel in plate.panels]
+    assert titles == ["α = 0, train", "α = 0, test", "α = 0.1, train", "α = 0.1, test"]
+    assert (plate.name, plate.pair, plate.title) == ("geometry", "mnist5k, mlp", "Penultimate layer, seed 3")
+    for panel in plate.panels:
+        alpha, split = panel.title.removeprefix("α = ").split(", ")
+        own = points[(points["alpha"] == float(alpha)) & (points["split"] == split)]
+        axes = Figure().add_subplot()
+        panels.plane(axes, panel.lines, **panel.options)
         (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
-        inside = [(left < x < right) and (low < y < high) for x, y in points[split].tolist()]
-        assert all(inside)
-    assert len(set(geometry.LOOKS)) == len({marker for _, marker in geometry.LOOKS}) == 3
+        assert right - left == pytest.approx(high - low)
+        for (mark, _), line in zip(panel.lines, axes.lines, strict=True):
+            rows = own[own["class"] == mark.label.removeprefix("class ")]
+            assert line.get_xydata().tolist() == rows[["across", "up"]].to_numpy().tolist() and len(rows) == 7
+            assert line.get_marker() == mark.marker and line.get_linestyle() == "None"
+            assert all(left < x < right and low < y < high for x, y in line.get_xydata())
+
+
+def test_both_splits_of_a_run_have_the_same_limits():
+    [plate] = geometry.plates(make_points(), several=False)
+    first, second, third, _ = (panel.options["limits"] for panel in plate.panels)
+    assert first == second != third
+
+
+def test_the_classes_differ_without_colour():
+    [plate] = geometry.plates(make_points(), several=False)
+    assert [mark.label for mark in plate.legend] == ["class four", "class two", "class seven"]
+    assert len({mark.marker for mark in plate.legend}) == 3
+
+
+def test_the_alternative_text_has_the_scatter_of_the_points():
+    points = make_points()
+    [plate] = geometry.plates(points, several=False)
+    rows = points[(points["alpha"] == 0) & (points["split"] == "test")]
+    groups = [group[["across", "up"]].to_numpy() for _, group in rows.groupby("class")]
+    whole = np.concatenate(groups).mean(axis=0)
+    within = sum(((group - group.mean(axis=0)) ** 2).sum() for group in groups)
+    between = sum(len(group) * ((group.mean(axis=0) - whole) ** 2).sum() for group in groups)
+    assert f"α = 0, test: {within / between:.3f}." in plate.alt
+
+
+def test_several_data_sets_have_a_figure_each_and_none_has_none():
+    both = pd.concat([make_points(), make_points(model="small", method="dropout")])
+    first, second = geometry.plates(both, several=True)
+    assert [first.name, second.name] == ["geometry-mnist5k-mlp", "geometry-mnist5k-small"]
+    assert second.title == "Penultimate layer, dropout, seed 3"
+    assert not list(geometry.plates(pd.DataFrame(), several=False))

@@ -3,6 +3,8 @@
 import base64
 import hashlib
 import re
+from dataclasses import dataclass
+from functools import partial
 from html.parser import HTMLParser
 from importlib.resources import files
 
@@ -16,6 +18,8 @@ from lsbench.report.figures.marks import DISTINCT, mark
 from lsbench.report.page import markup
 from lsbench.report.verdict_text import full_table
 from lsbench.report.verdicts import verdicts
+
+from ..conftest import make_sweep, store_traces
 
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
 
@@ -47,60 +51,79 @@ class Tables(HTMLParser):
             self.cell = None
 
 
+@dataclass
+class Page:
+    """A page's text, the same taken apart, and the records and the summary that it shows."""
+
+    text: str
+    parsed: Tables
+    records: list
+    summary: pd.DataFrame
+
+
+def make_page(results_dir, records, command="lsbench compare", missing=()):
+    """The page of ``records`` and of what ``results_dir`` has of them."""
+    runs = runs_table(records)
+    summary = summary_table(runs)
+    build(results_dir / "compare", runs, summary, command=command, missing=missing)
+    text = (results_dir / "compare/report.html").read_text()
+    parsed = Tables()
+    parsed.feed(text)
+    return Page(text, parsed, records, summary)
+
+
+@pytest.fixture(scope="module")
+def usual(tmp_path_factory):
+    """The page of three methods, five alphas and three seeds, with all its figures."""
+    results_dir = tmp_path_factory.mktemp("results")
+    records = make_sweep(seeds=range(3))
+    store_traces(results_dir, records)
+    return make_page(results_dir, records)
+
+
 @pytest.fixture
-def page(tmp_path, traces, drawn_once):
-    """The page of ``records``: its text, taken apart, and its sweep's summary."""
-
-    def of(records, command="lsbench compare", missing=()):
-        if not (tmp_path / "runs").exists():
-            traces(tmp_path, records)
-        runs = runs_table(records)
-        summary = summary_table(runs)
-        build(tmp_path / "compare", runs, summary, command=command, missing=missing)
-        text = (tmp_path / "compare/report.html").read_text()
-        parsed = Tables()
-        parsed.feed(text)
-        return text, parsed, summary
-
-    return of
+def page(tmp_path, sketched):
+    """The page of ``records``, its figures left empty."""
+    return partial(make_page, tmp_path)
 
 
-def test_its_tables_are_those_of_the_summary(page, sweep):
-    _, parsed, summary = page(sweep(seeds=range(3)))
+def test_its_tables_are_those_of_the_summary(usual):
+    summary, tables = usual.summary, usual.parsed.tables
     header, rows = comparison(summary)
-    assert parsed.tables["Comparison: mnist5k, mlp"] == [header, *rows]
+    assert tables["Comparison: mnist5k, mlp"] == [header, *rows]
     header, rows = full_table(verdicts(summary))
-    assert parsed.tables["Verdicts in numbers: mnist5k, mlp"] == [header, *rows]
+    assert tables["Verdicts in numbers: mnist5k, mlp"] == [header, *rows]
     row = summary[(summary["method"] == "dropout") & (summary["alpha"] == 0.1)].iloc[0]
     shown = next(cells for cells in rows if cells[:2] == ["dropout", "0.1"])
     assert shown[4] == f"{100 * row['test_accuracy_diff']:+.2f}".replace("-", "−")
 
 
-def test_every_run_is_there_with_what_it_does_not_share(page, sweep):
-    text, parsed, _ = page(sweep(seeds=range(2)))
-    header, *rows = parsed.tables["Every run"]
-    assert len(rows) == 30 and header[0] == "run"
+def test_every_run_is_there_with_what_it_does_not_share(usual):
+    text = usual.text
+    header, *rows = usual.parsed.tables["Every run"]
+    assert len(rows) == 45 and header[0] == "run"
     assert {"seed", "alpha", "method", "test_accuracy", "finished"} < set(header)
     assert not {"lr", "torch", "data_sha256"} & set(header)
     assert f"<dt>data_sha256</dt><dd>{'3f1c' * 16}</dd>" in text and "<dt>torch</dt><dd>2.11.0</dd>" in text
 
 
-def test_text_from_outside_cannot_become_markup(page, sweep, record):
+def test_text_from_outside_cannot_become_markup(usual, sweep, record, tmp_path):
     bad = record("none", 0.1, 7, status="failed", error=EVIL)
     records = [*sweep(seeds=[0], alphas=[0.0, 0.1], methods=["none"]), record(EVIL, 0.1), bad]
     for one in records:
         one["model.name"] = EVIL
-    text, parsed, _ = page(records, command=f"lsbench {EVIL}", missing=[EVIL])
-    clean = page(sweep(seeds=[0], alphas=[0.0, 0.1], methods=["none"]))[1]
-    assert {tag for tag, _ in parsed.tags} == {tag for tag, _ in clean.tags}
+    store_traces(tmp_path, records)
+    page = make_page(tmp_path, records, command=f"lsbench {EVIL}", missing=[EVIL])
+    text, parsed = page.text, page.parsed
+    assert {tag for tag, _ in parsed.tags} == {tag for tag, _ in usual.parsed.tags}
     assert [tag for tag, _ in parsed.tags].count("script") == 1
     assert not any(name.startswith("on") for _, attrs in parsed.tags for name in attrs)
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text and EVIL not in text
     assert parsed.tables["Runs that no mean contains"][1][2] == EVIL
 
 
-def test_it_names_no_other_place_and_allows_only_its_own_script(page, sweep):
-    text, parsed, _ = page(sweep(seeds=[0]))
+def test_it_names_no_other_place_and_allows_only_its_own_script(usual):
+    text, parsed = usual.text, usual.parsed
     places = [attrs[name] for _, attrs in parsed.tags for name in ("src", "href", "action") if name in attrs]
     assert all(place.startswith("#") or place == "data:," for place in places)
     assert "http:" not in text and "https:" not in text and "@import" not in text and "url(h" not in text
@@ -109,17 +132,18 @@ def test_it_names_no_other_place_and_allows_only_its_own_script(page, sweep):
     assert f"script-src 'sha256-{digest}'" in text and "default-src 'none'" in text
 
 
-def test_ids_are_unique_and_links_lead_somewhere(page, sweep):
+def test_ids_are_unique_and_links_lead_somewhere(usual, sweep, tmp_path):
     one = sweep(seeds=[0], methods=["none"])
-    _, parsed, _ = page(one + sweep(seeds=[0], methods=["none"], data="cifar10", model="resnet20"))
-    ids = [attrs["id"] for _, attrs in parsed.tags if "id" in attrs]
-    assert len(set(ids)) == len(ids)
-    links = {attrs["href"][1:] for tag, attrs in parsed.tags if tag == "a"}
-    assert {"mnist5k--mlp", "cifar10--resnet20", "every-run", "definitions"} <= links <= set(ids)
+    two = make_page(tmp_path, one + sweep(seeds=[0], methods=["none"], data="cifar10", model="resnet20"))
+    for page, pairs in ((usual, {"mnist5k--mlp"}), (two, {"mnist5k--mlp", "cifar10--resnet20"})):
+        ids = [attrs["id"] for _, attrs in page.parsed.tags if "id" in attrs]
+        assert len(set(ids)) == len(ids) > 10
+        links = {attrs["href"][1:] for tag, attrs in page.parsed.tags if tag == "a"}
+        assert {*pairs, "every-run", "definitions"} <= links <= set(ids)
 
 
-def test_every_figure_has_an_alternative_text_with_numbers(page, sweep):
-    text, parsed, _ = page(sweep(seeds=[0]))
+def test_every_figure_has_an_alternative_text_with_numbers(usual):
+    text, parsed = usual.text, usual.parsed
     labels = [attrs["aria-label"] for tag, attrs in parsed.tags if attrs.get("role") == "img"]
     assert len(labels) == text.count("<figure>") == 4
     assert all(re.search(r"\d\.\d", label) for label in labels)
@@ -130,7 +154,8 @@ def test_failed_diverged_and_missing_runs_are_reported(page, sweep, record):
         record("none", 0.1, 7, status="diverged", error="the loss was\nnot finite"),
         record("none", 0.1, 8, status="failed", error="out of memory"),
     ]
-    text, parsed, _ = page([*sweep(seeds=[0]), *bad], missing=["lost"])
+    found = page([*sweep(seeds=[0]), *bad], missing=["lost"])
+    text, parsed = found.text, found.parsed
     assert parsed.tables["Runs that no mean contains"][1:] == [
         [bad[0]["run"], "diverged", "the loss was not finite"],
         [bad[1]["run"], "failed", "out of memory"],
@@ -140,8 +165,10 @@ def test_failed_diverged_and_missing_runs_are_reported(page, sweep, record):
 
 
 def test_no_run_at_all_is_a_page_too(page):
-    text, parsed, _ = page([], missing=["lost"])
-    assert "Label smoothing: no runs" in text and list(parsed.tables) == ["Runs that no mean contains"]
+    found = page([], missing=["lost"])
+    assert "Label smoothing: no runs" in found.text and list(found.parsed.tables) == [
+        "Runs that no mean contains"
+    ]
 
 
 def test_the_legend_draws_every_mark():
@@ -169,10 +196,9 @@ def test_the_template_is_part_of_the_package():
     assert {"page.html", "page.css", "page.js"} <= names
 
 
-def test_a_cell_of_a_float_is_short(page, sweep):
-    _, parsed, _ = page(sweep(seeds=[0]))
-    header, *rows = parsed.tables["Every run"]
+def test_a_cell_of_a_float_is_short(usual):
+    header, *rows = usual.parsed.tables["Every run"]
     column = [row[header.index("test_nll")] for row in rows]
-    expected = pd.DataFrame(sweep(seeds=[0]))["test_nll"]
+    expected = [record["test_nll"] for record in usual.records]
     assert sorted(map(float, column)) == pytest.approx(sorted(expected), rel=1e-4)
     assert max(map(len, column)) <= 8
