@@ -168,8 +168,8 @@ def test_what_are_no_settings_is_refused(text):
         from_yaml(text)
 
 
-# Computed by lsbench at e4755ad, before methods could have teachers, and at 7f7780f, when what a knob was called
-# hung on method.name: what is stored must be found again.
+# Computed by lsbench at e4755ad, before methods could have teachers, and at 7f7780f, before a knob was named
+# after its method whatever method.name says: what is stored must be found again.
 STORED = [
     ({}, "tiny-mlp-none-a0-s0-824c8909", "c1931ad0e"),
     ({"seed": 1, "alpha": 0.1, "dropout": 0.3}, "tiny-mlp-dropout-a0.1-s1-eb358301", "c75e41d73"),

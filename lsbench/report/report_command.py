@@ -2,9 +2,10 @@
 
 import shlex
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from lsbench.report import sweeps, terminal
-from lsbench.terms import UsageError, did_you_mean
+from lsbench.terms import UsageError, did_you_mean, or_these
 
 JSON = "--json"
 SETTINGS = {"results_dir": "results", "name": ""}
@@ -19,6 +20,7 @@ def main(arguments: Sequence[str], publish: Callable[[str, str], int] = terminal
     names, settings, flags = _parse(arguments)
     results_dir = settings["results_dir"]
     for name in names:
+        _check(name, results_dir)
         sweeps.keep_tables(results_dir, name)
     if settings["name"]:
         kept = [argument for argument in arguments if argument != JSON]
@@ -31,6 +33,14 @@ def main(arguments: Sequence[str], publish: Callable[[str, str], int] = terminal
     reports = [sweeps.rebuild(results_dir, name) for name in names]
     print(document(reports))
     return max(built.exit_code for built in reports)
+
+
+def _check(name: str, results_dir: str) -> None:
+    """Raises `UsageError` for what was meant as a setting, since a sweep's name may have a = in it too."""
+    key, equals, _ = name.partition("=")
+    if equals and not (Path(results_dir) / name).is_dir():
+        hint = or_these(f"{key}=", [f"{known}=" for known in SETTINGS])
+        raise UsageError(f"report: no option {key}{hint}")
 
 
 def _parse(arguments: Sequence[str]) -> tuple[list[str], dict[str, str], set[str]]:
