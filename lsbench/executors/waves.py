@@ -35,9 +35,9 @@ def check(jobs: Sequence[Job], asked: Sequence[Job]) -> None:
     if not students:
         return
     found, beside = teachers.find(teachers.place(job.run) for job in students), _by_place(asked)
-    for place, record in found.items():
+    for at, record in found.items():
         if record["status"] == "done":
-            restore.stored(place.results_dir, record["run"])
+            restore.stored(at.results_dir, record["run"])
     for job in students:
         place = teachers.place(job.run)
         assert place is not None
