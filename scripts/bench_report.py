@@ -118,7 +118,7 @@ def rows_of(found: dict[str, list[tuple[Cost, float]]], folder: Path, count: int
         name, at_most = f"{what} report of {count:,} runs", partial(Row, least=False)
         rows += [
             at_most(f"{name}, wall", unit="s", goal=most_s, **spread([cost.wall for cost in costs])),
-            Row(f"{name}, cpu", unit="s", **spread([cost.cpu for cost in costs])),
+            at_most(f"{name}, cpu", unit="s", goal=most_s, **spread([cost.cpu for cost in costs])),
             at_most(f"{name}, peak memory", unit="MB", goal=most_mb, **spread(peaks)),
         ]
     sizes = {

@@ -53,6 +53,9 @@ def write(folder: str, name: str, rows: Sequence[Row], command: str) -> None:
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "cpu": _cpu(),
         "cores": len(os.sched_getaffinity(0)),
+        "load": round(
+            os.getloadavg()[2], 1
+        ),  # of the last quarter of an hour; above the cores, walls are long
         "python": platform.python_version(),
     }
     with (place / f"{name}.csv").open("w", newline="") as file:
@@ -70,8 +73,8 @@ def _markdown(rows: Sequence[Row], made: Mapping[str, object]) -> str:
     judged = [row for row in rows if not row.way]
     measured = [row for row in rows if row.way]
     lines = [
-        f"`{made['command']}`, {str(made['date'])[:10]}, {made['cpu']}, {made['cores']} cores, torch "
-        f"{made['torch']}, lsbench {made['lsbench']} at {_short(str(made['git_sha']))}.",
+        f"`{made['command']}`, {str(made['date'])[:10]}, {made['cpu']}, {made['cores']} cores (load {made['load']}), "
+        f"torch {made['torch']}, lsbench {made['lsbench']} at {_short(str(made['git_sha']))}.",
         "Medians over interleaved turns, with the least and the greatest.",
         "",
         "| figure | measured | goal | met |",

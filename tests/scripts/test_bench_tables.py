@@ -23,6 +23,7 @@ def script():
 def test_a_benchmark_is_a_table_with_its_goals_and_how_it_was_made(script, tmp_path, monkeypatch):
     sha = "0123456789abcdef-dirty"
     monkeypatch.setattr(script, "provenance", lambda: {"lsbench": "1.2", "git_sha": sha, "torch": "3.4"})
+    monkeypatch.setattr(script.os, "getloadavg", lambda: (1.0, 2.0, 3.04))
     rows = [
         script.Row("quick", unit="s", goal=20, least=False, **script.spread([4.0, 2.0, 9.0])),
         script.Row("large", unit="MB", goal=500, least=False, **script.spread([600])),
@@ -34,6 +35,7 @@ def test_a_benchmark_is_a_table_with_its_goals_and_how_it_was_made(script, tmp_p
         "| large | 600 MB | ≤ 500 | no |",
     ]
     assert text.startswith("`python mine.py`, ") and "torch 3.4, lsbench 1.2 at 0123456789-dirty." in text
+    assert " cores (load 3.0), " in text
     assert json.loads((tmp_path / "mine.json").read_text())["git_sha"] == sha
     with (tmp_path / "mine.csv").open() as file:
         assert [row["median"] for row in csv.DictReader(file)] == ["4.0", "600"]
