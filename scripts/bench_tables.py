@@ -74,7 +74,8 @@ def _markdown(rows: Sequence[Row], made: Mapping[str, object]) -> str:
     measured = [row for row in rows if row.way]
     lines = [
         f"`{made['command']}`, {str(made['date'])[:10]}, {made['cpu']}, {made['cores']} cores "
-        f"(load {made['load']}), torch {made['torch']}, lsbench {made['lsbench']} at {_short(str(made['git_sha']))}.",
+        f"(load {made['load']}), torch {made['torch']}, "
+        f"lsbench {made['lsbench']} at {_short(str(made['git_sha']))}.",
         "Medians over interleaved turns, with the least and the greatest.",
         "",
         "| figure | measured | goal | met |",
