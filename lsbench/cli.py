@@ -8,7 +8,8 @@ import logging
 import os
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from lsbench import __version__, signals
 from lsbench.terms import LsbenchError, StorageError, UsageError, did_you_mean
@@ -121,7 +122,7 @@ def _hydra(command: str, arguments: list[str], **groups: str) -> int:
 def _report(arguments: list[str]) -> int:
     from lsbench.report import report_command
 
-    return report_command.main(arguments, publish=_publish)
+    return report_command.main(arguments, publish=_publish, describe=_describe)
 
 
 def _publish(results_dir: str, name: str) -> int:
@@ -131,6 +132,15 @@ def _publish(results_dir: str, name: str) -> int:
 
     publish = claims.publish if runs.read_sweep(results_dir, name).claims else terminal.publish
     return publish(results_dir, name)
+
+
+def _describe(results_dir: str, name: str) -> tuple[Mapping[str, Any], int]:
+    """The same for machines."""
+    from lsbench import claims, runs
+    from lsbench.report import json_report
+
+    describe = claims.describe if runs.read_sweep(results_dir, name).claims else json_report.describe
+    return describe(results_dir, name)
 
 
 def _probe(arguments: list[str]) -> int:

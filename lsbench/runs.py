@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 from zipfile import BadZipFile
 
 from lsbench import __version__
-from lsbench.config import Run, to_yaml
+from lsbench.config import Name, Run, to_yaml
 from lsbench.provenance import provenance
 from lsbench.storage import to_json, write_atomically
 from lsbench.terms import COLUMNS, Outcome, StorageError, UsageError
@@ -55,7 +55,7 @@ def read(results_dir: str | Path, run_id: str) -> Record | None:
         return None
     except (OSError, ValueError) as error:
         raise StorageError(f"{path}: {error}; delete it and the run is trained again") from error
-    if not _is_record(record):
+    if not _is_record(record, run_id):
         raise StorageError(f"{path}: is no record of a run; delete it and the run is trained again")
     return record
 
@@ -85,11 +85,13 @@ def read_predictions(folder: Path) -> tuple["np.ndarray[Any, Any]", ...]:
     return logits, labels
 
 
-def _is_record(content: object) -> TypeGuard[Record]:
-    """Whether ``content`` has every column, and what belongs there where a report cannot do without."""
+def _is_record(content: object, run_id: str) -> TypeGuard[Record]:
+    """Whether ``content`` has every column, and what belongs there where a report cannot do without. Its run,
+    data and model become parts of paths."""
     if not isinstance(content, dict) or not content.keys() >= {*COLUMNS, "cell"}:
         return False
-    names = all(isinstance(content[name], str) for name in ("run", "data", "model", "method", "cell"))
+    names = content["run"] == run_id and all(content[name] in Name() for name in ("data", "model"))
+    names = names and all(isinstance(content[name], str) for name in ("method", "cell"))
     numbers = (value for name, value in content.items() if name.startswith(("test_", "train_", "select_")))
     measured = all(isinstance(value, int | float | None) for value in numbers)
     return names and measured and content["status"] in (*FINISHED, "failed")

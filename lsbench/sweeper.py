@@ -1,7 +1,7 @@
 """The Hydra sweepers `grid` and `claims`."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -134,9 +134,10 @@ class ClaimsSweeper(GridSweeper):
     def _can_be_asked(self, claim: str, params: Mapping[str, str], overrides: Sequence[Override]) -> bool:
         """Whether the model has the settings that the claim varies; it is said where it lacks one."""
         assert self.config is not None
+        varied = {*params, *_set_by(params.get("method", ""))} - {"seed"}
         for override in overrides:
             key = override.key_or_group
-            if key in params and key != "seed":
+            if key in varied:
                 raise UsageError(f"{key}: the claim {claim} varies it itself; name claims that do not")
             if override.is_sweep_override() and key != "seed":
                 raise UsageError(
@@ -171,6 +172,25 @@ def _params(experiment: str) -> dict[str, str]:
         return {}
     content = OmegaConf.load(conf_dir() / "experiment" / f"{experiment}.yaml")
     return {str(key): str(value) for key, value in content.hydra.sweeper.params.items()}
+
+
+def _set_by(methods: str) -> set[str]:
+    """The settings that these methods make, given as a sweep lists them: fixed by a user, one of them
+    would hold in the runs without the method too, and equals would be compared."""
+    found: set[str] = set()
+    for name in filter(None, methods.split(",")):
+        content = OmegaConf.to_container(OmegaConf.load(conf_dir() / "method" / f"{name}.yaml"))
+        found |= set(_keys(content))
+    return found
+
+
+def _keys(content: Any, prefix: str = "") -> Iterator[str]:
+    """The dotted keys of nested settings."""
+    for name, value in content.items():
+        if isinstance(value, dict):
+            yield from _keys(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}"
 
 
 def _measure(name: str, asked: "Sequence[plan.Job]") -> None:

@@ -22,6 +22,7 @@ from omegaconf import DictConfig, OmegaConf
 from lsbench import conf_dir, config, plugins, runs
 from lsbench.multirun import MULTIRUN, located
 from lsbench.report import terminal
+from lsbench.report.criterion import objective
 from lsbench.terms import LsbenchError, UsageError
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def _parsed(arguments: Sequence[str]) -> Namespace:
 
 
 def task(composed: DictConfig) -> float:
-    """One job: train its run unless it is stored. Returns select NLL, for sweepers that search.
+    """One job: train its run unless it is stored. Returns `criterion.objective`, for sweepers that search.
 
     What goes wrong is kept until Hydra is done, since Hydra would announce it with a line of its own.
     """
@@ -131,7 +132,7 @@ def task(composed: DictConfig) -> float:
             log.error("%s", error)
         MULTIRUN.error = error
         return float("inf")
-    return float(record["select_nll"]) if record["status"] == "done" else float("inf")
+    return objective(record)
 
 
 def _train(composed: DictConfig) -> "plan.Job":

@@ -162,9 +162,16 @@ def test_sweeps_are_kept_and_replaced(tmp_path):
             runs.read_sweep(tmp_path, "one")
 
 
-@pytest.mark.parametrize("damage", [{"test_accuracy": "abc"}, {"data": None}, {"status": "?"}])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        *({"test_accuracy": "abc"}, {"data": None}, {"status": "?"}, {"run": "../../../elsewhere"}),
+        *({"data": "/../../../../elsewhere/y"}, {"model": ".."}, {"model": "a/b"}),
+    ],
+)
 def test_a_record_of_the_wrong_types_is_named(damage, run, tmp_path):
     record = runs.write(tmp_path, run, "d", DONE, "cpu") | damage
-    (tmp_path / "runs" / record["run"] / "result.json").write_text(json.dumps(record))
+    run_id = run.run_id("d")
+    (tmp_path / "runs" / run_id / "result.json").write_text(json.dumps(record))
     with pytest.raises(StorageError, match=r"result\.json: is no record"):
-        runs.read(tmp_path, record["run"])
+        runs.read(tmp_path, run_id)

@@ -10,11 +10,21 @@ from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
+from typing import Any
 
 from lsbench.claims._claim import Claim
 from lsbench.terms import UsageError, or_these
 
-__all__ = ["Claim", "all_claims", "choose", "measured_file", "overview", "page_name", "publish"]
+__all__ = [
+    "Claim",
+    "all_claims",
+    "choose",
+    "describe",
+    "measured_file",
+    "overview",
+    "page_name",
+    "publish",
+]
 
 HELP = """\
 lsbench claims [NAME ...] [KEY=VALUE ...]: what people claim of label smoothing, with a verdict each
@@ -80,6 +90,13 @@ def publish(results_dir: str | Path, name: str) -> int:
     from lsbench.claims import _publish
 
     return _publish.publish(results_dir, name)
+
+
+def describe(results_dir: str | Path, name: str) -> tuple[dict[str, Any], int]:
+    """The same for machines: what `lsbench report --json` says of the sweep, and the exit code."""
+    from lsbench.claims import _publish
+
+    return _publish.describe(results_dir, name)
 
 
 def overview() -> str:

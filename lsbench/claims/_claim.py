@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from lsbench.plan import Job
+    from lsbench.report.criterion import Criterion
 
     Numbers = pd.Series[float]
 
@@ -42,7 +43,9 @@ class Comparison:
     """``values`` against ``base``, both by seed; seeds that are in both are compared.
 
     ``better`` is the sign that the difference has if the claim is true. Differences within ``margin``, in the
-    metric's own unit, count as none.
+    metric's own unit, count as none. ``meaning`` says what a verdict word comes to where that is not plain.
+    ``withheld`` has the words that these values cannot bear out, whatever their p, and why: instead of one of
+    them the verdict is inconclusive.
     """
 
     words: str
@@ -51,6 +54,8 @@ class Comparison:
     margin: float
     better: int = 1
     unit: Unit = POINTS
+    meaning: Mapping[str, str] = field(default_factory=dict)
+    withheld: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -74,11 +79,12 @@ class Evidence:
     measured: "pd.DataFrame | None" = None
 
     def where(self, **settings: object) -> "Evidence":
-        """Those runs with the given settings; a truth value asks whether a knob is on."""
+        """Those runs with the given settings; a truth value asks whether a knob is on, a set for any of its
+        values."""
         kept = self.runs
         for name, value in settings.items():
             column = kept[name] > 0 if isinstance(value, bool) else kept[name]
-            kept = kept[column == value]
+            kept = kept[column.isin(value) if isinstance(value, set) else column == value]
         return Evidence(kept, self.results_dir, self.measured)
 
     def by_seed(self, metric: str, **settings: object) -> "Numbers":
@@ -101,11 +107,29 @@ class Evidence:
         smoothed, plain = self.both(metric, **settings)
         return (smoothed - plain).dropna()
 
-    def chosen(self, **settings: object) -> "pd.DataFrame":
-        """For each seed the run with the least NLL on the select split, the smaller alpha on a tie; seeds in
-        the index. Seeds that lack an alpha are left out. Test has no say."""
-        found = self.where(**settings).runs.sort_values(["select_nll", "alpha"])
-        whole = found.groupby("seed")["alpha"].transform("nunique") == found["alpha"].nunique()
+    def interaction(
+        self, metric: str, one: Mapping[str, object], other: Mapping[str, object]
+    ) -> "tuple[Numbers, Numbers]":
+        """Two sums by seed, whose difference is the `gain` under the settings ``one`` minus that under
+        ``other``. Sums have the size of what was measured, by which rounding is told from a difference."""
+        (smoothed, plain), (smoothed_other, plain_other) = (
+            self.both(metric, **settings) for settings in (one, other)
+        )
+        return (smoothed + plain_other).dropna(), (plain + smoothed_other).dropna()
+
+    @property
+    def criterion(self) -> "Criterion":
+        """What chooses among these runs: one number for all of them, however few `chosen` looks at."""
+        from lsbench.report.criterion import criterion
+
+        return criterion(self.runs)
+
+    def chosen(self, by: str = "alpha", **settings: object) -> "pd.DataFrame":
+        """For each seed the run that is least by `criterion`, on a tie that with the smaller number of the
+        setting ``by``; seeds in the index. Seeds that lack one of its values are left out, since they had
+        less to choose from. Test has no say."""
+        found = self.where(**settings).runs.sort_values([self.criterion.column, by])
+        whole = found.groupby("seed")[by].transform("nunique") == found[by].nunique()
         return found[whole].groupby("seed").head(1).set_index("seed").sort_index()
 
     def history(self, metric: str, **settings: object) -> "dict[int, list[float]]":
@@ -120,21 +144,20 @@ class Evidence:
 @dataclass(frozen=True)
 class Claim:
     """``words``: the claim as people make it; ``source``: who does, or has measured it; ``measured``: what is
-    compared here. ``compare`` makes comparisons of the evidence, of which the first decides the claim.
-    ``meaning`` says what a verdict word comes to where that is not plain. ``measure`` is for what is timed
-    rather than trained: it is given the jobs of the grid, whose runs are stored, and returns a table.
-    ``rank`` orders the claims, the most important first; those without one come last, by name.
+    compared here and by what criterion, written before any outcome is known. ``compare`` makes comparisons of
+    the evidence, of which the first decides the claim. ``measure`` is for what is timed rather than trained:
+    it is given the jobs of the grid, whose runs are stored, and returns a table.
     ``students`` is an experiment whose runs learn from those of the grid: it is done once for each cell of
-    the grid, as their method.teacher."""
+    the grid, as their method.teacher. ``rank`` orders the claims, the most important first; those without one
+    come last, by name."""
 
     words: str
     source: str
     measured: str
     compare: Callable[[Evidence], Sequence[Comparison | Measurement]]
-    meaning: Mapping[str, str] = field(default_factory=dict)
     measure: "Callable[[Sequence[Job]], pd.DataFrame] | None" = None
-    rank: float = math.inf
     students: str = ""
+    rank: float = math.inf
 
 
 def comparison(
@@ -145,9 +168,12 @@ def comparison(
 
 
 def slopes(table: "pd.DataFrame", over: Sequence[float]) -> "Numbers":
-    """The least-squares slope of each row over its columns' numbers; no rows where there is one column."""
+    """The least-squares slope of each row over its columns' numbers; no rows where there is one column.
+
+    To 12 digits: equal numbers in a row would else have a slope of 1e-17, equal in all rows and significant.
+    """
     centred = np.asarray(over, dtype=float) - np.mean(over)
     if len(centred) < 2:
         return table.iloc[:0, 0]
     fitted: Numbers = table @ centred / float(centred @ centred)
-    return fitted
+    return fitted.round(12)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from lsbench.claims import _more_seeds as more_seeds
 from lsbench.claims import all_claims
 from lsbench.claims._findings import Finding
 from lsbench.claims._words import (
@@ -44,9 +45,15 @@ def text(
         pipe_table(["claim", *HEADER], overview),
         *(f"![{plate.title}. {plate.alt}](figures/{plate.name}.png)\n\n{plate.caption}" for plate in plates),
         reading(judged),
+        *_more_seeds(judged),
         *(_section(name, group) for name, group in judged.items()),
     ]
     return "\n\n".join(blocks) + "\n"
+
+
+def _more_seeds(judged: Mapping[str, Sequence[Finding]]) -> list[str]:
+    header, rows = more_seeds.table(judged)
+    return [f"## {more_seeds.TITLE}", more_seeds.ABOUT, pipe_table(header, rows)] if rows else []
 
 
 def _section(name: str, group: Sequence[Finding]) -> str:

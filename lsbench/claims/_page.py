@@ -4,10 +4,22 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
+from lsbench.claims import _more_seeds as more_seeds
 from lsbench.claims import all_claims
 from lsbench.claims._findings import Finding
 from lsbench.claims._forest import in_margins
-from lsbench.claims._words import FULL_HEADER, HEADER, TITLE, cells, full_cells, reading, said, sense, title
+from lsbench.claims._words import (
+    FULL_HEADER,
+    HEADER,
+    TITLE,
+    cells,
+    counted,
+    full_cells,
+    reading,
+    said,
+    sense,
+    title,
+)
 from lsbench.report.markdown import facts, left_out, setup
 from lsbench.report.page import markup
 from lsbench.report.page.frame import anchor, document, figure, section
@@ -43,6 +55,7 @@ def page(
     parts = {
         ALL: setting + _overview(judged) + figures,
         **{title(all_claims()[name].words): _claim(name, group) for name, group in judged.items()},
+        **_bought(judged),
         HOW: markup.prose(reading(judged)),
         **({OUT: markup.table(["run", "status", "reason"], lost, OUT, fixed=False)} if lost else {}),
     }
@@ -54,6 +67,14 @@ def page(
         sections=[section(name, content) for name, content in parts.items()],
         beside=BESIDE,
     )
+
+
+def _bought(judged: Mapping[str, Sequence[Finding]]) -> dict[str, str]:
+    header, rows = more_seeds.table(judged)
+    if not rows:
+        return {}
+    shown = markup.table(header, rows, more_seeds.TITLE)
+    return {more_seeds.TITLE: markup.prose(more_seeds.ABOUT) + shown}
 
 
 def _overview(judged: Mapping[str, Sequence[Finding]]) -> str:
@@ -88,10 +109,10 @@ def _turned(finding: Finding) -> str:
 def _claim(name: str, group: Sequence[Finding]) -> str:
     """What was asked and found: the verdict, its numbers and its meaning, then every comparison."""
     claim, first = all_claims()[name], group[0]
-    _, size, interval, n, p, margin = cells(first)
+    _, size, interval, _, p, margin = cells(first)
     numbers = [size if interval == NOTHING else f"{size}, 95 % interval {interval}"]
-    numbers += [f"n = {n} {'rounds' if first.bounded else 'seeds'}"]
-    numbers += ["no p" if p == NOTHING else f"p (Holm) {p}"]
+    numbers += [counted(first.n, "round" if first.bounded else "seed")]
+    numbers += ["no p" if p == NOTHING else f"p, adjusted by Holm's method, {p}"]
     numbers += [f"{'bound' if first.bounded else 'margin'} {margin}{first.unit.name}"]
     told = {
         "That is": sense(first),

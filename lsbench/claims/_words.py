@@ -18,26 +18,30 @@ others.
   their own. A margin is stated beforehand, and differences below it nobody would act on.
 - else *supported* where the difference is significant and goes the way of the claim, and *refuted* where it
   goes the other way.
-- *inconclusive*: the runs cannot tell; more seeds might.
+- *inconclusive*: the runs cannot tell; more seeds might. Also where the numbers cannot bear a verdict
+  out, for a reason that is then given.
 - *exploratory*: there are fewer than {seeds} seeds, and the verdict decides nothing.
 
 Differences are paired by seed, and intervals are 95 % t-intervals. **p is adjusted by Holm's method over
-{family}**; that of TOST by itself likewise. The more claims a page has, the more its p are raised: a claim's
-p on a page of few is smaller than on the page of all. What is chosen is chosen on the select split; test was
-opened once a run, after training. A measured cost has no p: the interval of its median decides, beside a
-stated bound."""
+{family}**; that of TOST by itself likewise, and it stands instead where the verdict is *equivalent*. So p
+depends on which claims the page has: on a page of few it is smaller than on the page of all. The other
+comparisons of a claim explain its verdict and decide nothing; their p are adjusted over those of that claim.
+
+What is chosen is chosen by NLL on the select split after temperature scaling, or, where a claim has runs that
+were stored before that was measured, by NLL as trained; each comparison names the one. Test was opened once a
+run, after training. A measured cost has no p: the interval of its median decides, beside a stated bound."""
 HEADER = ("verdict", "effect", "95 % interval", "n", "p (Holm)", "margin")
 FULL_HEADER = ("comparison", *HEADER, "p (TOST, Holm)")
 
 
 def family(judged: Mapping[str, Sequence[Finding]]) -> str:
-    """The comparisons that a page's p are adjusted over."""
-    tests = sum(not math.isnan(finding.p) for group in judged.values() for finding in group)
+    """The comparisons that the p of a page's verdicts are adjusted over."""
+    tests = sum(not math.isnan(group[0].p) for group in judged.values())
     whole = len(all_claims())
     claims = (
         f"all {whole} claims" if len(judged) == whole else f"{len(judged)} of the {whole} claims there are"
     )
-    return f"the {tests} comparisons of {claims}"
+    return f"the {counted(tests, 'deciding comparison')} of {claims}"
 
 
 def reading(judged: Mapping[str, Sequence[Finding]]) -> str:
@@ -55,14 +59,25 @@ def lines(judged: Mapping[str, Sequence[Finding]]) -> list[str]:
 def _line(finding: Finding) -> str:
     if not finding.n:
         return finding.words
-    p, ends = probability(finding.p_holm), _ends(finding)
+    (tested, adjusted), ends = deciding_p(finding), _ends(finding)
+    p, name = probability(adjusted), " ".join(["p", *([f"({tested})"] if tested else [])])
     brackets = f" [{', '.join(ends)}]" if ends else ""
     parts = [
         f"{finding.words}: {_number(finding.effect, finding)}{brackets}{finding.unit.name}",
         f"n = {finding.n}",
-        *([] if p == NOTHING else [f"p {p[0]} {p[1:]}" if p[0] == "<" else f"p = {p}"]),
+        *([] if p == NOTHING else [f"{name} {p[0]} {p[1:]}" if p[0] == "<" else f"{name} = {p}"]),
     ]
     return ", ".join(parts) + (f" ({finding.meaning})" if finding.meaning else "")
+
+
+def deciding_p(finding: Finding) -> tuple[str, float]:
+    """The name of the test that the verdict rests on, empty for the usual one, and its adjusted p."""
+    return ("TOST", finding.p_equivalent) if finding.verdict == "equivalent" else ("", finding.p_holm)
+
+
+def counted(number: int, name: str) -> str:
+    """1 seed, 2 seeds."""
+    return f"{number} {name}{'s' * (number != 1)}"
 
 
 def title(words: str) -> str:
@@ -81,20 +96,29 @@ def verdict(finding: Finding) -> str:
 
 
 def cells(finding: Finding) -> list[str]:
-    """Those of `HEADER`."""
+    """Those of `HEADER`; p is that of the test which decides."""
+    tested, p = deciding_p(finding)
+    return _cells(finding, probability(p) + f" ({tested})" * bool(tested))
+
+
+def _cells(finding: Finding, p: str) -> list[str]:
     return [
         verdict(finding),
         effect(finding),
         " to ".join(_ends(finding)) or NOTHING,
         f"{finding.n}",
-        probability(finding.p_holm),
+        p,
         number(finding.margin * finding.unit.scale, finding.unit.digits),
     ]
 
 
 def full_cells(finding: Finding) -> list[str]:
     """Those of `FULL_HEADER`."""
-    return [finding.words, *cells(finding), probability(finding.p_equivalent)]
+    return [
+        finding.words,
+        *_cells(finding, probability(finding.p_holm)),
+        probability(finding.p_equivalent),
+    ]
 
 
 def effect(finding: Finding) -> str:
@@ -117,11 +141,15 @@ def sense(finding: Finding) -> str:
         text = f"nothing could be judged: {finding.words}"
     else:
         p = probability(finding.p_holm).replace("<", "below ")
+        within = probability(finding.p_equivalent).replace("<", "below ")
         text = {
             "supported": f"a difference the way of the claim, p {p} after Holm's correction",
             "refuted": f"a difference the other way, p {p} after Holm's correction",
-            "equivalent": f"a difference within {margin} was shown, which nobody would act on",
-            "inconclusive": f"neither a difference nor its absence (within {margin}) was shown",
+            "equivalent": f"a difference within {margin} was shown, which nobody would act on, p (TOST) "
+            f"{within} after Holm's correction",
+            "inconclusive": f"no verdict, {finding.meaning}"
+            if finding.meaning
+            else f"neither a difference nor its absence (within {margin}) was shown",
         }[word]
     if finding.exploratory and word != "inconclusive":
         text += f"; with fewer than {VERDICT_SEEDS} seeds it decides nothing"

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, cast
 import pandas as pd
 
 from lsbench.report.baselines import TREATMENTS, compared, settings_of
+from lsbench.report.criterion import criterion
 from lsbench.report.stats import holm, paired, t_interval
 from lsbench.report.text import brief
 from lsbench.terms import COLUMNS
@@ -30,9 +31,7 @@ PER_RUN = [
     *("run", "status", "seed", "device", "stack_size", "lsbench", "git_sha", "torch", "finished", "error"),
     *("cell", "temperature_flag", "diverged_step"),
 ]
-ORDER = [
-    *("label_noise", "lr", "epochs", "batch_size", "convention", "alpha", "cell", "seed", "run"),
-]
+CONDITIONS = ["label_noise", "lr", "epochs", "batch_size", "convention"]
 
 
 def runs_table(records: Sequence[dict[str, Any]]) -> pd.DataFrame:
@@ -42,7 +41,8 @@ def runs_table(records: Sequence[dict[str, Any]]) -> pd.DataFrame:
     """
     knobs = sorted({name for record in records for name, value in record.items() if _is_knob(name, value)})
     whole = [record | {name: record.get(name) or 0.0 for name in knobs} for record in records]
-    whole.sort(key=lambda record: _place(record, knobs))
+    dotted = sorted({name for record in records for name in record if "." in name})
+    whole.sort(key=lambda record: _place(record, knobs, dotted))
     unique = {record["run"]: record for record in whole}.values()
     names = list(dict.fromkeys([*COLUMNS, *(key for record in unique for key in record)]))
     return pd.DataFrame({name: _column(name, [record.get(name) for record in unique]) for name in names})
@@ -51,8 +51,9 @@ def runs_table(records: Sequence[dict[str, Any]]) -> pd.DataFrame:
 def summary_table(runs: pd.DataFrame) -> pd.DataFrame:
     """One row per cell: its settings, ``cell``, ``baseline`` and ``unsmoothed`` (names of cells, empty if
     none), the numbers of runs that are done (n), failed or diverged (n_failed) and without a temperature
-    (n_flagged), then for each metric, in its own unit, mean, sd, 95 % t-interval and the paired difference
-    from the baseline; at the end the differences of `RIVALS`.
+    (n_flagged), ``chosen_by`` (the column whose least mean is chosen), then for each metric, in its own unit,
+    mean, sd, 95 % t-interval and the paired difference from the baseline; at the end the differences of
+    `RIVALS`.
     """
     if runs.empty:
         return runs[["data", "model"]]
@@ -71,7 +72,7 @@ def summary_table(runs: pd.DataFrame) -> pd.DataFrame:
         for cell, (base, rival) in zip(cells["cell"], others, strict=True)
     ]
     counts = _counts(runs).loc[cells["cell"]].reset_index(drop=True)
-    summary = pd.concat([cells, counts, pd.DataFrame(rows)], axis=1)
+    summary = pd.concat([cells, counts, _chosen_by(runs, cells), pd.DataFrame(rows)], axis=1)
     for _, table in summary.groupby(["data", "model"], sort=False):
         for name in (*metrics, *RIVALS):
             summary.loc[table.index, f"{name}_p_holm"] = holm(table[f"{name}_p"].to_numpy())
@@ -151,10 +152,15 @@ def as_rows(table: pd.DataFrame) -> list[Row]:
     return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
 
 
-def _place(record: dict[str, Any], knobs: Sequence[str]) -> tuple[Any, ...]:
-    """Where a record stands: plain training before the methods, then knobs, alpha and seed."""
-    first = (record["data"], record["model"], record["method"] != "none")
-    return (*first, *(record[name] for name in (*TREATMENTS, *knobs, *ORDER)))
+def _place(record: dict[str, Any], knobs: Sequence[str], dotted: Sequence[str]) -> tuple[Any, ...]:
+    """Where a record stands: plain training before one method and one before several, which puts what all
+    runs have first too; then knobs, conditions, alpha and seed, so that the rows of one line are together."""
+    method = record["method"]
+    first = (record["data"], record["model"], method != "none", method.count("+"), method)
+    settings = (record[name] for name in (*TREATMENTS, *knobs, *CONDITIONS))
+    further = ((isinstance(value, str), value or 0) for value in map(record.get, dotted))
+    last = (record[name] for name in ("alpha", "cell", "seed", "run"))
+    return (*first, *settings, *further, *last)
 
 
 def _column(name: str, values: list[Any]) -> "pd.Series[Any]":
@@ -171,6 +177,13 @@ def _counts(runs: pd.DataFrame) -> pd.DataFrame:
     flagged = done & runs["temperature_flag"].isin(["separable", "uninformative"])
     marks = pd.DataFrame({"cell": runs["cell"], "n": done, "n_failed": ~done, "n_flagged": flagged})
     return marks.groupby("cell", sort=False).sum()
+
+
+def _chosen_by(runs: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
+    pairs = ["data", "model"]
+    columns = {pair: criterion(own).column for pair, own in runs.groupby(pairs)}
+    found = [columns[pair] for pair in cells[pairs].itertuples(index=False, name=None)]
+    return pd.DataFrame({"chosen_by": found})
 
 
 def _values(runs: pd.DataFrame, metrics: Sequence[str]) -> dict[str, Values]:

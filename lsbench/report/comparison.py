@@ -1,12 +1,11 @@
 """The comparison of one data set and model: the table that every form of the report has."""
 
-import math
 from collections.abc import Callable
 
 import pandas as pd
 
 from lsbench.report.aggregate import Row, as_rows, telling
-from lsbench.report.text import brief, difference, number, probability, spread
+from lsbench.report.text import brief, difference, floor, number, probability, spread
 
 
 def comparison(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
@@ -23,11 +22,11 @@ def comparison(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
         "p (Holm)": lambda row: probability(row["test_accuracy_p_holm"]),
         "NLL": lambda row: number(row["test_nll_mean"], 4),
         "ECE %": lambda row: number(row["test_ece_mean"], 2, 100),
-        "floor %": lambda row: number(row.get("test_ece_floor_mean", math.nan), 2, 100),
+        "floor %": lambda row: number(floor(row, ""), 2, 100),
         "gap %": lambda row: number(row["test_confidence_gap_mean"], 2, 100, sign=True),
         "T": lambda row: number(row["temperature_mean"], 2) + ("†" if row["n_flagged"] else ""),
         "ECE % scaled": lambda row: number(row["test_ece_ts_mean"], 2, 100),
-        "floor % scaled": lambda row: number(row.get("test_ece_floor_ts_mean", math.nan), 2, 100),
+        "floor % scaled": lambda row: number(floor(row, "_ts"), 2, 100),
         "ECE − T alone, points": _against_scaling,
         "NLL scaled": lambda row: number(row["test_nll_ts_mean"], 4),
     }

@@ -3,7 +3,7 @@
 What is NaN, infinite or missing becomes null.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -11,8 +11,9 @@ import pandas as pd
 
 from lsbench import __version__
 from lsbench.report.aggregate import Part, as_rows, tables
+from lsbench.report.criterion import CRITERIA
 from lsbench.report.selection import choices
-from lsbench.report.sweeps import Stored
+from lsbench.report.sweeps import Stored, rebuild
 from lsbench.report.verdicts import QUESTIONS, verdicts
 from lsbench.storage import to_json
 
@@ -20,17 +21,25 @@ from lsbench.storage import to_json
 SOURCES = ("seed", "data_sha256", "lsbench", "git_sha", "torch", "device", "precision", "finished")
 
 
-def document(reports: Sequence[Stored]) -> str:
-    """The document, a report each in ``reports``."""
+def document(reports: Sequence[Mapping[str, Any]]) -> str:
+    """The document, of one report each in ``reports``."""
     content = {
         "lsbench": __version__,
         "margins": {question.metric: question.margin for question in QUESTIONS},
-        "reports": [_report(built) for built in reports],
+        "reports": reports,
     }
     return to_json(content).decode().rstrip()
 
 
-def _report(built: Stored) -> dict[str, Any]:
+def describe(results_dir: str, name: str) -> tuple[dict[str, Any], int]:
+    """What the document says of sweep ``name``, whose report is written again, and its exit code."""
+    built = rebuild(results_dir, name)
+    shown = [_table(part, built.runs) for part in tables(built.summary)]
+    return {**facts(built), "tables": shown}, built.exit_code
+
+
+def facts(built: Stored) -> dict[str, Any]:
+    """What a report was made of: its runs, their provenance and its files."""
     status = [record["status"] for record in built.records]
     files = sorted(path for path in built.folder.rglob("*") if path.is_file() and path.name[0] != ".")
     return {
@@ -44,7 +53,6 @@ def _report(built: Stored) -> dict[str, Any]:
         ],
         "missing": built.missing,
         "provenance": {name: _distinct(built.runs[name]) for name in SOURCES},
-        "tables": [_table(part, built.runs) for part in tables(built.summary)],
     }
 
 
@@ -53,7 +61,9 @@ def _table(part: Part, runs: pd.DataFrame) -> dict[str, Any]:
     chosen = [
         {
             **{"method": choice.label, "strength": choice.strength, "alpha": choice.row["alpha"]},
-            **{"cell": choice.row["cell"], "select_nll": choice.row["select_nll_mean"]},
+            **{"cell": choice.row["cell"], "chosen_by": choice.row["chosen_by"]},
+            **{name: choice.row.get(f"{name}_mean") for name in CRITERIA},
+            **{"n": choice.row["n"], "n_failed": choice.row["n_failed"]},
             **{"options": choice.options, "agree": choice.agree, "seeds": choice.seeds},
         }
         for choice in choices(runs, part.table)

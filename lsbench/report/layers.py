@@ -1,14 +1,13 @@
 """What `lsbench probe NAME geometry` has left for a report: points of three classes in the penultimate layer,
 and for each run how tightly that layer gathers the classes."""
 
-import math
 from pathlib import Path
 
 import pandas as pd
 
 from lsbench.report.aggregate import lines
 from lsbench.report.stats import t_interval
-from lsbench.report.text import NOTHING, brief, number
+from lsbench.report.text import brief, plus_minus
 from lsbench.report.verdict_text import Table
 from lsbench.runs import run_dir
 from lsbench.storage import remove
@@ -89,7 +88,5 @@ def ratio_table(table: pd.DataFrame, values: pd.DataFrame) -> Table:
 
 
 def _spread(values: "pd.Series[float]") -> str:
-    mean, _, low, high = t_interval(values.dropna().tolist())
-    if math.isnan(mean):
-        return NOTHING
-    return number(mean, 3) + ("" if math.isnan(low) else f" ± {number(high - mean, 3)}")
+    found = t_interval(values.dropna().tolist())
+    return plus_minus(found.mean, found.high - found.mean, 3)

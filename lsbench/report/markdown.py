@@ -43,8 +43,10 @@ DEFINITIONS = """\
   difference lies within a margin that was stated beforehand, by two one-sided t-tests (TOST, Schuirmann 1987)
   with Holm's correction of their own, even where it is not 0; else *inconclusive*, which is no evidence of
   equality. Below 8 seeds each is marked *exploratory*.
-- An α, and a method's strength where several were run, is **chosen** by mean NLL on the select split, and T
-  is fitted on the calibrate split. The test split is opened once, at the end, and has no part in either.
+- An α, and a method's strength where several were run, is **chosen** by mean NLL on the select split after
+  temperature scaling, or as trained where some of the runs were stored before the former was measured; the
+  choice says which. T is fitted on the calibrate split. The test split is opened once, at the end, and has no
+  part in either.
 """
 
 FILES = (

@@ -1,19 +1,26 @@
 """`lsbench report NAME ... [name=NAME] [results_dir=DIR] [--json]`: reports again, from stored runs."""
 
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from lsbench.report import sweeps, terminal
 from lsbench.terms import UsageError, did_you_mean, or_these
 
 JSON = "--json"
+Describe = Callable[[str, str], tuple[Mapping[str, Any], int]]
 SETTINGS = {"results_dir": "results", "name": ""}
 
 
-def main(arguments: Sequence[str], publish: Callable[[str, str], int] = terminal.publish) -> int:
+def main(
+    arguments: Sequence[str],
+    publish: Callable[[str, str], int] = terminal.publish,
+    describe: Describe | None = None,
+) -> int:
     """Rebuild the reports that ``arguments`` name, or with name= a single one of all their runs, and print
-    them, each by ``publish(results_dir, name)``; the exit code, 1 where a run is missing, failed or diverged.
+    them, each by ``publish(results_dir, name)``, for machines by ``describe``; the exit code, 1 where a run
+    is missing, failed or diverged.
 
     Raises `UsageError` for an unknown sweep or flag, `StorageError` for a sweep without a stored run.
     """
@@ -28,11 +35,11 @@ def main(arguments: Sequence[str], publish: Callable[[str, str], int] = terminal
         names = [settings["name"]]
     if JSON not in flags:
         return max(publish(results_dir, name) for name in names)
-    from lsbench.report.json_report import document
+    from lsbench.report import json_report
 
-    reports = [sweeps.rebuild(results_dir, name) for name in names]
-    print(document(reports))
-    return max(built.exit_code for built in reports)
+    described = [(describe or json_report.describe)(results_dir, name) for name in names]
+    print(json_report.document([report for report, _ in described]))
+    return max(code for _, code in described)
 
 
 def _check(name: str, results_dir: str) -> None:

@@ -1,4 +1,8 @@
-"""Which α, and which strength, each method is recommended with: the select split decides, test has no say."""
+"""Which α, and which strength, each method is recommended with: the select split decides, test has no say.
+
+By which number, criterion.py says. A cell of which fewer runs finished than of another one of its contest is
+not chosen: its mean is over other seeds, such as those that survived a setting which makes runs diverge.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,12 +12,13 @@ import pandas as pd
 
 from lsbench.report.aggregate import Row, grouped, varying
 from lsbench.report.baselines import settings_of, treatments
+from lsbench.report.criterion import CRITERIA, Criterion
 from lsbench.report.text import brief
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The cell ``row`` with the least mean select NLL of one method's, ``options`` in number.
+    """The cell ``row`` with the least mean of what chooses among one method's, ``options`` in number.
 
     ``strength`` is what it was chosen by besides α (dropout=0.3), empty where only one was run; ``agree`` of
     ``seeds`` seeds would choose the same by themselves.
@@ -28,10 +33,30 @@ class Choice:
 
 
 def chosen(line: pd.DataFrame) -> Row | None:
-    """The row with the least mean NLL on the select split, the smaller alpha on a tie; test has no say."""
-    by = ["select_nll_mean", "alpha"]
-    known = line.loc[line["select_nll_mean"].notna(), by].sort_values(by, kind="stable")
-    return cast(Row, line.loc[known.index[0]].to_dict()) if len(known) else None
+    """The row with the least mean of what chooses, the smaller alpha on a tie; test has no say. None where no
+    run is done."""
+    if line.empty:
+        return None
+    by = [f"{chooses(line).column}_mean", "alpha"]
+    found = eligible(line).dropna(subset=by).sort_values(by, kind="stable")
+    return cast(Row, found.iloc[0].to_dict()) if len(found) else None
+
+
+def chooses(table: pd.DataFrame) -> Criterion:
+    """What chooses among the rows of ``table``, of which there is one at least."""
+    return CRITERIA[table["chosen_by"].iloc[0]]
+
+
+def eligible(line: pd.DataFrame) -> pd.DataFrame:
+    """The rows that may be chosen: those of which the most runs finished."""
+    return line[(line["n"] > 0) & (line["n"] == line["n"].max())]
+
+
+def recommended(line: pd.DataFrame) -> list[Row]:
+    """What is `chosen`, and behind it, where that is without smoothing, the best with smoothing."""
+    best = chosen(line)
+    smoothed = chosen(line[line["alpha"] > 0]) if best and best["alpha"] == 0 else None
+    return [row for row in (best, smoothed) if row]
 
 
 def contests(table: pd.DataFrame) -> Iterator[tuple[str, list[str], pd.DataFrame]]:
@@ -44,13 +69,15 @@ def contests(table: pd.DataFrame) -> Iterator[tuple[str, list[str], pd.DataFrame
 
 def choices(runs: pd.DataFrame, table: pd.DataFrame) -> list[Choice]:
     """What is chosen in each contest that leaves a choice. Those of ``table`` are among ``runs``."""
+    if table.empty:
+        return []
     found = []
-    by_seed = runs.pivot(index="seed", columns="cell", values="select_nll")
+    by_seed = runs.pivot(index="seed", columns="cell", values=chooses(table).column)
     for label, strengths, rows in contests(table):
         best = chosen(rows)
         if best is None or len(rows) == 1:
             continue
-        votes = by_seed[rows["cell"]].dropna(axis=1, how="all").dropna().idxmin(axis=1)
+        votes = by_seed[eligible(rows)["cell"]].dropna().idxmin(axis=1)
         strength = ", ".join(f"{name}={brief(best[name])}" for name in strengths)
         agree = int((votes == best["cell"]).sum())
         found.append(Choice(label, strength, best, len(rows), agree, len(votes)))

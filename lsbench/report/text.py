@@ -23,8 +23,19 @@ def number(value: float, digits: int, scale: float = 1, *, sign: bool = False) -
 
 def spread(row: Mapping[str, Any], metric: str, digits: int, scale: float = 1) -> str:
     """mean ± half the width of its interval."""
-    mean, half = row[f"{metric}_mean"], row[f"{metric}_high"] - row[f"{metric}_mean"]
+    mean = row[f"{metric}_mean"]
+    return plus_minus(mean, row[f"{metric}_high"] - mean, digits, scale)
+
+
+def plus_minus(mean: float, half: float, digits: int, scale: float = 1) -> str:
+    """mean ± half; the mean alone where ``half`` is NaN, and a dash where the mean is."""
     return number(mean, digits, scale) + ("" if math.isnan(half) else f" ± {number(half, digits, scale)}")
+
+
+def floor(row: Mapping[str, Any], scaled: str) -> float:
+    """The mean noise floor of ECE, as a fraction; ``scaled`` is "_ts" for that after temperature scaling. NaN
+    where it was not measured."""
+    return float(row.get(f"test_ece_floor{scaled}_mean", math.nan))
 
 
 def difference(row: Mapping[str, Any], metric: str) -> str:

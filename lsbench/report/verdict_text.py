@@ -12,8 +12,9 @@ Table = tuple[list[str], list[list[str]]]
 SEEDS = (8, 10, 20)  # numbers of seeds that a user may think of buying
 MORE = (
     "Half the width of the 95 % interval, and in brackets the true difference that a paired t-test would "
-    "find in four sweeps of five, for n seeds and the spread seen so far; few seeds tell it roughly. "
-    "In points of per cent; NLL in nats."
+    "find in four sweeps of five, for n seeds and the spread seen so far; few seeds tell it roughly. The "
+    "test is at 5 % divided by the number of comparisons, which is the most that Holm's correction asks. In "
+    "points of per cent; NLL in nats."
 )
 
 
@@ -95,7 +96,8 @@ def margins() -> str:
 
 
 def _bought(verdict: Verdict, n: int) -> str:
-    return f"{_size(verdict, half_width(verdict.sd, n))} ({_size(verdict, detectable(verdict.sd, n))})"
+    found = detectable(verdict.sd, n, level=LEVEL / verdict.family)
+    return f"{_size(verdict, half_width(verdict.sd, n))} ({_size(verdict, found)})"
 
 
 def _size(verdict: Verdict, value: float, *, sign: bool = False) -> str:

@@ -15,7 +15,8 @@ from lsbench.terms import COLUMNS
 Record = dict[str, Any]
 METHODS = {"none": {}, "dropout": {"dropout": 0.5}, "augment": {"augment": 1.0}}
 GAIN = {"none": 0.0, "dropout": 0.005, "augment": 0.008}
-METRICS = [name for name in COLUMNS if name.startswith(("test_", "select_", "train_"))] + ["temperature"]
+METRICS = [name for name in COLUMNS if name.startswith(("test_", "select_", "train_"))]
+METRICS += ["temperature", "select_nll_ts"]
 NO_SETTINGS = [
     *("run", "status", "seed", "n_train", "n_test", "finished", "error", "temperature_flag", "diverged_step"),
     "git_sha",
@@ -33,12 +34,22 @@ def make_record(method: str = "none", alpha: float = 0.0, seed: int = 0, **setti
         "finished": f"2026-05-04T10:{seed:02d}:00+00:00", "temperature_flag": "", "diverged_step": None,
     }  # fmt: skip
     record |= _metrics(method, alpha, seed) | METHODS.get(method, {}) | settings
+    if "select_nll" in settings:  # whoever sets one says which is chosen
+        record["select_nll_ts"] = settings.get("select_nll_ts", record["select_nll"])
+    record["method"] = label_of(record)
     own = {name: record[name] for name in record if name not in METRICS and name not in NO_SETTINGS}
     record["cell"] = f"{hash_of(sorted(own.items())):08x}"
     record["run"] = f"{record['data']}-{record['model']}-{method}-a{alpha:g}-s{seed}-{record['cell']}"
     if record["status"] != "done":
         record |= dict.fromkeys(METRICS)
     return record
+
+
+def label_of(record: Record) -> str:
+    """As `config.Run.method_name` has it: the regularisers that are on, one with a knob of its own too."""
+    on = {name for name in ("dropout", "augment", "weight_decay") if record[name]}
+    own = set() if record["method"] in ("none", "dropout", "augment", "weight_decay") else {record["method"]}
+    return "+".join(sorted(on | own)) or "none"
 
 
 def hash_of(identity: object) -> int:
@@ -65,6 +76,7 @@ def _metrics(method: str, alpha: float, seed: int) -> dict[str, float]:
         "test_nll_ts": 0.172 + 0.15 * alpha + noise(0.004), "test_brier_ts": 0.079 + noise(0.002),
         "test_ece_ts": 0.011 + 0.01 * alpha + abs(noise(0.002)), "select_accuracy": accuracy + noise(0.006),
         "select_nll": nll + noise(0.01), "train_seconds": 0.41 + noise(0.01),
+        "select_nll_ts": 0.9 * nll + noise(0.01),
     }  # fmt: skip
 
 

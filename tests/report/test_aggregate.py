@@ -35,7 +35,7 @@ def baseline(summary, **settings):
 def test_runs_have_a_row_each_and_columns_in_order(sweep):
     runs = runs_table(sweep())
     assert len(runs) == 75
-    assert list(runs.columns) == [*COLUMNS, "temperature_flag", "diverged_step", "cell"]
+    assert list(runs.columns) == [*COLUMNS, "temperature_flag", "diverged_step", "select_nll_ts", "cell"]
     assert list(runs["method"].unique()) == ["none", "augment", "dropout"]
     assert list(runs["seed"][:6]) == [0, 1, 2, 3, 4, 0]
 
@@ -140,9 +140,40 @@ def test_label_noise_is_a_condition(sweep):
 
 def test_a_treatment_that_is_never_off_is_a_condition(sweep):
     always = summarise(sweep(seeds=[0, 1], weight_decay=5e-4))
-    assert baseline(always, method="dropout", alpha=0.1) == ("none", 0.0, 0.0, 5e-4)
+    methods = ["weight_decay", "augment+weight_decay", "dropout+weight_decay"]
+    assert list(always["method"].unique()) == methods  # what each is compared with stands first
+    for method in methods:
+        assert baseline(always, method=method, alpha=0.1) == ("weight_decay", 0.0, 0.0, 5e-4)
     both = summarise(sweep(seeds=[0, 1], weight_decay=5e-4) + sweep(seeds=[0, 1]))
-    assert baseline(both, method="dropout", alpha=0.1, weight_decay=5e-4) == ("none", 0.0, 0.0, 0.0)
+    assert baseline(both, method="dropout+weight_decay", alpha=0.1) == ("none", 0.0, 0.0, 0.0)
+
+
+def test_a_treatment_on_in_every_cell_at_several_strengths_leaves_each_its_own_baseline(record):
+    grid = [(p, a) for p in (0.2, 0.5) for a in (0.0, 1.0)]
+    records = [record("dropout", seed=seed, dropout=p, augment=a) for p, a in grid for seed in (0, 1)]
+    summary = summarise(records)
+    for p in (0.2, 0.5):
+        own = cell(summary, method="dropout", dropout=p)
+        assert own["baseline"] == own["cell"]
+        assert cell(summary, method="augment+dropout", dropout=p)["baseline"] == own["cell"]
+
+
+def test_a_label_is_no_treatment(record):
+    """Equal knobs with other labels, as records of another version have them, are one treatment."""
+    off = [record(alpha=alpha, seed=seed) for alpha in (0.0, 0.1) for seed in (0, 1)]
+    on = [record("focal", alpha, seed, focal_gamma=3.0) for alpha in (0.0, 0.1) for seed in (0, 1)]
+    for each in off:
+        each["method"] = "plain"
+    summary = summarise(off + on)
+    assert baseline(summary, method="focal", alpha=0.1) == ("plain", 0.0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize("name", ["model.hidden", "optim.momentum"])
+def test_the_rows_of_a_line_are_together_where_a_setting_with_a_dot_varies(name, record):
+    values = {"model.hidden": ["[32]", "[64, 64]"], "optim.momentum": [0.5, None]}[name]
+    records = [record(alpha=a, seed=s, **{name: v}) for v in values for a in (0.0, 0.1, 0.2) for s in (0, 1)]
+    placed = summarise(records)[name].isna() if None in values else summarise(records)[name]
+    assert (placed != placed.shift()).sum() == 2
 
 
 def test_other_learning_rates_are_no_baseline(sweep):

@@ -4,7 +4,7 @@ contents.py says which there are and what is in each (a `Plate`, plate.py), capt
 drawing.py, panels.py, layout.py and marks.py draw it. geometry.py has the figure of `lsbench probe`.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,9 +28,10 @@ def write(folder: Path, plates: "Sequence[Plate]", kinds: Iterable[str]) -> dict
         if not (_holds(png, source) and _holds(svg, source)):
             from lsbench.report.figures.drawing import draw
 
-            save(folder, plate.name, draw(plate, source))
+            for kind, content in draw(plate, source).items():
+                write_atomically(folder / f"{plate.name}.{kind}", content)
         drawn[plate.name] = svg.read_bytes()
-    remove_stale(folder, kinds, drawn)
+    _remove_stale(folder, kinds, drawn)
     return drawn
 
 
@@ -38,13 +39,7 @@ def _holds(path: Path, text: str) -> bool:
     return path.exists() and text.encode() in path.read_bytes()
 
 
-def save(folder: Path, name: str, files: Mapping[str, bytes]) -> None:
-    """Put a figure into ``folder``: ``files`` are its bytes by their suffix."""
-    for kind, content in files.items():
-        write_atomically(folder / f"{name}.{kind}", content)
-
-
-def remove_stale(folder: Path, kinds: Iterable[str], names: Collection[str]) -> None:
+def _remove_stale(folder: Path, kinds: Iterable[str], names: Collection[str]) -> None:
     """Remove all figures of these ``kinds`` but ``names``: those of an earlier sweep of this name would
     contradict the new tables."""
     for path in (path for kind in kinds for path in folder.glob(f"{kind}*.*")):

@@ -8,9 +8,9 @@ import pandas as pd
 
 from lsbench.report.aggregate import lines, tables
 from lsbench.report.figures import captions
-from lsbench.report.figures.marks import PLAIN, SCALED, SMOOTHED, TRAINED, Mark, as_plain, mark
+from lsbench.report.figures.marks import BEST, PLAIN, SCALED, SMOOTHED, TRAINED, Mark, as_plain, mark
 from lsbench.report.figures.plate import Panel, Plate
-from lsbench.report.selection import chosen
+from lsbench.report.selection import chooses, recommended
 from lsbench.report.text import brief
 
 KINDS = ("alpha", "reliability", "confidence", "training")
@@ -27,13 +27,15 @@ Cases = list[tuple[float, pd.DataFrame]]  # alphas, and what was kept of their r
 
 @dataclass(frozen=True)
 class Line:
-    """A method, and what else tells it apart: its ``rows`` of the summary, the cells at alpha 0 and at the
-    chosen alpha (``cases``, by cell, one where they are the same), and the least select NLL."""
+    """A method, and what else tells it apart: its ``rows`` of the summary; the cells at alpha 0 and at the
+    best alpha above it (``cases``, by cell); whether 0 is chosen all the same; the least mean of what
+    chooses."""
 
     label: str
     rows: pd.DataFrame
     cases: dict[str, float]
-    select_nll: float
+    unsmoothed: bool
+    least: float
 
 
 def plates(summary: pd.DataFrame, bins: pd.DataFrame, epochs: pd.DataFrame) -> Iterator[Plate]:
@@ -60,10 +62,11 @@ def plates(summary: pd.DataFrame, bins: pd.DataFrame, epochs: pd.DataFrame) -> I
 
 
 def _line(label: str, rows: pd.DataFrame) -> Line:
-    best = chosen(rows)
+    found = recommended(rows)
     plain = rows.loc[rows["alpha"] == 0, "cell"].head(1)
-    cases = dict.fromkeys(plain, 0.0) | ({best["cell"]: best["alpha"]} if best else {})
-    return Line(label, rows, cases, best["select_nll_mean"] if best else math.inf)
+    cases = dict.fromkeys(plain, 0.0) | {row["cell"]: row["alpha"] for row in found}
+    least = found[0][f"{chooses(rows).column}_mean"] if found else math.inf
+    return Line(label, rows, cases, len(found) > 1, least)
 
 
 def _alpha(name: str, pair: str, found: list[Line]) -> Plate:
@@ -86,9 +89,9 @@ def _alpha(name: str, pair: str, found: list[Line]) -> Plate:
 
 
 def _by_method(kind: str, suffix: str, pair: str, found: list[Line], bins: pd.DataFrame) -> Plate:
-    """A panel for each method, with its runs at alpha 0 and at the chosen alpha."""
+    """A panel for each method, with its runs at alpha 0 and at the best alpha above it."""
     shown = _shown(found, MOST[kind])
-    roles = {False: mark(0, "α = 0"), True: mark(1, "α chosen on select")}
+    roles = {False: mark(0, "α = 0"), True: mark(1, BEST)}
     panels, used = [], set()
     for line in shown:
         cases = _cases(line, bins)
@@ -101,7 +104,7 @@ def _by_method(kind: str, suffix: str, pair: str, found: list[Line], bins: pd.Da
         "reliability": (captions.RELIABILITY, captions.reliability),
         "confidence": (captions.CONFIDENCE, captions.confidence),
     }[kind]
-    caption += _left_out(found, shown)
+    caption += _unsmoothed(shown) + _left_out(found, shown)
     alt = in_words(_all_cases(shown, bins))
     return Plate(kind + suffix, kind, pair, TITLES[kind], tuple(panels), legend, caption, alt)
 
@@ -111,10 +114,9 @@ def _training(name: str, pair: str, found: list[Line], epochs: pd.DataFrame) -> 
     drawn: list[tuple[Mark, pd.DataFrame]] = []
     legend: list[Mark] = []
     for place, line in enumerate(shown):
-        *plain, (_, smoothed) = _cases(line, epochs)
-        legend.append(mark(place, line.label))
-        drawn += [(as_plain(legend[-1]), table) for _, table in plain]
-        drawn.append((legend[-1], smoothed))
+        own = mark(place, line.label)
+        legend.append(own)
+        drawn += [(own if alpha else as_plain(own), table) for alpha, table in _cases(line, epochs)]
     each = (
         ("Train loss", "train_loss", False),
         ("Select NLL, nats", "select_nll", False),
@@ -124,8 +126,9 @@ def _training(name: str, pair: str, found: list[Line], epochs: pd.DataFrame) -> 
         Panel(title, "over_epochs", tuple(drawn), {"metric": metric, "percent": percent})
         for title, metric, percent in each
     ]
-    legend += [SMOOTHED, PLAIN] if len(drawn) > len(legend) else [SMOOTHED]
-    caption = captions.TRAINING + _left_out(found, shown)
+    alphas = {alpha for line in shown for alpha, _ in _cases(line, epochs)}
+    legend += [SMOOTHED] * any(alphas) + [PLAIN] * (0 in alphas)
+    caption = captions.TRAINING + _unsmoothed(shown) + _left_out(found, shown)
     alt = captions.training(_all_cases(shown, epochs))
     return Plate(name, "training", pair, TITLES["training"], tuple(panels), tuple(legend), caption, alt)
 
@@ -145,12 +148,19 @@ def _all_cases(shown: list[Line], traces: pd.DataFrame) -> list[tuple[str, pd.Da
 
 
 def _shown(found: list[Line], most: int) -> list[Line]:
-    order = sorted(range(1, len(found)), key=lambda place: found[place].select_nll)
+    order = sorted(range(1, len(found)), key=lambda place: found[place].least)
     return [found[place] for place in sorted([0, *order[: most - 1]])]
 
 
 def _left_out(found: Sequence[Line], shown: Sequence[Line]) -> str:
     if len(shown) == len(found):
         return ""
-    others = len(shown) - 1
-    return f" Of {len(found)} methods these are the first and the {others} others with the least select NLL."
+    others, by = len(shown) - 1, chooses(found[0].rows).short
+    return f" Of {len(found)} methods these are the first and the {others} others with the least {by}."
+
+
+def _unsmoothed(shown: Sequence[Line]) -> str:
+    names = [line.label for line in shown if line.unsmoothed]
+    if not names:
+        return ""
+    return f" Chosen on select is α = 0 for {'; '.join(names)}: the best α above it is shown all the same."

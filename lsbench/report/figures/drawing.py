@@ -37,8 +37,7 @@ STYLE: dict[Any, Any] = {
 def draw(plate: Plate, source: str) -> dict[str, bytes]:
     """The PNG and the SVG of ``plate`` by their suffix, with ``source`` in their metadata."""
     with mpl.rc_context(STYLE):
-        figure = _compose(plate)
-    return encode(figure, dpi=160, Source=source)
+        return _encode(_compose(plate), source)
 
 
 def _compose(plate: Plate) -> Figure:
@@ -64,12 +63,11 @@ def _compose(plate: Plate) -> Figure:
     return figure
 
 
-def encode(figure: Figure, dpi: int, **metadata: str) -> dict[str, bytes]:
+def _encode(figure: Figure, source: str) -> dict[str, bytes]:
     """Its PNG and its SVG by their suffix: no date, no version, so equal figures are equal bytes."""
     files = {}
     for kind, unsaid in (("png", "Software"), ("svg", "Date")):
         stream = io.BytesIO()
-        with mpl.rc_context(STYLE):
-            figure.savefig(stream, format=kind, dpi=dpi, metadata={unsaid: None, **metadata})
+        figure.savefig(stream, format=kind, dpi=160, metadata={unsaid: None, "Source": source})
         files[kind] = stream.getvalue()
     return files

@@ -33,11 +33,12 @@ def as_scaled(line: Mark) -> Mark:
 
 
 def as_plain(line: Mark) -> Mark:
-    """The same line at alpha 0, beside the one at the chosen alpha."""
+    """The same line at alpha 0, beside the smoothed one."""
     return replace(line, dash=":", hollow=True)
 
 
 TRAINED = Mark("as trained", GREY, "o")
 SCALED = replace(as_scaled(TRAINED), label="after temperature scaling")
-SMOOTHED = Mark("at the α chosen on select", GREY, "o")
+BEST = "best α above 0 on select"
+SMOOTHED = Mark(f"at the {BEST}", GREY, "o")
 PLAIN = replace(as_plain(TRAINED), label="at α = 0")

@@ -12,16 +12,12 @@ from lsbench.report.figures.plate import Plate
 from lsbench.report.markdown import DEFINITIONS, facts, left_out, setup
 from lsbench.report.page import markup
 from lsbench.report.page.frame import document, figure, section
-from lsbench.report.reading import NOTHING_TO_CHOOSE, buying_table, choice_table, reading
+from lsbench.report.reading import NOTHING_TO_CHOOSE, buying_table, choice_table, choosing, reading
 from lsbench.report.selection import choices
 from lsbench.report.text import brief
 from lsbench.report.verdict_text import MORE, full_table, word_table
 from lsbench.report.verdicts import verdicts
 
-CHOICE = (
-    "Each α was chosen by mean NLL on the select split, and each temperature fitted on the calibrate split. "
-    "The test split was opened once, at the end, and had no part in either."
-)
 BESIDE = "`report.md`, `runs.csv`, `summary.csv` and the figures as files"
 SHADED = "Shaded rows are those that each method would choose on the select split."
 
@@ -37,9 +33,9 @@ def page(
     drawn: Mapping[str, bytes],
 ) -> bytes:
     """The page. ``drawn`` holds the SVG of each plate by its name; ``ratios`` are `layers.ratios`."""
-    parts = [(f"{data}, {model}", table) for data, model, table in tables(summary)]
+    parts = {part.pair: part.table for part in tables(summary)}
     sections = []
-    for pair, table in parts:
+    for pair, table in parts.items():
         own = {plate.kind: figure(plate, drawn[plate.name]) for plate in plates if plate.pair == pair}
         layer = _scatter(pair, table, ratios) + own.pop("geometry", "")
         content = [*_numbers(pair, table, runs, own.pop("alpha", "")), *own.values(), layer]
@@ -53,9 +49,9 @@ def page(
     sections += [section(title, text) for title, text in ends.items()]
     return document(
         kind="lsbench report",
-        title=f"Label smoothing: {'; '.join(pair for pair, _ in parts) or 'no runs'}",
+        title=f"Label smoothing: {'; '.join(parts) or 'no runs'}",
         facts=facts(runs, command, missing),
-        contents=[*(pair for pair, _ in parts), *ends],
+        contents=[*parts, *ends],
         sections=sections,
         beside=BESIDE,
     )
@@ -64,7 +60,7 @@ def page(
 def _numbers(pair: str, table: pd.DataFrame, runs: pd.DataFrame, over_alpha: str) -> list[str]:
     """What there is to say of one data set and model, with the figure ``over_alpha`` behind the table."""
     blocks = [markup.prose(setup(table)), _comparison(pair, table, runs), over_alpha]
-    blocks += ["<h3>α chosen on the select split</h3>", markup.prose(CHOICE), _choices(pair, runs, table)]
+    blocks += ["<h3>α chosen on the select split</h3>", _choices(pair, runs, table)]
     return [*blocks, "<h3>Reading</h3>", markup.prose(reading(table)), _verdicts(pair, table)]
 
 
@@ -93,7 +89,8 @@ def _choices(pair: str, runs: pd.DataFrame, table: pd.DataFrame) -> str:
     header, rows = choice_table(runs, table)
     if not rows:
         return markup.prose(NOTHING_TO_CHOOSE)
-    return markup.table(header, rows, f"α chosen on the select split: {pair}")
+    shown = markup.table(header, rows, f"α chosen on the select split: {pair}")
+    return f"{markup.prose(choosing(table))}{shown}"
 
 
 def _verdicts(pair: str, table: pd.DataFrame) -> str:

@@ -6,7 +6,7 @@ import pytest
 from lsbench.report.aggregate import runs_table, summary_table
 from lsbench.report.figures import layout
 from lsbench.report.figures.contents import MOST, plates
-from lsbench.report.figures.marks import SCALED, TRAINED
+from lsbench.report.figures.marks import PLAIN, SCALED, TRAINED, as_plain
 from lsbench.report.traces import bins, epochs
 
 
@@ -42,12 +42,31 @@ def test_a_sweep_has_four_figures_with_a_panel_for_each_method(shown, sweep):
 def test_reliability_shows_alpha_0_and_the_alpha_of_the_least_select_nll(shown, sweep):
     records = sweep(alphas=[0.0, 0.05, 0.1], methods=["none"], seeds=range(2))
     for record in records:
-        record["select_nll"] = {0.0: 0.3, 0.05: 0.2, 0.1: 0.1}[record["alpha"]]
+        record["select_nll_ts"] = {0.0: 0.3, 0.05: 0.2, 0.1: 0.1}[record["alpha"]]
+        record["select_nll"] = -record["select_nll_ts"]
         record["test_nll"] = {0.0: 0.1, 0.05: 0.0, 0.1: 0.9}[record["alpha"]]
     [panel] = shown(records)["reliability"].panels
     assert panel.title == "none: α = 0 and 0.1"
     cells = {record["alpha"]: record["cell"] for record in records}
     assert [set(table["cell"]) for _, table in panel.lines] == [{cells[0.0]}, {cells[0.1]}]
+
+
+def test_where_0_is_chosen_the_best_smoothing_is_drawn_beside_it(shown, sweep):
+    records = sweep(alphas=[0.0, 0.05, 0.1], methods=["none"], seeds=range(2))
+    for record in records:
+        record["select_nll_ts"] = {0.0: 0.1, 0.05: 0.2, 0.1: 0.3}[record["alpha"]]
+    found = shown(records)
+    cells = {record["alpha"]: record["cell"] for record in records}
+    for name in ("reliability", "confidence", "training"):
+        lines = found[name].panels[0].lines
+        assert [set(table["cell"]) for _, table in lines] == [{cells[0.0]}, {cells[0.05]}]
+        assert "Chosen on select is α = 0 for none" in found[name].caption
+        assert not any("chosen" in mark.label for mark in found[name].legend)
+
+
+def test_runs_without_smoothing_alone_are_drawn_as_such(shown, sweep):
+    drawn = shown(sweep(alphas=[0.0], methods=["none"], seeds=range(2)))["training"]
+    assert drawn.panels[0].lines[0][0] == as_plain(drawn.legend[0]) and drawn.legend[1:] == (PLAIN,)
 
 
 def test_one_alpha_has_no_figure_over_alpha(shown, sweep):
