@@ -39,7 +39,7 @@ def preview(jobs: Sequence[Job], cluster: Mapping[str, Any] | None = None) -> st
         kinds.setdefault(f"{each} {each.epochs} {each.executor} {each.threads}", []).append(each)
     seconds = [math.nan if cluster is not None else estimate(group[0]) for group in kinds.values()]
     rows = [_row(group, each) for group, each in zip(kinds.values(), seconds, strict=True)]
-    lines += ["", fixed_table(HEADER, rows, 110, ["threads", "executor"])]
+    lines += ["", fixed_table(HEADER, rows, 110, [["threads"], ["executor"]])]
     if cluster is None:
         total = sum(each * _rounds(group) for group, each in zip(kinds.values(), seconds, strict=True))
         lines += ["", f"about {_time(total)} in all, from {STEPS} steps of each kind of stack"]

@@ -23,8 +23,7 @@ DEFINITIONS = """\
 - **NLL**: mean of −ln p(true class) on the test split, in nats; never smoothed.
 - **ECE**: Σ (n_bin/n)·|accuracy − mean confidence| over 15 equal-width bins of confidence. It is biased
   upwards; **floor** is the mean ECE that a perfectly calibrated model with the run's own confidences would
-  show (labels drawn by them; computed exactly), so an ECE at its floor is no sign of miscalibration. A dash
-  stands for runs that were stored before it was measured.
+  show (labels drawn by them; computed exactly), so an ECE at its floor is no sign of miscalibration.
 - **gap**: mean confidence − accuracy. Above 0 is over-confident, below 0 under-confident.
 - **T**: the temperature that minimises NLL on the calibrate split; logits are divided by it (Guo et al.
   2017), and “scaled” columns are test results after that. † marks a mean over runs of which one has a

@@ -115,7 +115,7 @@ def _text(summary: "pd.DataFrame", probes: Sequence[str]) -> str:
             for row in as_rows(part.table)
         ]
         rows = [[tight(cell) for cell in cells.values()] for cells in shown]
-        expendable = [title for title in shown[0] if title.startswith("Δ")]
+        expendable = [[title] for title in shown[0] if title.startswith("Δ")]
         text = fixed_table(list(shown[0]), rows, TERMINAL_WIDTH, expendable)
         blocks.append(f"{part.pair}\n\n{text}")
     notes = [*(all_probes()[name].note for name in probes), *([DELTA] if "Δ" in "".join(blocks) else [])]

@@ -49,7 +49,7 @@ def chooses(table: pd.DataFrame) -> Criterion:
 
 def eligible(line: pd.DataFrame) -> pd.DataFrame:
     """The rows that may be chosen: those of which the most runs finished."""
-    return line[(line["n"] > 0) & (line["n"] == line["n"].max())]
+    return line.loc[(line["n"] > 0) & (line["n"] == line["n"].max())]
 
 
 def recommended(line: pd.DataFrame) -> list[Row]:

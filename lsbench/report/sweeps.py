@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lsbench import report, runs
+from lsbench.report.floors import filled
 from lsbench.runs import Record
 from lsbench.terms import StorageError, UsageError
 
@@ -52,7 +53,9 @@ class Stored:
 def stored(results_dir: str | Path, name: str) -> Stored:
     """Sweep ``name``. Raises `UsageError` for an unknown one, `StorageError` for what cannot be read."""
     sweep = runs.read_sweep(results_dir, name)
-    return Stored(sweep, Path(results_dir) / name, *runs.read_all(results_dir, sweep.runs))
+    records, missing = runs.read_all(results_dir, sweep.runs)
+    records = [filled(runs.run_dir(results_dir, record["run"]), record) for record in records]
+    return Stored(sweep, Path(results_dir) / name, records, missing)
 
 
 def rebuild(results_dir: str | Path, name: str) -> Stored:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lsbench import runs
+from lsbench.report.floors import FLOORS, filled
 from lsbench.report.sweeps import COMBINING, Stored, rebuild
 from lsbench.report.text import TERMINAL_WIDTH, fixed_table, tight
 
@@ -13,12 +14,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LEFT_OUT = ("p (Holm)", "ECE − T alone, points")  # from the terminal's table, which has no room for them
-# go in this order where the terminal is too narrow
-EXPENDABLE = ("floor %", "gap %", "T", "NLL", "floor·T", "NLL·T", "ECE %")
-NOTE = (
-    "Δ: accuracy against the baseline, paired by seed, 95 % interval. ·T: after temperature scaling.\n"
-    "floor: the ECE that a perfectly calibrated model with these confidences would show."
-)
+# go in this order where the terminal is too narrow; no ECE stands without its floor
+EXPENDABLE = (("gap %",), ("T",), ("NLL",), ("NLL·T",), ("ECE %", "floor %"), ("ECE·T", "floor·T"))
+NOTE = "Δ: accuracy against the baseline, paired by seed, 95 % interval. ·T: after temperature scaling."
+FLOOR_NOTE = "floor: the ECE that a perfectly calibrated model with these confidences would show."
 BESIDE = "report.md, runs.csv, summary.csv and figures/ beside it"
 SHORT = {
     "Δ accuracy, points": "Δ points",
@@ -30,6 +29,7 @@ SHORT = {
 
 def run_table(record: runs.Record, folder: Path) -> str:
     """A run that is done, in a few lines: test measures before and after temperature scaling."""
+    record = filled(folder, record)
     shown = [record["data"], record["model"], record["method"]]
     settings = "  ".join([*shown, f"alpha {record['alpha']:g}", f"seed {record['seed']}"])
     flag = f"  ({record['temperature_flag']})" if record["temperature_flag"] else ""
@@ -39,10 +39,16 @@ def run_table(record: runs.Record, folder: Path) -> str:
         f"{'accuracy':10}{record['test_accuracy']:>10.2%}{record['test_accuracy']:>28.2%}",
         f"{'NLL':10}{record['test_nll']:>10.4f}{record['test_nll_ts']:>28.4f}",
         f"{'ECE':10}{record['test_ece']:>10.2%}{record['test_ece_ts']:>28.2%}",
+        *_floor(record),
         f"{'T':10}{1:>10}{record['temperature']:>28.3f}{flag}",
         f"files     {folder}",
     ]
     return "\n".join(lines)
+
+
+def _floor(record: runs.Record) -> list[str]:
+    before, after = map(record.get, FLOORS)
+    return [] if before is None or after is None else [f"{'ECE floor':10}{before:>10.2%}{after:>28.2%}"]
 
 
 def terminal_table(summary: "pd.DataFrame") -> str:
@@ -57,7 +63,8 @@ def terminal_table(summary: "pd.DataFrame") -> str:
         titles = [SHORT.get(header[place], header[place]) for place in kept]
         cells = [[tight(row[place]) for place in kept] for row in rows]
         blocks.append(f"{part.pair}\n\n{fixed_table(titles, cells, TERMINAL_WIDTH, EXPENDABLE)}")
-    return "\n\n".join([*blocks, NOTE])
+    notes = [NOTE, FLOOR_NOTE] if any("floor" in block for block in blocks) else [NOTE]
+    return "\n\n".join([*blocks, "\n".join(notes)])
 
 
 def publish(results_dir: str | Path, name: str) -> int:

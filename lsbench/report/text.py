@@ -9,7 +9,9 @@ TERMINAL_WIDTH = 100
 
 
 def brief(value: Any) -> str:
-    """A setting for reading: 0.1 rather than 0.1000."""
+    """A setting for reading: 0.1 rather than 0.1000, and none where a run has no such thing."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "none"
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
@@ -73,13 +75,14 @@ def pipe_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def fixed_table(
-    header: Sequence[str], rows: Sequence[Sequence[str]], width: int, expendable: Sequence[str]
+    header: Sequence[str], rows: Sequence[Sequence[str]], width: int, expendable: Sequence[Sequence[str]]
 ) -> str:
-    """A table for a terminal; while it passes ``width`` characters, ``expendable`` columns go, in order."""
+    """A table for a terminal; while it passes ``width`` characters, ``expendable`` columns go, in order,
+    those of one item together."""
     lined = padded(header, rows)
-    for title in expendable:
-        if len("  ".join(lined[0])) > width and title in header:
-            place = [cell.strip() for cell in lined[0]].index(title)
-            lined = [[*line[:place], *line[place + 1 :]] for line in lined]
+    for titles in expendable:
+        if len("  ".join(lined[0])) > width:
+            kept = [place for place, cell in enumerate(lined[0]) if cell.strip() not in titles]
+            lined = [[line[place] for place in kept] for line in lined]
     first, *rest = ("  ".join(line) for line in lined)
     return "\n".join([first, "-" * len(first), *rest])

@@ -98,7 +98,7 @@ def test_markdown_numbers_are_those_of_the_summary(tmp_path, sweep):
     assert shown[4] == f"{bounds[0]} [{bounds[1]}, {bounds[2]}]"
     assert shown[6] == f"{row['test_nll_mean']:.4f}"
     assert shown[7] == f"{100 * row['test_ece_mean']:.2f}"
-    assert shown[8] == "—"  # these records are from before the floor was measured
+    assert shown[8] == "—"  # older records, and no predictions
     assert shown[9] == f"−{100 * -row['test_confidence_gap_mean']:.2f}"
     assert shown[10] == f"{row['temperature_mean']:.2f}"
     assert shown[11] == f"{100 * row['test_ece_ts_mean']:.2f}"

@@ -33,3 +33,20 @@ def test_terminal_table_fits_and_names_every_cell(sweep, record):
     assert max(map(len, text.splitlines())) <= 100
     assert sum(line.startswith(("none ", "dropout ", "augment ")) for line in text.splitlines()) == 30
     assert "label_noise" in text
+
+
+def test_no_ece_stands_without_its_floor_however_little_room_there_is(sweep, record):
+    for further in (
+        {},
+        {"label_noise": 0.2},
+        {"label_noise": 0.2, "optim.momentum": 0.5, "model.hidden": "[512, 256, 64]"},
+    ):
+        records = [*sweep(), *(record(seed=seed, **further) for seed in range(2))]
+        for each in records:
+            each |= {"test_ece_floor": 0.0123, "test_ece_floor_ts": 0.0045}
+        text = terminal_table(summary_table(runs_table(records)))
+        [header] = [line.split("  ") for line in text.splitlines() if line.startswith("method ")]
+        shown = {title.strip() for title in header}
+        assert ("ECE %" in shown) == ("floor %" in shown) and {"ECE·T", "floor·T"} <= shown
+        assert max(map(len, text.splitlines())) <= 100 and "floor: the ECE that" in text
+    assert "ECE %" not in shown  # there was no room
