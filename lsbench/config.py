@@ -181,12 +181,12 @@ class Run(Ranged):
     @property
     def method_name(self) -> str:
         """The regularisers that are on, however they were switched on: none, dropout, augment+dropout. A knob
-        that begins with the method's name goes by that name: mixup, not mixup_beta."""
-        on = {name for name in METHOD_KNOBS if getattr(self, name)}
-        own = self.method.name
-        further = {knob for knob, value in self.method.knobs.items() if value}
-        further = {own if knob.startswith(own) else knob for knob in further}
-        return "+".join(sorted(on | further)) or "none"
+        goes by the name of the method that has it, whatever ``method.name`` says: mixup, not mixup_beta."""
+        from lsbench.methods import all_methods  # torch, which reading settings does without
+
+        on = [knob for knob in (*METHOD_KNOBS, *self.method.knobs) if self.knobs[knob]]
+        owners = {method.knob: name for name, method in all_methods().items()}
+        return "+".join(sorted(owners.get(knob, knob) for knob in on)) or "none"
 
     @property
     def model_name(self) -> str:

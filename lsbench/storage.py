@@ -35,6 +35,14 @@ def write_atomically(path: Path, content: bytes) -> None:
             Path(temporary).unlink(missing_ok=True)
 
 
+def remove(path: Path) -> None:
+    """Remove a file, where there is one. Raises `StorageError` where that cannot be done."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise StorageError(f"{path}: cannot be removed ({error.strerror})") from error
+
+
 def to_json(content: Any) -> bytes:
     """JSON as the standard has it (RFC 8259), which knows no NaN: what is not finite becomes null."""
     return (json.dumps(_finite(content), indent=1, allow_nan=False) + "\n").encode()

@@ -24,7 +24,7 @@ def build(
 ) -> None:
     """Write runs.csv, summary.csv, report.md, report.html and figures/ into ``folder``, from `aggregate`'s
     tables; and reliability.csv and training.csv, from what the store beside ``folder`` has of these runs.
-    What `lsbench probe` has found of the penultimate layer is shown too.
+    What `lsbench probe` has found of the penultimate layer is shown too, and removed where it is of others.
 
     ``missing`` names the sweep's runs that have no record. Equal records give equal bytes. Raises
     `StorageError`, naming the path, where a file cannot be written or one of the store does not parse.
@@ -38,6 +38,7 @@ def build(
 
     bins, epochs = traces.bins(folder.parent, runs), traces.epochs(folder.parent, runs)
     several = len(summary[["data", "model"]].drop_duplicates()) > 1
+    layers.remove_stale(folder, runs)
     points = layers.points(folder, runs)
     shown = [*plates(summary, bins, epochs), *geometry.plates(points, several)]
     files = {"runs.csv": to_csv(runs), "summary.csv": to_csv(summary)}

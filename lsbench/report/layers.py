@@ -10,9 +10,11 @@ from lsbench.report.stats import t_interval
 from lsbench.report.text import brief, plus_minus
 from lsbench.report.verdict_text import Table
 from lsbench.runs import run_dir
+from lsbench.storage import remove
 from lsbench.terms import StorageError
 
 POINTS = "geometry.csv"
+PROBED = "probes.csv"
 TITLE = "Clusters in the penultimate layer, by α"
 ABOUT = (
     "Scatter of the penultimate layer within classes over that between them (traces), over all classes; mean "
@@ -27,17 +29,32 @@ TITLES = {
 }
 
 
+def remove_stale(folder: Path, runs: pd.DataFrame) -> None:
+    """Remove what `lsbench probe` has left in ``folder`` of runs that are not among ``runs``: it is of an
+    earlier sweep of this name, and would contradict the new tables."""
+    for path in (folder / PROBED, folder / POINTS):
+        if path.exists() and not set(_read(path)["run"]) <= set(runs["run"]):
+            remove(path)
+
+
 def points(folder: Path, runs: pd.DataFrame) -> pd.DataFrame:
     """geometry.csv in ``folder``; no row where there is none, or it is of runs that are not among the done
-    ``runs``, from an earlier sweep of this name. Raises `StorageError` for one that does not parse."""
+    ``runs``. Raises `StorageError` for one that does not parse."""
     path = folder / POINTS
-    try:
-        found = pd.read_csv(path, dtype={"class": str})
-        done = set(runs.loc[runs["status"] == "done", "run"])
-        return found if len(found) and set(found["run"]) <= done else found.iloc[:0]
-    except FileNotFoundError:
+    if not path.exists():
         return pd.DataFrame()
-    except (OSError, ValueError, KeyError) as error:
+    found = _read(path)
+    done = set(runs.loc[runs["status"] == "done", "run"])
+    return found if len(found) and set(found["run"]) <= done else found.iloc[:0]
+
+
+def _read(path: Path) -> pd.DataFrame:
+    """A table of `lsbench probe`, its runs as they are called (`to_csv` puts an apostrophe before a +)."""
+    try:
+        empty = dict.fromkeys(("across", "up"), "")  # and not a class called None
+        found = pd.read_csv(path, dtype={"class": str}, keep_default_na=False, na_values=empty)
+        return found.assign(run=found["run"].str.removeprefix("'"))
+    except (OSError, ValueError, KeyError, AttributeError) as error:
         raise StorageError(f"{path}: {error}; delete it, and lsbench probe makes it again") from error
 
 

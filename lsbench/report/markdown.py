@@ -111,7 +111,11 @@ def setup(table: pd.DataFrame) -> str:
     """Size and content of the data, and the settings that every row shares or that the rows show."""
     shas = ", ".join(f"`{sha[:12]}`" for sha in sorted(set(table["data_sha256"].dropna())))
     train, test = (_values(table[name], ",") for name in ("n_train", "n_test"))
-    rest = [f"{_values(table['epochs'])} epochs", f"batch size {_values(table['batch_size'])}"]
+    epochs = _values(table["epochs"])
+    rest = [
+        f"{epochs} {'epoch' if epochs == '1' else 'epochs'}",
+        f"batch size {_values(table['batch_size'])}",
+    ]
     rest += [f"learning rate {_values(table['lr'])}", _values(table["precision"])]
     rest += [f"convention {_values(table['convention'])}"]
     rest += [f"{name} {' and '.join(map(brief, values))}" for name, values in strengths(table).items()]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lsbench.report.aggregate import Row
 
 OPTIONS = {"results_dir": "results", "device": "auto", "classes": "", "alpha": ""}
+FIGURE = ("classes", "alpha")
 FACTS = ("run", "status", "data", "model", "method", "alpha", "seed")
 DELTA = "Δ: points against the baseline, paired by seed, 95 % interval."
 
@@ -36,6 +37,12 @@ def main(arguments: Sequence[str]) -> int:
     sweep, names = words[0], list(dict.fromkeys(words[1:])) or list(all_probes())
     for name in names:
         find(name)
+    given = [key for key in FIGURE if options[key]]
+    if given and "geometry" not in names:
+        raise UsageError(
+            f"probe: {given[0]}={options[given[0]]} is of geometry, which is not among the probes"
+        )
+    projecting.smoothing(options["alpha"])
     return publish(options, sweep, names)
 
 
@@ -61,6 +68,8 @@ def publish(options: dict[str, str], name: str, probes: Sequence[str]) -> int:
     ordered = sorted(records, key=lambda record: record["data_sha256"] or "")  # so each data set is read once
     done = [record["run"] for record in ordered if record["status"] == "done"]
     columns = [column for probe in probes for column in all_probes()[probe].columns]
+    # Before the rest, which takes longer: here it turns out whether there are such classes and such an alpha.
+    points = projecting.points(results_dir, records, options, device) if "geometry" in probes else None
     measured: dict[str, dict[str, float]] = {run_id: {} for run_id in wanted}
     for run_id, probe in each([(run_id, probe) for run_id in done for probe in probes], "probe"):
         measured[run_id] |= run_probe(results_dir, run_id, probe, device)
@@ -70,10 +79,10 @@ def publish(options: dict[str, str], name: str, probes: Sequence[str]) -> int:
         summary = summary_table(table)
         print(_text(summary, probes))
         named = table.rename(columns={f"test_{column}": column for column in columns})
-        write_atomically(folder / "probes.csv", to_csv(named[[*FACTS, *columns]]))
-    files = [folder / "probes.csv"] if records else []
-    if "geometry" in probes:
-        files += _geometry(folder, projecting.points(results_dir, records, options, device), records)
+        write_atomically(folder / layers.PROBED, to_csv(named[[*FACTS, *columns]]))
+    files = [folder / layers.PROBED] if records else []
+    if points is not None:
+        files += _geometry(folder, points, records)
     print(f"\n{len(done)} of {len(wanted)} runs probed")
     print("   ".join([*map(str, files[:1]), *(str(path.relative_to(folder)) for path in files[1:])]))
     return int(len(done) < len(wanted))

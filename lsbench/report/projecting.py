@@ -1,6 +1,7 @@
 """Penultimate activations of three classes in the plane of their templates, with and without smoothing
 (Müller, Kornblith & Hinton 2019, figure 1): from stored weights to points; figures/geometry.py draws them."""
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,14 +30,16 @@ def points(
     """geometry.csv: a row for each point ``across`` and ``up`` in the plane, with its ``split`` and
     ``class``, of a plain and a smoothed run of each data set and model that has both; empty where none has.
 
-    ``options`` name three ``classes`` (by default the first three) and the smoothed ``alpha`` (the largest).
-    Raises `UsageError` where they cannot be met.
+    ``options`` name three ``classes`` (by default the first three; data of two have no plane) and the
+    smoothed ``alpha`` (the largest). Raises `UsageError` where they cannot be met.
     """
-    tables = []
+    tables, alpha = [], smoothing(options["alpha"])
     for data, model in dict.fromkeys((record["data"], record["model"]) for record in records):
         own = [record for record in records if (record["data"], record["model"]) == (data, model)]
-        for record in pair(own, _alpha(options["alpha"])) or ():
+        for record in pair(own, alpha) or ():
             subject = restore(results_dir, record["run"], device)
+            if len(subject.classes) < 3 and not options["classes"]:
+                continue
             classes = numbers(options["classes"], subject.classes)
             tables.append(_table(record, project(subject, classes, MOST)))
     if options["alpha"] and not tables:
@@ -57,11 +60,15 @@ def _table(record: Record, projection: Projection) -> pd.DataFrame:
     return table
 
 
-def _alpha(given: str) -> float | None:
+def smoothing(given: str) -> float | None:
+    """The alpha that ``given`` is, None where it is empty. Raises `UsageError` for no smoothing's."""
     try:
-        return float(given) if given else None
+        alpha = float(given) if given else None
     except ValueError:
-        raise UsageError(f"alpha={given}: allowed is a number") from None
+        alpha = math.nan
+    if alpha is None or 0 < alpha < 1:
+        return alpha
+    raise UsageError(f"alpha={given}: allowed is a number above 0 and below 1")
 
 
 def pair(records: Sequence[Record], alpha: float | None) -> tuple[Record, Record] | None:
@@ -73,7 +80,7 @@ def pair(records: Sequence[Record], alpha: float | None) -> tuple[Record, Record
         smoothed = [
             record
             for record in done
-            if record["alpha"] > 0 and record["alpha"] == (alpha or record["alpha"]) and _alike(record, base)
+            if record["alpha"] > 0 and alpha in (None, record["alpha"]) and _alike(record, base)
         ]
         if smoothed:
             return base, max(smoothed, key=lambda record: record["alpha"])

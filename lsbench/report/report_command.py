@@ -2,10 +2,11 @@
 
 import shlex
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from lsbench.report import sweeps, terminal
-from lsbench.terms import UsageError, did_you_mean
+from lsbench.terms import UsageError, did_you_mean, or_these
 
 JSON = "--json"
 Describe = Callable[[str, str], tuple[Mapping[str, Any], int]]
@@ -26,6 +27,7 @@ def main(
     names, settings, flags = _parse(arguments)
     results_dir = settings["results_dir"]
     for name in names:
+        _check(name, results_dir)
         sweeps.keep_tables(results_dir, name)
     if settings["name"]:
         kept = [argument for argument in arguments if argument != JSON]
@@ -38,6 +40,14 @@ def main(
     described = [(describe or json_report.describe)(results_dir, name) for name in names]
     print(json_report.document([report for report, _ in described]))
     return max(code for _, code in described)
+
+
+def _check(name: str, results_dir: str) -> None:
+    """Raises `UsageError` for what was meant as a setting, since a sweep's name may have a = in it too."""
+    key, equals, _ = name.partition("=")
+    if equals and not (Path(results_dir) / name).is_dir():
+        hint = or_these(f"{key}=", [f"{known}=" for known in SETTINGS])
+        raise UsageError(f"report: no option {key}{hint}")
 
 
 def _parse(arguments: Sequence[str]) -> tuple[list[str], dict[str, str], set[str]]:

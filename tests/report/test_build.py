@@ -7,6 +7,7 @@ import pytest
 from lsbench.report import build, to_csv
 from lsbench.report.aggregate import runs_table, summary_table
 from lsbench.report.figures.contents import KINDS
+from lsbench.report.markdown import setup
 from lsbench.report.terminal import terminal_table
 from lsbench.report.text import number
 from lsbench.terms import StorageError
@@ -201,3 +202,11 @@ def test_import_is_light():
     code = f"import sys, lsbench.report; print({heavy} & set(sys.modules))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout == "set()\n"
+
+
+@pytest.mark.parametrize(
+    ("lengths", "words"), [([1], ". 1 epoch, "), ([1, 3], ". 1, 3 epochs, "), ([20], ". 20 epochs, ")]
+)
+def test_the_epochs_are_counted_in_english(lengths, words, sweep):
+    records = [record for epochs in lengths for record in sweep(methods=["none"], epochs=epochs)]
+    assert words in setup(summary_table(runs_table(records)))

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from lsbench.probes import all_probes
-from lsbench.report import build, layers
+from lsbench.report import build, layers, to_csv
 from lsbench.report.aggregate import runs_table, summary_table
 from lsbench.terms import StorageError
 
@@ -68,6 +68,31 @@ def test_points_of_runs_that_the_sweep_does_not_have_are_not_shown(probed, tmp_p
     (tmp_path / layers.POINTS).write_text("")
     with pytest.raises(StorageError, match=r"geometry\.csv"):
         layers.points(tmp_path, runs)
+
+
+def test_a_class_may_have_the_name_of_nothing(probed, tmp_path):
+    runs, _ = probed
+    table = pd.DataFrame(
+        {"run": runs["run"][:3], "class": ["None", "nan", ""], "across": [0.5, 1, 2], "up": 1.0}
+    )
+    (tmp_path / layers.POINTS).write_bytes(to_csv(table))
+    found = layers.points(tmp_path, runs)
+    assert found["class"].tolist() == ["None", "nan", ""] and found["across"].tolist() == [0.5, 1, 2]
+
+
+def test_what_was_probed_of_another_grid_is_removed(probed, sweep, tmp_path, sketched):
+    """But not where the grid has only grown, or runs have names that a spreadsheet would take for sums."""
+    runs = probed[0].assign(run="+" + probed[0]["run"])
+    files = [tmp_path / "geo" / name for name in (layers.PROBED, layers.POINTS)]
+    kept = runs[["run"]].assign(fgsm_accuracy=[0.5] * 7 + [None])
+    (tmp_path / "geo").mkdir()
+    for path in files:
+        path.write_bytes(to_csv(kept.iloc[2:]))
+    layers.remove_stale(tmp_path / "geo", runs)
+    assert all(path.exists() for path in files)
+    others = runs_table(sweep(alphas=[0.0, 0.1], methods=["dropout"], seeds=range(4)))
+    build(tmp_path / "geo", others, summary_table(others), command="c", missing=[])
+    assert not any(path.exists() for path in files) and (tmp_path / "geo" / "runs.csv").exists()
 
 
 def test_the_report_shows_the_ratios_in_both_forms_and_nothing_without(probed, sweep, tmp_path, sketched):

@@ -103,15 +103,20 @@ USAGE = [
     ([NAME, "geometry", "classes=0,1,cat"], "no class cat"),
     ([NAME, "geometry", "alpha=0.3"], "alpha=0.3"),
     ([NAME, "geometry", "alpha=much"], "alpha=much"),
+    ([NAME, "geometry", "alpha=0"], "alpha=0: allowed is a number above 0 and below 1"),
+    ([NAME, "alpha=0.7"], "alpha=0.7"),
+    ([NAME, "classes=0,1,cat"], "no class cat"),
+    ([NAME, "fgsm", "alpha=0.1"], "alpha=0.1 is of geometry"),
     ([NAME, "device=moon"], "device=moon"),
 ]
 
 
-def test_usage_errors_are_one_line_with_exit_2(call, stored):
+def test_usage_errors_are_one_line_with_exit_2_before_anything_is_measured(call, stored, tmp_path):
     for arguments, words in USAGE:
         code, _, err = call("probe", *arguments)
         lines = [line for line in err.splitlines() if line.startswith("lsbench: ")]
         assert code == 2 and len(lines) == 1 and words in lines[0], arguments
+        assert not [*tmp_path.rglob("probes"), *tmp_path.rglob("probes.csv")], arguments
 
 
 def test_a_sweep_of_two_models_has_a_figure_each_and_no_stale_one(call, stored, tmp_path):

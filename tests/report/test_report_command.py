@@ -144,12 +144,19 @@ def test_a_combined_report_never_takes_a_sweeps_own_place(store, sweep, tmp_path
         (["--json"], "which one?"),
         (["--json", "a", "nothing"], "no sweep named nothing"),
         (["a", "name=../x"], "letters"),
+        (["a", "nmae=both"], "report: no option nmae; did you mean name=?"),
+        (["a", "alpha=0.1"], "report: no option alpha; there are results_dir=, name="),
     ],
 )
 def test_usage_errors_are_one_line_with_nothing_on_stdout(arguments, words, store, call, sweep):
     store("a", sweep(seeds=[0], alphas=[0.0], methods=["none"]))
     code, out, err = call(*arguments)
     assert (code, out) == (2, "") and words in err and err.count("\n") == 1
+
+
+def test_a_sweep_may_have_an_equals_sign_in_its_name(store, call, sweep):
+    store("alpha=0.1", sweep(seeds=[0, 1], alphas=[0.1]))
+    assert call("alpha=0.1", "--json")[0] == 0
 
 
 def test_a_sweep_without_a_record_is_valid_json(store, call):

@@ -8,8 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lsbench.storage import write_atomically
-from lsbench.terms import StorageError
+from lsbench.storage import remove, write_atomically
 
 if TYPE_CHECKING:
     from lsbench.report.figures.plate import Plate
@@ -45,7 +44,4 @@ def _remove_stale(folder: Path, kinds: Iterable[str], names: Collection[str]) ->
     contradict the new tables."""
     for path in (path for kind in kinds for path in folder.glob(f"{kind}*.*")):
         if path.stem not in names and path.suffix in (".png", ".svg"):
-            try:
-                path.unlink()
-            except OSError as error:
-                raise StorageError(f"{path}: cannot be removed ({error.strerror})") from error
+            remove(path)

@@ -30,6 +30,7 @@ STYLE: dict[Any, Any] = {
     "ytick.labelsize": 8.5,
     "svg.hashsalt": "lsbench",
     "svg.fonttype": "none",
+    "text.parse_math": False,  # a class may be called $x$
 }
 
 

@@ -24,6 +24,7 @@ def test_every_figure_of_a_report_is_the_same_bytes_each_time(tmp_path, sweep, t
     for plate in found:
         files = draw(plate, "s")
         assert files == draw(plate, "s") and files["png"].startswith(b"\x89PNG")
+        assert b"$" not in files["svg"]  # a tick that counts on mathematics being parsed
 
 
 def test_long_titles_are_cut_and_panels_stay_inside(plate):

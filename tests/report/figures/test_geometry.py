@@ -1,11 +1,14 @@
 """The figure of three classes in the last layer, from geometry.csv."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
 from lsbench.report.figures import geometry, panels
+from lsbench.report.figures.drawing import draw
 
 RUNS = {"run-a": 0.0, "run-b": 0.1}
 
@@ -42,6 +45,14 @@ def test_a_panel_for_each_split_of_both_runs_shows_every_point_by_its_class():
             assert line.get_xydata().tolist() == rows[["across", "up"]].to_numpy().tolist() and len(rows) == 7
             assert line.get_marker() == mark.marker and line.get_linestyle() == "None"
             assert all(left < x < right and low < y < high for x, y in line.get_xydata())
+
+
+def test_the_legend_has_every_class_whatever_its_name():
+    names = {"four": r"$\frac$", "two": "_a,b", "seven": "$x"}
+    points = make_points()
+    [plate] = geometry.plates(points.assign(**{"class": points["class"].map(names)}), several=False)
+    svg = draw(plate, "s")["svg"].decode()
+    assert re.findall(r">class (.*)</text>", svg) == list(names.values())
 
 
 def test_both_splits_of_a_run_have_the_same_limits():
