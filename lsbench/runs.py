@@ -149,15 +149,24 @@ def _record(run: Run, run_id: str, data_sha256: str, outcome: Outcome, device: s
         "error": outcome.error,
     }
     further = {"cell": run.cell_id(data_sha256), "temperature_flag": "", "diverged_step": None}
-    return dict.fromkeys(COLUMNS) | further | run.method.knobs | values | _other_settings(run)
+    knobs = run.method.knobs | _of_a_teacher(run)
+    return dict.fromkeys(COLUMNS) | further | knobs | values | _other_settings(run)
+
+
+def _of_a_teacher(run: Run) -> Record:
+    """Who taught a run, where somebody did; the temperature is a column as a knob is."""
+    method = run.method
+    if method.teacher is None:
+        return {}
+    return {"teacher_temperature": method.teacher_temperature, "method.teacher": method.teacher}
 
 
 def _other_settings(run: Run) -> Record:
     """The settings that have no column in COLUMNS, as data.shift, model.hidden, optim.momentum."""
-    flat, elsewhere = {}, (("data", "name"), ("model", "name"), ("method", "knobs"))
-    for group in ("data", "model", "method", "optim"):
+    flat = {}
+    for group in ("data", "model", "optim"):
         for name, value in run.settings[group].items():
-            if name != "_target_" and (group, name) not in elsewhere:
+            if name != "_target_" and (group, name) not in (("data", "name"), ("model", "name")):
                 flat[f"{group}.{name}"] = json.dumps(value) if isinstance(value, list | dict) else value
     return flat
 

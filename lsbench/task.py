@@ -136,7 +136,7 @@ def task(composed: DictConfig) -> float:
 
 
 def _train(composed: DictConfig) -> "plan.Job":
-    from lsbench import plan
+    from lsbench import plan, teachers
     from lsbench.executors import execute
     from lsbench.executors.preview import preview
 
@@ -144,6 +144,7 @@ def _train(composed: DictConfig) -> "plan.Job":
         raise UsageError("hydra.launcher.cluster: only multiruns go to a cluster; add -m")
     run = located(config.to_run(composed))
     plan.check(run)
+    teachers.check_idle(run)
     [job] = plan.with_data([run])
     if MULTIRUN.dry_run:
         print(preview([job]))

@@ -32,18 +32,27 @@ class Place(NamedTuple):
 
 
 def check(run: Run) -> None:
-    """Raise `UsageError` for a method that needs a teacher and has none, and for a teacher without one."""
-    knobs = [method.knob for method in all_methods().values() if method.teacher]
-    on = [knob for knob in knobs if run.method.knobs.get(knob)]
+    """Raise `UsageError` for a method that needs a teacher and has none."""
+    on = [knob for knob in _knobs() if run.method.knobs.get(knob)]
     if on and not run.method.teacher:
         value = run.method.knobs[on[0]]
         raise UsageError(
             f"method.knobs.{on[0]}={value:g}: needs a teacher: method.teacher=RUN, one that is stored"
         )
-    if run.method.teacher and not any(knob in run.method.knobs for knob in knobs):
+
+
+def check_idle(run: Run) -> None:
+    """Raise `UsageError` for a teacher without a method that learns: in a single run somebody forgot it; in a
+    sweep it may stand beside other methods."""
+    if run.method.teacher and not any(knob in run.method.knobs for knob in _knobs()):
         raise UsageError(
             f"method.teacher={run.method.teacher}: nobody learns from it; add method=distillation"
         )
+
+
+def _knobs() -> list[str]:
+    """Of the methods that need a teacher."""
+    return [method.knob for method in all_methods().values() if method.teacher]
 
 
 def named(run: Run) -> Run:
@@ -61,7 +70,7 @@ def named(run: Run) -> Run:
             hint = did_you_mean(method.teacher, known)
             raise UsageError(f"method.teacher={method.teacher}: no such run in {run.results_dir}{hint}")
         cell = record["cell"]
-    if any(each.teacher and method.knobs.get(each.knob) for each in all_methods().values()):
+    if any(method.knobs.get(knob) for knob in _knobs()):
         return replace(run, method=replace(method, teacher=cell))
     plain = MethodConfig()
     return replace(

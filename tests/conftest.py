@@ -30,6 +30,15 @@ def _alone(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
+@pytest.fixture(scope="session")
+def tab():
+    """A tab of a real browser, one for all tests that want it."""
+    from .report.page.chromium import browser
+
+    with browser() as tab:
+        yield tab
+
+
 @pytest.fixture
 def splits() -> Splits:
     """120 noisy 1x12x12 images of 3 classes that differ in brightness; no test set of their own."""

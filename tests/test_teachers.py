@@ -123,16 +123,16 @@ def test_teacher_and_temperature_tell_runs_apart_but_not_seeds(student):
     assert "-distillation-" in one.run_id("d")
 
 
-@pytest.mark.parametrize(
-    ("method", "words"),
-    [
-        (MethodConfig("distillation", {"distillation": 0.5}), "needs a teacher: method.teacher=RUN"),
-        (MethodConfig("none", {}, "c12345678"), "nobody learns from it; add method=distillation"),
-    ],
-)
-def test_a_student_and_a_teacher_belong_together(method, words, student):
-    with pytest.raises(UsageError, match=words):
-        teachers.check(student(method=method))
+def test_a_student_and_a_teacher_belong_together(student):
+    with pytest.raises(UsageError, match=r"distillation=0\.5: needs a teacher: method\.teacher=RUN"):
+        teachers.check(student(method=MethodConfig("distillation", {"distillation": 0.5})))
+    lonely = student(method=MethodConfig("none", {}, "c12345678"))
+    with pytest.raises(UsageError, match="c12345678: nobody learns from it; add method=distillation"):
+        teachers.check_idle(lonely)
+    assert teachers.named(lonely).run_id("d") == student().run_id("d")
+    for fine in (student(**taught("c12345678")), student(**taught("c12345678", weight=0.0)), student()):
+        teachers.check(fine)
+        teachers.check_idle(fine)
 
 
 def test_a_teacher_that_is_not_stored_is_named_with_the_nearest(store, student):

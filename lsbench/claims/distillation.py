@@ -30,7 +30,7 @@ def taught_by(teachers: Evidence, evidence: Evidence) -> "Numbers":
     """Test accuracy of the students of these teachers by seed, each at the temperature that select chooses,
     the lower one on a tie; test has no say."""
     of_these = {"method.teacher": set(teachers.runs["cell"])}
-    return evidence.chosen("method.teacher_temperature", **of_these)["test_accuracy"].astype(float)
+    return evidence.chosen("teacher_temperature", **of_these)["test_accuracy"].astype(float)
 
 
 CLAIM = Claim(

@@ -14,9 +14,7 @@ log = logging.getLogger(__name__)
 
 def waves(jobs: Sequence[Job]) -> list[list[Job]]:
     """``jobs`` in parts, of which each is to be stored before the next is trained."""
-    if all(job.run.method.teacher is None for job in jobs):
-        return [list(jobs)]
-    by_place = _by_place(jobs)
+    by_place = _by_place(jobs) if _students(jobs) else {}
 
     def depth(job: Job) -> int:
         place = teachers.place(job.run)
@@ -31,16 +29,13 @@ def waves(jobs: Sequence[Job]) -> list[list[Job]]:
 def check(jobs: Sequence[Job], asked: Sequence[Job]) -> None:
     """Raise `UsageError` where the teacher of one of ``jobs`` is neither done nor among those that the user
     ``asked`` for, or does not fit, and `StorageError` where its weights are lost."""
-    students = [job for job in jobs if job.run.method.teacher]
-    if not students:
-        return
-    found, beside = teachers.find(teachers.place(job.run) for job in students), _by_place(asked)
+    students = _students(jobs)
+    found = teachers.find(place for _, place in students)
+    beside = _by_place(asked) if students else {}
     for place, record in found.items():
         if record["status"] == "done":
             restore.stored(place.results_dir, record["run"])
-    for job in students:
-        place = teachers.place(job.run)
-        assert place is not None
+    for job, place in students:
         if place in beside:
             teachers.check_fit(job.run, job.splits.sha256, _facts(beside[place]))
         elif place not in found:
@@ -63,13 +58,9 @@ def _fate(record: runs.Record) -> str:
 
 def ready(jobs: Sequence[Job], board: Board) -> list[Job]:
     """Those whose teachers are done; the others are stored as failed."""
-    students = [job for job in jobs if job.run.method.teacher]
-    if not students:
-        return list(jobs)
-    found, lost = teachers.find(teachers.place(job.run) for job in students), set()
-    for job in students:
-        place = teachers.place(job.run)
-        assert place is not None
+    students, lost = _students(jobs), set()
+    found = teachers.find(place for _, place in students)
+    for job, place in students:
         record = found.get(place)
         if record and record["status"] == "done":
             continue
@@ -80,6 +71,11 @@ def ready(jobs: Sequence[Job], board: Board) -> list[Job]:
         board.stored(job.run_id, job.run.epochs, 1, 1)
         lost.add(job.run_id)
     return [job for job in jobs if job.run_id not in lost]
+
+
+def _students(jobs: Iterable[Job]) -> list[tuple[Job, Place]]:
+    """Those that have a teacher, and where that is found."""
+    return [(job, place) for job in jobs if (place := teachers.place(job.run))]
 
 
 def _by_place(jobs: Iterable[Job]) -> dict[Place, Job]:

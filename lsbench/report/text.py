@@ -30,7 +30,9 @@ def code(text: str) -> str:
 
 
 def brief(value: Any) -> str:
-    """A setting for reading: 0.1 rather than 0.1000."""
+    """A setting for reading: 0.1 rather than 0.1000, and none where a run has no such thing."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "none"
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

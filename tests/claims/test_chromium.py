@@ -6,18 +6,11 @@ import pytest
 from lsbench.claims._words import said
 from lsbench.report.text import number, probability
 
-from ..report.page.chromium import BINARY, browser, contrast, messages, requests
+from ..report.page.chromium import BINARY, asked_quietly, column, contrast, table
 
 pytestmark = pytest.mark.skipif(BINARY is None, reason="no Chromium on this machine (Debian: chromium)")
-TABLE = "document.querySelector('[aria-label=\"All claims\"] table')"
-ROWS = f"[...{TABLE}.tBodies[0].rows].map(row => [...row.cells].map(cell => cell.innerText))"
-TITLES = f"[...{TABLE}.tHead.rows[0].cells].map(cell => cell.innerText.trim())"
-
-
-@pytest.fixture(scope="module")
-def tab():
-    with browser() as tab:
-        yield tab
+LABEL = "All claims"
+TABLE, ROWS, TITLES = table(LABEL)
 
 
 @pytest.fixture
@@ -26,39 +19,31 @@ def page(tab, folder):
     return tab
 
 
-def column(page, name):
-    place = page.run(TITLES).index(name)
-    return [row[place] for row in page.run(ROWS)]
-
-
 def test_it_loads_without_a_message_or_a_request(page, folder):
-    page.run("new Promise(done => setTimeout(done, 0))")
-    assert messages(page) == []
-    asked = [url for url in requests(page) if not url.startswith("data:")]
-    assert asked == [(folder / "claims.html").as_uri()]
+    asked_quietly(page, folder / "claims.html")
 
 
 def test_its_table_is_claims_csv(page, folder):
     table = pd.read_csv(folder / "claims.csv")
     decided = table[table["decides"]]
-    assert column(page, "claim") == decided["words"].tolist()
-    words = [text.partition(":")[0].strip() for text in column(page, "verdict")]
+    assert column(page, LABEL, "claim") == decided["words"].tolist()
+    words = [text.partition(":")[0].strip() for text in column(page, LABEL, "verdict")]
     assert words == [said(finding) for finding in decided.itertuples()]
-    assert column(page, "n") == decided["n"].astype(str).tolist()
-    assert column(page, "p (Holm)") == [probability(p) for p in decided["p_holm"]]
-    percent = [float(text.split(" ")[0].replace("−", "-")) for text in column(page, "effect")]
+    assert column(page, LABEL, "n") == decided["n"].astype(str).tolist()
+    assert column(page, LABEL, "p (Holm)") == [probability(p) for p in decided["p_holm"]]
+    percent = [float(text.split(" ")[0].replace("−", "-")) for text in column(page, LABEL, "effect")]
     assert percent == pytest.approx((100 * decided["effect"]).tolist(), abs=0.051)
     turned = decided["effect"] * decided["better"] / decided["margin"]
-    assert column(page, "in margins") == [number(value, 1, sign=True) for value in turned]
+    assert column(page, LABEL, "in margins") == [number(value, 1, sign=True) for value in turned]
 
 
 def test_it_sorts_by_effect_in_margins_and_back(page):
     before = page.run(ROWS)
     place = page.run(TITLES).index("in margins")
     click = f"{TABLE}.tHead.rows[0].cells[{place}].querySelector('button').click()"
-    values = [float(text.replace("−", "-")) for text in column(page, "in margins")]
+    values = [float(text.replace("−", "-")) for text in column(page, LABEL, "in margins")]
     page.run(click)
-    assert [float(text.replace("−", "-")) for text in column(page, "in margins")] == sorted(values)
+    assert [float(text.replace("−", "-")) for text in column(page, LABEL, "in margins")] == sorted(values)
     page.run(click)
     page.run(click)
     assert page.run(ROWS) == before
@@ -67,14 +52,14 @@ def test_it_sorts_by_effect_in_margins_and_back(page):
 def test_a_link_leads_to_each_claim(page):
     links = page.run(f"[...{TABLE}.querySelectorAll('a')].map(a => decodeURIComponent(a.hash.slice(1)))")
     heads = page.run(f"{links}.map(id => document.getElementById(id).querySelector('h2').innerText)")
-    assert [head.lower() for head in heads] == [text.lower() for text in column(page, "claim")]
+    assert [head.lower() for head in heads] == [text.lower() for text in column(page, LABEL, "claim")]
 
 
 def test_the_figure_has_an_alternative_text_and_every_claim(page):
     assert page.run("document.querySelector('.panels').getAttribute('role')") == "img"
     alt = page.run("document.querySelector('.panels').getAttribute('aria-label')")
     texts = page.run("[...document.querySelectorAll('.panels text')].map(t => t.textContent)")
-    for claim in column(page, "claim"):
+    for claim in column(page, LABEL, "claim"):
         assert any(text.lower() == claim.lower() for text in texts)
         assert claim.lower() in alt.lower()
 

@@ -41,6 +41,7 @@ def test_the_help_lists_every_claim(call):
     assert (code, err) == (0, "")
     for name, claim in all_claims().items():
         assert f"  {name} " in out and claim.words in out
+    assert "claims-mnist5k-mlp-cost+width" in out and "adjusted over the comparisons of one page" in out
 
 
 USAGE = [

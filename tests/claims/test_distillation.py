@@ -22,7 +22,7 @@ def make(effect, noise, seeds=10):
     luck = random.normal(0, 0.02, seeds)
     rows = [{"cell": f"c{smoothed}", "alpha": 0.1 * smoothed, "accuracy": 0.95} for smoothed in (0, 1)]
     rows += [
-        {"cell": f"s{c}{t}", "method.teacher": f"c{c}", "method.teacher_temperature": t, "accuracy": 0.9}
+        {"cell": f"s{c}{t}", "method.teacher": f"c{c}", "teacher_temperature": t, "accuracy": 0.9}
         | {"worth": effect * c + (t == 4) * 0.01, "loss": 0.3 - (t == 4) * 0.1}
         for c in (0, 1)
         for t in TEMPERATURES
@@ -61,12 +61,12 @@ def test_a_planted_truth_is_found(verdict):
 
 def test_each_seeds_temperature_is_chosen_on_select_and_the_lower_one_on_a_tie():
     runs = make(0.0, 0.01)
-    by_4 = runs[(runs["method.teacher"] == "c0") & (runs["method.teacher_temperature"] == 4)]
+    by_4 = runs[(runs["method.teacher"] == "c0") & (runs["teacher_temperature"] == 4)]
     teachers = Evidence(runs[runs["cell"] == "c0"])
     chosen = taught_by(teachers, Evidence(runs))
     assert chosen.tolist() == by_4["test_accuracy"].tolist()
     tied = runs.assign(select_nll=0.3)
-    by_1 = runs[(runs["method.teacher"] == "c0") & (runs["method.teacher_temperature"] == 1)]
+    by_1 = runs[(runs["method.teacher"] == "c0") & (runs["teacher_temperature"] == 1)]
     assert taught_by(teachers, Evidence(tied)).tolist() == by_1["test_accuracy"].tolist()
 
 

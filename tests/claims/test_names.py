@@ -6,6 +6,7 @@ import sys
 import pytest
 
 import lsbench.claims
+from lsbench import task
 from lsbench.claims import all_claims, choose, page_name
 from lsbench.config import Name
 
@@ -60,3 +61,12 @@ def test_a_page_of_some_claims_has_a_name_of_its_own():
 def test_the_name_is_one_that_a_sweep_may_have(number):
     longest = sorted(all_claims(), key=len)[-number:]
     assert page_name(longest).replace(WHOLE, "claims-fashion_mnist-resnet56") in Name()
+
+
+def test_the_command_names_the_page_unless_the_user_does(monkeypatch):
+    asked = []
+    monkeypatch.setattr(task, "main", lambda command, arguments: asked.append(arguments) or 0)
+    for arguments in (["width", "cost", "seed=1"], ["width", "name=mine"], ["seed=1"]):
+        task.claims("lsbench claims", arguments)
+    names = [[word for word in words if word.startswith("name=")] for words in asked]
+    assert names == [[f"name={WHOLE}-cost+width"], ["name=mine"], [f"name={WHOLE}"]]

@@ -58,7 +58,7 @@ def test_teachers_and_students_of_one_sweep_are_trained_in_turns(job, monkeypatc
     assert len(trained) == 2
     record = runs.read(students[0].run.results_dir, students[0].run_id)
     assert record["method"] == "distillation" and record["distillation"] == 0.9
-    assert (record["method.teacher"], record["method.teacher_temperature"]) == (teachers[0].cell_id, 4.0)
+    assert (record["method.teacher"], record["teacher_temperature"]) == (teachers[0].cell_id, 4.0)
 
 
 def test_a_teacher_that_diverges_fails_its_students_alone(job):
@@ -108,7 +108,7 @@ def test_a_student_goes_on_from_its_state_bit_for_bit(job, splits, caplog):
 
     def stop(training):
         steps.append(1)
-        if len(steps) == 8:  # within the second epoch
+        if len(steps) == 8:  # in the second epoch; one was a look at select
             checkpoint.save(planned.folder, training.state())
             raise StopError
 
@@ -116,7 +116,7 @@ def test_a_student_goes_on_from_its_state_bit_for_bit(job, splits, caplog):
         stack.train(Stack([student.run], splits, torch.device("cpu"), stop), lambda loss: None)
     with caplog.at_level("INFO"):
         execute([student])
-    assert "going on after 8 steps" in caplog.text
+    assert "going on after 7 steps" in caplog.text
     weights = torch.load(
         runs.run_dir(student.run.results_dir, student.run_id) / "model.pt", weights_only=True
     )

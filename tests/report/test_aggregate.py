@@ -176,6 +176,30 @@ def test_the_rows_of_a_line_are_together_where_a_setting_with_a_dot_varies(name,
     assert (placed != placed.shift()).sum() == 2
 
 
+def test_a_students_baseline_learns_from_nobody(sweep):
+    """And what it is compared with for smoothing alone has the same teacher."""
+    plain = sweep(methods=["none"], alphas=[0.0])
+    taught = [
+        record
+        for teacher in ("c1", "c2")
+        for record in sweep(
+            methods=["distillation"],
+            alphas=[0.0, 0.1],
+            **{"distillation": 0.9, "teacher_temperature": 4.0, "method.teacher": teacher},
+        )
+    ]
+    runs = runs_table([*plain, *taught])
+    summary = summary_table(runs)
+    assert len(summary) == 5 and summary["baseline"].nunique() == 1
+    assert summary["baseline"][0] == summary["cell"][0] and summary["method"][0] == "none"
+    smoothed = cell(summary, **{"alpha": 0.1, "method.teacher": "c2"})
+    assert smoothed["unsmoothed"] == cell(summary, **{"alpha": 0.0, "method.teacher": "c2"})["cell"]
+    labels = [label for label, _ in lines(summary)]
+    assert labels == ["none, method.teacher=none", *(f"distillation, method.teacher=c{n}" for n in (1, 2))]
+    assert strengths(summary) == {"distillation": [0.9], "teacher_temperature": [4.0]}
+    assert runs["teacher_temperature"].tolist() == [0.0] * 5 + [4.0] * 20
+
+
 def test_other_learning_rates_are_no_baseline(sweep):
     summary = summarise(sweep(seeds=[0, 1], alphas=[0.0]) + sweep(seeds=[0, 1], alphas=[0.1], lr=0.01))
     assert baseline(summary, method="none", alpha=0.1) is None

@@ -121,6 +121,27 @@ def browser() -> Iterator[Page]:
             process.wait(timeout=10)
 
 
+def table(label: str) -> tuple[str, str, str]:
+    """Scripts for the table called ``label``: the element, its rows of text, its titles."""
+    element = f"document.querySelector('[aria-label=\"{label}\"] table')"
+    rows = f"[...{element}.tBodies[0].rows].map(row => [...row.cells].map(cell => cell.innerText))"
+    return element, rows, f"[...{element}.tHead.rows[0].cells].map(cell => cell.innerText.trim())"
+
+
+def column(page: Page, label: str, name: str) -> list[str]:
+    """What stands under the title ``name`` in the table called ``label``."""
+    _, rows, titles = table(label)
+    place = page.run(titles).index(name)
+    return [row[place] for row in page.run(rows)]
+
+
+def asked_quietly(page: Page, file: Path) -> None:
+    """Fails where the page of ``file`` has anything to complain of, or has asked for anything but itself."""
+    page.run("new Promise(done => setTimeout(done, 0))")
+    assert messages(page) == []
+    assert [url for url in requests(page) if not url.startswith("data:")] == [file.as_uri()]
+
+
 def messages(page: Page) -> list[dict[str, Any]]:
     """What the browser has to complain of: exceptions, console messages, and violations of the policy."""
     kinds = ("Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Log.entryAdded")

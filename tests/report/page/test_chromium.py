@@ -10,12 +10,11 @@ from lsbench.report.aggregate import runs_table, summary_table
 from lsbench.report.text import number
 
 from ..conftest import make_record, make_sweep, store_traces
-from .chromium import BINARY, browser, contrast, messages, requests
+from .chromium import BINARY, asked_quietly, column, contrast, messages, requests, table
 
 pytestmark = pytest.mark.skipif(BINARY is None, reason="no Chromium on this machine (Debian: chromium)")
-TABLE = "document.querySelector('[aria-label=\"Comparison: mnist5k, mlp\"] table')"
-ROWS = f"[...{TABLE}.tBodies[0].rows].map(row => [...row.cells].map(cell => cell.innerText))"
-TITLES = f"[...{TABLE}.tHead.rows[0].cells].map(cell => cell.innerText.trim())"
+LABEL = "Comparison: mnist5k, mlp"
+TABLE, ROWS, TITLES = table(LABEL)
 BUTTON = f"{TABLE}.tHead.rows[0].cells[{{}}].querySelector('button')"
 
 
@@ -33,29 +32,14 @@ def folder(tmp_path_factory):
     return results_dir / "compare"
 
 
-@pytest.fixture(scope="module")
-def tab():
-    with browser() as tab:
-        yield tab
-
-
 @pytest.fixture
 def page(tab, folder):
     tab.open(folder / "report.html")
     return tab
 
 
-def column(page, name):
-    place = page.run(TITLES).index(name)
-    return [row[place] for row in page.run(ROWS)]
-
-
 def test_it_loads_without_a_message_or_a_request(page, folder):
-    page.run("new Promise(done => setTimeout(done, 0))")
-    assert messages(page) == []
-    assert [url for url in requests(page) if not url.startswith("data:")] == [
-        (folder / "report.html").as_uri()
-    ]
+    asked_quietly(page, folder / "report.html")
     assert page.run("document.images.length") == 0
 
 
@@ -69,11 +53,11 @@ def test_a_broken_page_would_be_noticed(tab, tmp_path):
 def test_its_table_is_summary_csv(page, folder):
     summary = pd.read_csv(folder / "summary.csv", dtype={"cell": str})
     table = summary[summary["data"] == "mnist5k"]
-    assert column(page, "NLL") == [number(value, 4) for value in table["test_nll_mean"]]
-    assert column(page, "ECE %") == [number(value, 2, 100) for value in table["test_ece_mean"]]
-    shown = [text.split(" ± ")[0] for text in column(page, "accuracy %")]
+    assert column(page, LABEL, "NLL") == [number(value, 4) for value in table["test_nll_mean"]]
+    assert column(page, LABEL, "ECE %") == [number(value, 2, 100) for value in table["test_ece_mean"]]
+    shown = [text.split(" ± ")[0] for text in column(page, LABEL, "accuracy %")]
     assert shown == [f"{100 * value:.2f}" for value in table["test_accuracy_mean"]]
-    gaps = [float(text.replace("−", "-")) / 100 for text in column(page, "gap %")]
+    gaps = [float(text.replace("−", "-")) / 100 for text in column(page, LABEL, "gap %")]
     assert gaps == pytest.approx(table["test_confidence_gap_mean"].tolist(), abs=5.1e-5)
 
 
@@ -82,14 +66,14 @@ def test_a_click_on_a_title_sorts_up_down_and_back(page):
     titles = page.run(TITLES)
     click = f"{BUTTON}.click()"
     place = titles.index("ECE %")
-    values = [float(text) for text in column(page, "ECE %")]
+    values = [float(text) for text in column(page, LABEL, "ECE %")]
     for expected in (sorted(values), sorted(values, reverse=True)):
         page.run(click.format(place))
-        assert [float(text) for text in column(page, "ECE %")] == expected
+        assert [float(text) for text in column(page, LABEL, "ECE %")] == expected
     page.run(click.format(place))
     assert page.run(ROWS) == before
     page.run(click.format(titles.index("Δ accuracy, points")))
-    effects = column(page, "Δ accuracy, points")
+    effects = column(page, LABEL, "Δ accuracy, points")
     assert effects[-1] == "baseline"  # what is no number comes last
     numbers = [float(text.split(" ")[0].replace("−", "-")) for text in effects[:-1]]
     assert numbers == sorted(numbers)
@@ -100,11 +84,11 @@ def test_tables_sort_by_keyboard(page):
     page.press("Tab")
     assert page.run("document.activeElement.innerText").strip() == "α"
     page.press("Enter")
-    alphas = [float(text) for text in column(page, "α")]
+    alphas = [float(text) for text in column(page, LABEL, "α")]
     assert alphas == sorted(alphas)
     assert page.run("document.querySelector('th[aria-sort]').innerText").strip() == "α"
     page.press(" ")
-    assert [float(text) for text in column(page, "α")] == sorted(alphas, reverse=True)
+    assert [float(text) for text in column(page, LABEL, "α")] == sorted(alphas, reverse=True)
     page.press("Tab")
     assert page.run("document.activeElement.tagName") == "BUTTON"
 
