@@ -40,7 +40,7 @@ Claims:
 Runs that are stored are used again, those of `lsbench compare` too. The page is results/NAME/claims.html,
 with claims.md and claims.csv beside it. NAME is claims-<data>-<model>; where some claims are asked for it
 also tells which, as claims-mnist5k-mlp-cost+width, so that their page never takes the place of that of all.
-name= sets another. p values are adjusted over the comparisons of one page, which says how many these are.
+name= sets another. p values are adjusted over the deciding comparisons of a page, which tells their number.
 
 Settings and flags are those of lsbench train; a setting that a claim varies itself can be fixed only where
 that claim is not asked for.

@@ -36,12 +36,16 @@ FULL_HEADER = ("comparison", *HEADER, "p (TOST, Holm)")
 
 def family(judged: Mapping[str, Sequence[Finding]]) -> str:
     """The comparisons that the p of a page's verdicts are adjusted over."""
-    tests = sum(not math.isnan(group[0].p) for group in judged.values())
     whole = len(all_claims())
     claims = (
         f"all {whole} claims" if len(judged) == whole else f"{len(judged)} of the {whole} claims there are"
     )
-    return f"the {counted(tests, 'deciding comparison')} of {claims}"
+    return f"the {counted(deciding(judged), 'deciding comparison')} of {claims}"
+
+
+def deciding(judged: Mapping[str, Sequence[Finding]]) -> int:
+    """How many comparisons decide the claims of a page by a p."""
+    return sum(not math.isnan(group[0].p) for group in judged.values())
 
 
 def reading(judged: Mapping[str, Sequence[Finding]]) -> str:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 def compare(evidence: Evidence) -> Sequence[Comparison]:
     runs, margin = evidence.runs, ACCURACY_MARGIN
+    if "method.teacher" not in runs:  # no student is done
+        return []
     is_teacher = runs["cell"].isin(runs["method.teacher"])
     teachers, alone = Evidence(runs[is_teacher]), runs[runs["method.teacher"].isna() & ~is_teacher]
     by_itself = Evidence(alone).by_seed("test_accuracy")

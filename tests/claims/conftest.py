@@ -9,18 +9,21 @@ import pandas as pd
 import pytest
 
 from lsbench import runs
-from lsbench.claims import publish
+from lsbench.claims import all_claims, publish
 from lsbench.claims._claim import Evidence
+from lsbench.claims._findings import Finding, findings
 
 from ..report.conftest import make_record, make_sweep, store_traces
 
 EVIL = "<script>throw 1</script><img src=http://127.0.0.1:1/x>"
 
+ALPHAS = [0.0, 0.05, 0.1, 0.15, 0.2]
+NOISE = [0.0, 0.2, 0.4, 0.6]
 OFF = {
     "alpha": 0.0, "label_noise": 0.0, "dropout": 0.0, "augment": 0.0, "weight_decay": 0.0,
     "model.hidden": "[256]", "train_accuracy": 0.99, "test_accuracy": 0.9, "test_nll": 0.3,
     "test_nll_ts": 0.3, "test_ece": 0.05, "test_ece_ts": 0.02, "test_confidence_gap": 0.05,
-    "test_confidence_wrong": 0.7, "select_nll": 0.3,
+    "test_confidence_wrong": 0.7, "select_nll": 0.3, "select_nll_ts": 0.3,
 }  # fmt: skip
 METRICS = [name for name in OFF if name.startswith(("train_", "test_", "select_"))]
 
@@ -74,3 +77,8 @@ def folder(tmp_path_factory):
     steps.to_csv(results_dir / "claims-some" / "measured-cost.csv", index=False)
     assert publish(results_dir, "claims-some") == 1
     return results_dir / "claims-some"
+
+
+def decide(name: str, evidence: Evidence) -> list[Finding]:
+    """The findings of one claim, as if it were the only one."""
+    return findings({name: all_claims()[name]}, {name: evidence})[name]

@@ -33,7 +33,8 @@ def make(effect, noise, seeds=10):
     )
     drawn = random.normal(0, noise, len(runs))
     runs["test_accuracy"] = runs["accuracy"] + runs["worth"] + luck[runs["seed"]] + drawn
-    runs["select_nll"] = runs["loss"] + luck[runs["seed"]]
+    runs["select_nll"] = 0.5 - runs["loss"]  # which would choose the other temperature
+    runs["select_nll_ts"] = runs["loss"] + luck[runs["seed"]]
     return runs.assign(run=[f"run{i}" for i in range(len(runs))])
 
 
@@ -65,9 +66,28 @@ def test_each_seeds_temperature_is_chosen_on_select_and_the_lower_one_on_a_tie()
     teachers = Evidence(runs[runs["cell"] == "c0"])
     chosen = taught_by(teachers, Evidence(runs))
     assert chosen.tolist() == by_4["test_accuracy"].tolist()
-    tied = runs.assign(select_nll=0.3)
+    tied = runs.assign(select_nll_ts=0.3)
     by_1 = runs[(runs["method.teacher"] == "c0") & (runs["teacher_temperature"] == 1)]
     assert taught_by(teachers, Evidence(tied)).tolist() == by_1["test_accuracy"].tolist()
+    older = Evidence(runs.drop(columns="select_nll_ts"))
+    assert taught_by(teachers, older).tolist() == by_1["test_accuracy"].tolist()
+    assert decide(older.runs)[0].words.endswith("(T by select NLL)")
+    assert decide(runs)[0].words.endswith("(T by select NLL scaled)")
+
+
+def test_a_seed_that_lacks_a_temperature_had_less_to_choose_from_and_is_left_out():
+    runs = make(0.0, 0.01)
+    lost = (runs["method.teacher"] == "c1") & (runs["seed"] == 6) & (runs["teacher_temperature"] == 1)
+    found = decide(runs[~lost])
+    assert [each.n for each in found] == [9, 10, 9, 10]
+
+
+def test_teachers_without_a_student_that_is_done_are_no_failure():
+    runs = make(0.0, 0.01)
+    teachers = runs[runs["cell"].isin(["c0", "c1"])].dropna(axis=1)
+    assert [(each.verdict, each.words) for each in decide(teachers)] == [
+        ("inconclusive", "nothing was measured")
+    ]
 
 
 @pytest.fixture
@@ -99,7 +119,7 @@ def test_the_claim_from_the_command_to_the_verdict_and_again(call, tmp_path):
     )
     assert students["alpha_y"].value_counts().to_dict() == {0.0: 4, 0.1: 4}
     assert (students["alpha_x"] == 0).all() and (students["n_train_x"] == students["n_train_y"]).all()
-    best = students.loc[students.groupby(["seed", "alpha_y"])["select_nll"].idxmin()]
+    best = students.loc[students.groupby(["seed", "alpha_y"])["select_nll_ts"].idxmin()]
     means = best.groupby("alpha_y")["test_accuracy"].mean()
     decided = table.iloc[0]
     assert decided["effect"] == pytest.approx(means[0.1] - means[0.0]) and decided["n"] == 2
