@@ -11,7 +11,7 @@ from lsbench.report.baselines import strengths
 from lsbench.report.comparison import comparison
 from lsbench.report.figures.plate import Plate
 from lsbench.report.reading import buying, choices, reading, words
-from lsbench.report.text import brief, pipe_table
+from lsbench.report.text import brief, code, image, literal, pipe_table
 
 DEFINITIONS = """\
 ## Definitions
@@ -67,12 +67,12 @@ def report(
     """The text of report.md. ``plates`` are drawn in figures/, ``missing`` are runs without a record,
     ``ratios`` are `layers.ratios`."""
     parts = list(tables(summary))
-    source = facts(runs, f"`{command}`", missing) | {"Files": FILES}
-    blocks = [f"# Label smoothing: {'; '.join(part.pair for part in parts) or 'no runs'}"]
+    source = facts(runs, code(command), missing) | {"Files": FILES}
+    blocks = [f"# Label smoothing: {literal('; '.join(part.pair for part in parts)) or 'no runs'}"]
     blocks += ["\n".join(f"- {name}: {fact}" for name, fact in source.items())]
     for part in parts:
         table, images = part.table, {p.kind: _image(p) for p in plates if p.pair == part.pair}
-        blocks += [f"## {part.pair}" if len(parts) > 1 else "## Comparison", setup(table)]
+        blocks += [f"## {literal(part.pair)}" if len(parts) > 1 else "## Comparison", setup(table)]
         blocks += [pipe_table(*comparison(table)), images.pop("alpha", "")]
         blocks += ["### α chosen on the select split", choices(runs, table), "### Reading", reading(table)]
         more = {"### Verdicts": words(table), "### What more seeds would buy": buying(table)}
@@ -89,7 +89,8 @@ def _scatter(table: pd.DataFrame, ratios: pd.DataFrame) -> str:
 
 
 def _image(plate: Plate) -> str:
-    return f"![{plate.title}. {plate.alt}](figures/{plate.name}.png)\n\n{plate.caption}"
+    shown = image(f"{plate.title}. {plate.alt}", f"figures/{plate.name}.png")
+    return f"{shown}\n\n{literal(plate.caption)}"
 
 
 def facts(runs: pd.DataFrame, command: str, missing: Sequence[str]) -> dict[str, str]:
@@ -141,8 +142,7 @@ def left_out(runs: pd.DataFrame, missing: Sequence[str]) -> list[tuple[str, str,
 
 def _left_out(runs: pd.DataFrame, missing: Sequence[str]) -> list[str]:
     points = [
-        f"- `{run}`: {status}. {reason.replace('<', '&lt;')}".rstrip()
-        for run, status, reason in left_out(runs, missing)
+        f"- `{run}`: {status}. {literal(reason)}".rstrip() for run, status, reason in left_out(runs, missing)
     ]
     return ["## Runs that no mean contains", "\n".join(points)] if points else []
 

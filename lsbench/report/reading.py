@@ -9,7 +9,7 @@ from lsbench.report.aggregate import Row, as_rows, labels
 from lsbench.report.baselines import settings_of, treatments
 from lsbench.report.selection import choices as selected
 from lsbench.report.selection import chooses, contests, eligible, recommended
-from lsbench.report.text import brief, difference, floor, number, pipe_table, spread
+from lsbench.report.text import brief, difference, floor, literal, number, pipe_table, spread
 from lsbench.report.verdict_text import MORE, Table, margins, more_seeds, sentence, word_table
 from lsbench.report.verdicts import LEVEL, VERDICT_SEEDS, Verdict, verdicts
 
@@ -36,7 +36,8 @@ def choosing(table: pd.DataFrame) -> str:
     ]
     if not left:
         return text
-    return f"{text} Not chosen among, since fewer runs finished than of others: {'; '.join(left)}."
+    names = literal("; ".join(left))
+    return f"{text} Not chosen among, since fewer runs finished than of others: {names}."
 
 
 def choice_table(runs: pd.DataFrame, table: pd.DataFrame) -> Table:
@@ -136,7 +137,7 @@ def _caution(counts: list[int]) -> str:
 def _point(label: str, row: Row, note: str, together: Sequence[str], found: Sequence[Verdict]) -> str:
     """A row in words: what it is compared with, its confidence, and one line a question. ``together`` are
     the treatments besides smoothing that the baseline lacks."""
-    head = f"- **{label}, α = {brief(row['alpha'])}**{note}"
+    head = f"- **{literal(label)}, α = {brief(row['alpha'])}**{note}"
     tail = _confidence(row)
     if together:
         tail += (
@@ -151,7 +152,7 @@ def _point(label: str, row: Row, note: str, together: Sequence[str], found: Sequ
     points = [f"{head}.{tail}"]
     for against in dict.fromkeys(verdict.against for verdict in found):
         own = [verdict for verdict in found if verdict.against == against]
-        points += [f"  - against {against}, n = {own[0].n}"]
+        points += [f"  - against {literal(against)}, n = {own[0].n}"]
         points += [f"    - {sentence(verdict)}" for verdict in own]
     return "\n".join(points)
 

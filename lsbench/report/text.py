@@ -1,11 +1,32 @@
 """Numbers and tables as text: the same digits, signs and dashes everywhere."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 NOTHING = "—"
 TERMINAL_WIDTH = 100
+# What Markdown would read as markup, which an underscore within a word or a bracket by itself is not.
+MARKUP = r"[\\`*]|<(?=[A-Za-z/!?])|&(?=#?\w+;)|\](?=\()|(?<![^\W_])_|_(?![^\W_])"
+
+
+def literal(text: str) -> str:
+    """Text as it is, for Markdown."""
+    return re.sub(MARKUP, r"\\\g<0>", text)
+
+
+def image(alt: str, path: str) -> str:
+    """An image in Markdown; ``alt`` is text."""
+    safe = re.sub(rf"{MARKUP}|[\[\]]", r"\\\g<0>", alt)
+    return f"![{safe}]({path})"
+
+
+def code(text: str) -> str:
+    """Text as code in Markdown, whatever backticks are in it."""
+    fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
+    room = " " * ("`" in text)
+    return f"{fence}{room}{text}{room}{fence}"
 
 
 def brief(value: Any) -> str:
@@ -68,8 +89,9 @@ def padded(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[list[st
 
 
 def pipe_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table that reads as plain text too."""
-    first, *rest = padded([title.rjust(3) for title in header], rows)  # a rule needs three characters
+    """A Markdown table that reads as plain text too; its cells are text."""
+    titles, *cells = ([literal(cell).replace("|", r"\|") for cell in row] for row in (header, *rows))
+    first, *rest = padded([title.rjust(3) for title in titles], cells)  # a rule needs three characters
     rule = ["-" * (len(cell) - bool(i)) + ":" * bool(i) for i, cell in enumerate(first)]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (first, rule, *rest))
 

@@ -1,6 +1,7 @@
 """Pieces of the page. Whatever comes from outside passes through `escape` here; nothing else makes tags."""
 
 import re
+import string
 import textwrap
 from collections.abc import Collection, Mapping, Sequence
 from html import escape
@@ -20,6 +21,8 @@ SHAPES = {
     "P": "M-1.1-3.2h2.2v2.1h2.1v2.2h-2.1v2.1h-2.2v-2.1h-2.1v-2.2h2.1z",
     "X": "M-3-1.5L-1.5-3 0-1.5 1.5-3 3-1.5 1.5 0 3 1.5 1.5 3 0 1.5-1.5 3-3 1.5-1.5 0z",
 }
+ASIDE = 0xE000  # characters for private use, which stand for those behind a backslash
+BEHIND = rf"\\([{re.escape(string.punctuation)}])"
 DASHES = {"-": "", "--": ' stroke-dasharray="5 2.5"', ":": ' stroke-dasharray="1.3 2"'}
 
 
@@ -89,12 +92,17 @@ def _list(block: str) -> str:
 
 
 def inline(markdown: str) -> str:
-    """Escaped text with Markdown's `code`, **bold** and *emphasis*."""
-    parts = re.split(r"`([^`]+)`", markdown)
+    """Escaped text with Markdown's `code`, **bold** and *emphasis*, and what a backslash keeps from these."""
+    parts = re.split(r"`([^`]+)`", re.sub(BEHIND, _put_aside, markdown))
     plain = [re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", escape(part)) for part in parts[::2]]
     plain = [re.sub(r"\*(\w.*?)\*", r"<em>\1</em>", part) for part in plain]
     codes = [f"<code>{escape(part)}</code>" for part in parts[1::2]]
-    return "".join(text for pair in zip(plain, [*codes, ""], strict=True) for text in pair)
+    marked = "".join(text for pair in zip(plain, [*codes, ""], strict=True) for text in pair)
+    return re.sub(f"[{chr(ASIDE)}-{chr(ASIDE + 127)}]", lambda m: escape(chr(ord(m[0]) - ASIDE)), marked)
+
+
+def _put_aside(found: re.Match[str]) -> str:
+    return chr(ASIDE + ord(found[1]))
 
 
 def verdict(said: str) -> str:
