@@ -36,6 +36,7 @@ CONDITIONS = ["label_noise", "lr", "epochs", "batch_size", "convention"]
 
 def runs_table(records: Sequence[dict[str, Any]]) -> pd.DataFrame:
     """One row per run: COLUMNS, then further keys as they appear. Independent of the order of ``records``.
+    Equal settings are one run, which an older store may hold under two names.
 
     A method's own knob is in the records of its runs alone; elsewhere it is off, which is 0.
     """
@@ -43,7 +44,7 @@ def runs_table(records: Sequence[dict[str, Any]]) -> pd.DataFrame:
     whole = [record | {name: record.get(name) or 0.0 for name in knobs} for record in records]
     dotted = sorted({name for record in records for name in record if "." in name})
     whole.sort(key=lambda record: _place(record, knobs, dotted))
-    unique = {record["run"]: record for record in whole}.values()
+    unique = _once(whole)
     names = list(dict.fromkeys([*COLUMNS, *(key for record in unique for key in record)]))
     return pd.DataFrame({name: _column(name, [record.get(name) for record in unique]) for name in names})
 
@@ -161,6 +162,16 @@ def _place(record: dict[str, Any], knobs: Sequence[str], dotted: Sequence[str]) 
     further = ((isinstance(value, str), value or 0) for value in map(record.get, dotted))
     last = (record[name] for name in ("alpha", "cell", "seed", "run"))
     return (*first, *settings, *further, *last)
+
+
+def _once(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A record for each cell and seed, one that is done before any other."""
+    found: dict[tuple[str, int], dict[str, Any]] = {}
+    for record in records:
+        key = (record["cell"], record["seed"])
+        if key not in found or (record["status"] == "done" != found[key]["status"]):
+            found[key] = record
+    return list(found.values())
 
 
 def _column(name: str, values: list[Any]) -> "pd.Series[Any]":

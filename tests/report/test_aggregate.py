@@ -7,7 +7,7 @@ from scipy import stats as scipy_stats
 
 from lsbench.report.aggregate import lines, runs_table, summary_table, tables, telling, varying
 from lsbench.report.baselines import strengths
-from lsbench.report.selection import chosen
+from lsbench.report.selection import choices, chosen
 from lsbench.terms import COLUMNS
 
 
@@ -50,6 +50,17 @@ def test_tables_do_not_depend_on_the_order_of_records(sweep, record):
 def test_a_run_that_is_listed_twice_counts_once(sweep):
     records = sweep(alphas=[0.0], methods=["none"], seeds=range(3))
     assert summarise(records + records)["n"].tolist() == [3]
+
+
+@pytest.mark.parametrize("status", ["done", "failed"])
+def test_equal_settings_under_two_names_are_one_run(status, sweep):
+    records = sweep(alphas=[0.0, 0.1], methods=["none"], seeds=range(3))
+    again = [r | {"run": f"another-{r['run']}", "status": status} for r in records]
+    for found in (records + again, again + records):
+        summary = summarise(found)
+        assert summary["n"].tolist() == [3, 3] and summary["n_failed"].tolist() == [0, 0]
+        ((_, _, table),) = tables(summary)
+        assert len(choices(runs_table(found), table)) == 1
 
 
 def test_whole_numbers_stay_whole_beside_nulls(record):

@@ -61,7 +61,7 @@ def table(
 
 def _is_numeric(column: Sequence[str]) -> bool:
     """Whether there are numbers in it, and beside them only words without any, such as “baseline”."""
-    others = [text for text in column if text != NOTHING and not NUMBER.match(text)]
+    others = [text for text in column if not NUMBER.match(text)]
     return len(others) < len(column) and not any(re.search(r"\d", text) for text in others)
 
 

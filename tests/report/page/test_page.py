@@ -189,6 +189,8 @@ def test_numbers_are_set_to_the_right_and_words_to_the_left():
     rows = [["mlp", "baseline", "3f1c", "2026-05-04"], ["mlp", "+1.2 [0, 2]", "41", "2026-05-05"]]
     text = markup.table(["model", "Δ", "sha", "day"], rows, "x")
     assert re.findall(r'<th scope="col"( class="n")?>', text) == ["", ' class="n"', "", ""]
+    text = markup.table(["word", "number"], [["refuted", "0.5"], ["—", "—"]], "x")
+    assert re.findall(r'<th scope="col"( class="n")?>', text) == ["", ' class="n"']
 
 
 def test_the_template_is_part_of_the_package():
