@@ -8,7 +8,8 @@ import logging
 import os
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from lsbench import __version__, signals
 from lsbench.terms import LsbenchError, StorageError, UsageError, did_you_mean
@@ -86,6 +87,9 @@ def _run(arguments: list[str]) -> int:
         elif "=" in arguments[0]:
             hint = f"; did you mean lsbench train {shlex.join(arguments)}?"
         raise UsageError(f"{arguments[0]}: no such command{hint}")
+    if command in (_report, _probe) and {"--help", "-h"} & set(arguments):
+        print(HELP, end="")
+        return 0
     return command(arguments[1:])
 
 
@@ -116,12 +120,9 @@ def _hydra(command: str, arguments: list[str], **groups: str) -> int:
 
 
 def _report(arguments: list[str]) -> int:
-    if "--help" in arguments or "-h" in arguments:
-        print(HELP, end="")
-        return 0
-    from lsbench.report import command
+    from lsbench.report import report_command
 
-    return command.main(arguments, publish=_publish)
+    return report_command.main(arguments, publish=_publish, describe=_describe)
 
 
 def _publish(results_dir: str, name: str) -> int:
@@ -133,13 +134,19 @@ def _publish(results_dir: str, name: str) -> int:
     return publish(results_dir, name)
 
 
-def _probe(arguments: list[str]) -> int:
-    if "--help" in arguments or "-h" in arguments:
-        print(HELP, end="")
-        return 0
-    from lsbench.report import probing
+def _describe(results_dir: str, name: str) -> tuple[Mapping[str, Any], int]:
+    """The same for machines."""
+    from lsbench import claims, runs
+    from lsbench.report import json_report
 
-    return probing.main(arguments)
+    describe = claims.describe if runs.read_sweep(results_dir, name).claims else json_report.describe
+    return describe(results_dir, name)
+
+
+def _probe(arguments: list[str]) -> int:
+    from lsbench.report import probe_command
+
+    return probe_command.main(arguments)
 
 
 def _data(arguments: list[str]) -> int:

@@ -113,11 +113,14 @@ class DataConfig(Ranged):
 
 @dataclass(frozen=True)
 class MethodConfig(Ranged):
-    """The method's name, and the knobs of methods that have no key of their own at the top level."""
+    """The method's name, the knobs of methods that have no key of their own at the top level, and the teacher
+    of a method that needs one: a stored run or the name of its cell, softened by ``teacher_temperature``."""
 
     prefix: ClassVar[str] = "method."
     name: str = setting("none", Name(), identity=False)
     knobs: dict[str, float] = setting(dict)
+    teacher: str | None = setting(None)
+    teacher_temperature: float = setting(4.0, Between(0.01, 1000, closed=True))
 
 
 @dataclass(frozen=True)
@@ -178,12 +181,12 @@ class Run(Ranged):
     @property
     def method_name(self) -> str:
         """The regularisers that are on, however they were switched on: none, dropout, augment+dropout. A knob
-        that begins with the method's name goes by that name: mixup, not mixup_beta."""
-        on = {name for name in METHOD_KNOBS if getattr(self, name)}
-        own = self.method.name
-        further = {knob for knob, value in self.method.knobs.items() if value}
-        further = {own if knob.startswith(own) else knob for knob in further}
-        return "+".join(sorted(on | further)) or "none"
+        goes by the name of the method that has it, whatever ``method.name`` says: mixup, not mixup_beta."""
+        from lsbench.methods import all_methods  # torch, which reading settings does without
+
+        on = [knob for knob in (*METHOD_KNOBS, *self.method.knobs) if self.knobs[knob]]
+        owners = {method.knob: name for name, method in all_methods().items()}
+        return "+".join(sorted(owners.get(knob, knob) for knob in on)) or "none"
 
     @property
     def model_name(self) -> str:
@@ -195,6 +198,8 @@ class Run(Ranged):
         nothing that the chosen optimiser does not read."""
         found: dict[str, Any] = _identity(self)
         found["method"]["knobs"] = {knob: value for knob, value in self.method.knobs.items() if value}
+        if self.method.teacher is None:
+            del found["method"]["teacher"], found["method"]["teacher_temperature"]
         for name in UNUSED[self.optim.name]:
             del found["optim"][name]
         return found

@@ -24,7 +24,8 @@ from lsbench.terms import UsageError
 if TYPE_CHECKING:
     from lsbench import plan
 
-KNOBS = ("seed", *config.KNOBS)
+KNOBS = ("seed", *config.KNOBS, "method.teacher_temperature")
+OF_METHODS = "method.knobs"  # the others
 
 
 def compose(
@@ -62,7 +63,7 @@ def _pattern(overrides: Sequence[Override]) -> tuple[str, ...]:
     """
     plain = [_is_number_for_knob(override) for override in overrides]
     doubtful = (
-        override.is_delete() or override.key_or_group in KNOBS
+        override.is_delete() or _is_knob(override.key_or_group) or override.key_or_group == OF_METHODS
         for override, is_plain in zip(overrides, plain, strict=True)
         if not is_plain
     )
@@ -76,7 +77,11 @@ def _pattern(overrides: Sequence[Override]) -> tuple[str, ...]:
 
 def _is_number_for_knob(override: Override) -> bool:
     changes = override.type is OverrideType.CHANGE and override.package is None
-    return changes and override.key_or_group in KNOBS and type(override.value()) in (int, float)
+    return changes and _is_knob(override.key_or_group) and type(override.value()) in (int, float)
+
+
+def _is_knob(key: str) -> bool:
+    return key in KNOBS or key.startswith(f"{OF_METHODS}.")
 
 
 def _copy(model: DictConfig, overrides: Sequence[Override]) -> DictConfig | None:

@@ -15,13 +15,16 @@ def training_losses(
     """Every row's loss [M,B] for ``logits`` [M,B,K], with each member's own ``alpha`` [M].
 
     Rows that were mixed have several labels. Each has its share of the loss, smoothed and changed by methods
-    as if it were the only one; penalties, which know no label, come once.
+    as if it were the only one; teachers and penalties, which know no label, come once.
     """
     alpha = alpha.to(logits.dtype)
     alone = losses = _against(batch.labels, logits, alpha, convention, active)
     for labels, share in batch.others:
         rest = _against(labels, logits, alpha, convention, active) - alone
         losses = losses + share.to(losses.dtype) * rest
+    for each in active:
+        if (teach := each.method.teacher) and batch.lesson:
+            losses = teach(losses, logits, batch.lesson, each.strength)
     for each in active:
         if penalty := each.method.penalty:
             losses = losses + penalty(logits, each.strength)

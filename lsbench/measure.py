@@ -21,6 +21,7 @@ def outcomes(trained: Trained) -> list[Outcome]:
     scaled = metrics.measure(rescaled, labels["test"])
     bins = reliability.tables(logits["test"], labels["test"], temperature)
     select = metrics.measure(logits["select"], labels["select"])
+    select_scaled = metrics.measure(calibrate.apply(logits["select"], temperature), labels["select"])
     train_accuracy = (logits["train"].argmax(-1) == labels["train"]).double().mean(1)
     columns: dict[str, Tensor] = {
         "train_accuracy": train_accuracy,
@@ -31,6 +32,7 @@ def outcomes(trained: Trained) -> list[Outcome]:
         "select_nll": select["nll"],
         "test_ece_floor": metrics.ece_floor(logits["test"]),
         "test_ece_floor_ts": metrics.ece_floor(rescaled),
+        "select_nll_ts": select_scaled["nll"],
     }
     return [
         _diverged(trained, member)

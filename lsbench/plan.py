@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from lsbench import checkpoint, models
+from lsbench import checkpoint, models, teachers
 from lsbench.config import Between, Run
 from lsbench.data import load
 from lsbench.data.resident import split_sizes
@@ -35,9 +35,13 @@ def check(run: Run, *, here: bool = True) -> None:
         if name not in methods:
             there = ", ".join(methods)
             raise UsageError(f"method.knobs.{name}={value:g}: no method has this knob; there are {there}")
-        allowed = Between(methods[name].low, methods[name].high)
+        method = methods[name]
+        allowed = Between(method.low, method.high, method.closed)
         if value not in allowed:
             raise UsageError(f"method.knobs.{name}={value:g}: allowed is a number {allowed}")
+        if value and (others := [other for other in method.excludes if run.knobs.get(other)]):
+            raise UsageError(f"method.knobs.{name}={value:g}: cannot be on beside {others[0]}")
+    teachers.check(run)
 
 
 def _check_device(run: Run) -> None:
@@ -81,6 +85,10 @@ class Job:
     def run_id(self) -> str:
         return self.run.run_id(self.splits.sha256)
 
+    @property
+    def cell_id(self) -> str:
+        return self.run.cell_id(self.splits.sha256)
+
 
 def with_data(configs: Sequence[Run]) -> list[Job]:
     """Load each data set once. Raises `DataError`, and `UsageError` for splits or models that do not fit."""
@@ -93,7 +101,7 @@ def with_data(configs: Sequence[Run]) -> list[Job]:
         splits = loaded[source]
         split_sizes(splits, run.data)
         models.check(run.model, splits.train_images.shape[1:], len(splits.classes))
-        jobs.append(Job(run, splits))
+        jobs.append(Job(teachers.named(run), splits))
     return jobs
 
 
@@ -197,7 +205,7 @@ def stacks(jobs: Sequence[Job], device: torch.device, cores: int = 1) -> list[li
 
 def _hooked_knobs() -> set[str]:
     """The knobs of methods that add work to a training step."""
-    return {m.knob for m in all_methods().values() if m.batch or m.layers or m.loss or m.penalty}
+    return {m.knob for m in all_methods().values() if m.batch or m.layers or m.loss or m.teacher or m.penalty}
 
 
 def _largest(job: Job, device: torch.device) -> int:

@@ -9,22 +9,25 @@ import io
 import json
 import os
 import shutil
-import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
-from functools import cache
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard
+from zipfile import BadZipFile
 
 from lsbench import __version__
-from lsbench.config import Run, to_yaml
-from lsbench.storage import write_atomically
+from lsbench.config import Name, Run, to_yaml
+from lsbench.provenance import provenance
+from lsbench.storage import to_json, write_atomically
 from lsbench.terms import COLUMNS, Outcome, StorageError, UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Record = dict[str, Any]
 FINISHED = ("done", "diverged")
+AGAIN = "delete the run's folder and it is trained again"  # what helps where a file of a run is damaged
 # The columns that are a run's settings as they stand.
 OWN_COLUMNS = {f.name for f in fields(Run)}.intersection(COLUMNS) - {"data", "model", "method", "device"}
 
@@ -52,16 +55,43 @@ def read(results_dir: str | Path, run_id: str) -> Record | None:
         return None
     except (OSError, ValueError) as error:
         raise StorageError(f"{path}: {error}; delete it and the run is trained again") from error
-    if not _is_record(record):
+    if not _is_record(record, run_id):
         raise StorageError(f"{path}: is no record of a run; delete it and the run is trained again")
     return record
 
 
-def _is_record(content: object) -> TypeGuard[Record]:
-    """Whether ``content`` has every column, and what belongs there where a report cannot do without."""
+def read_all(results_dir: str | Path, run_ids: Iterable[str]) -> tuple[list[Record], list[str]]:
+    """The records of these runs, and which of them have none."""
+    found = {run_id: read(results_dir, run_id) for run_id in run_ids}
+    records = [record for record in found.values() if record is not None]
+    return records, [run_id for run_id, record in found.items() if record is None]
+
+
+def read_predictions(folder: Path) -> tuple["np.ndarray[Any, Any]", ...]:
+    """The logits float32 [N,K] and labels int64 [N] that the run in ``folder`` gave on its test split.
+
+    Raises `StorageError` where they are missing or damaged.
+    """
+    import numpy as np
+
+    path = folder / "predictions.npz"
+    try:
+        with path.open("rb") as file, np.load(file) as stored:
+            logits, labels = stored["test_logits"], stored["test_labels"]
+        if logits.shape[:-1] != labels.shape:
+            raise ValueError("logits and labels differ in number")
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
+        raise StorageError(f"{path}: {error}; {AGAIN}") from error
+    return logits, labels
+
+
+def _is_record(content: object, run_id: str) -> TypeGuard[Record]:
+    """Whether ``content`` has every column, and what belongs there where a report cannot do without. Its run,
+    data and model become parts of paths."""
     if not isinstance(content, dict) or not content.keys() >= {*COLUMNS, "cell"}:
         return False
-    names = all(isinstance(content[name], str) for name in ("run", "data", "model", "method", "cell"))
+    names = content["run"] == run_id and all(content[name] in Name() for name in ("data", "model"))
+    names = names and all(isinstance(content[name], str) for name in ("method", "cell"))
     numbers = (value for name, value in content.items() if name.startswith(("test_", "train_", "select_")))
     measured = all(isinstance(value, int | float | None) for value in numbers)
     return names and measured and content["status"] in (*FINISHED, "failed")
@@ -86,7 +116,7 @@ def write(results_dir: str | Path, run: Run, data_sha256: str, outcome: Outcome,
     if outcome.weights:
         write_atomically(folder / "model.pt", _pt(outcome.weights))
     record = _record(run, run_id, data_sha256, outcome, device)
-    write_atomically(folder / "result.json", _json(record))
+    write_atomically(folder / "result.json", to_json(record))
     return record
 
 
@@ -119,7 +149,16 @@ def _record(run: Run, run_id: str, data_sha256: str, outcome: Outcome, device: s
         "error": outcome.error,
     }
     further = {"cell": run.cell_id(data_sha256), "temperature_flag": "", "diverged_step": None}
-    return dict.fromkeys(COLUMNS) | further | run.method.knobs | values | _other_settings(run)
+    knobs = run.method.knobs | _of_a_teacher(run)
+    return dict.fromkeys(COLUMNS) | further | knobs | values | _other_settings(run)
+
+
+def _of_a_teacher(run: Run) -> Record:
+    """Who taught a run, where somebody did; the temperature is a column as a knob is."""
+    method = run.method
+    if method.teacher is None:
+        return {}
+    return {"teacher_temperature": method.teacher_temperature, "method.teacher": method.teacher}
 
 
 def _other_settings(run: Run) -> Record:
@@ -132,24 +171,6 @@ def _other_settings(run: Run) -> Record:
     return flat
 
 
-@cache
-def provenance() -> dict[str, str]:
-    """Which code made a record: lsbench's version and commit, and torch's version."""
-    return {"lsbench": __version__, "git_sha": _git_sha(), "torch": version("torch")}
-
-
-def _git_sha() -> str:
-    """The commit of the checkout that this file is tracked in, with ``-dirty`` for changes; else empty."""
-    here = Path(__file__)
-    git = ["git", "-C", str(here.parent)]
-    try:
-        subprocess.run([*git, "ls-files", "--error-unmatch", here.name], capture_output=True, check=True)
-        command = [*git, "describe", "--always", "--dirty", "--abbrev=40", "--match="]
-        return subprocess.run(command, capture_output=True, check=True, text=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return ""
-
-
 def check_writable(results_dir: str | Path) -> None:
     """Raise `StorageError` now rather than after hours of training."""
     probe = Path(results_dir) / "runs" / f".writable-{os.getpid()}"
@@ -160,7 +181,7 @@ def check_writable(results_dir: str | Path) -> None:
 def write_sweep(results_dir: str | Path, sweep: Sweep) -> None:
     """Keep the list of a sweep's runs; the same name given another grid replaces it."""
     content = asdict(sweep) | {"lsbench": __version__}
-    write_atomically(Path(results_dir) / sweep.name / "sweep.json", _json(content))
+    write_atomically(Path(results_dir) / sweep.name / "sweep.json", to_json(content))
 
 
 def read_sweep(results_dir: str | Path, name: str) -> Sweep:
@@ -178,12 +199,6 @@ def read_sweep(results_dir: str | Path, name: str) -> Sweep:
         raise UsageError(f"no sweep named {name} under {results_dir}; there: {there}") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StorageError(f"{path}: {error}") from error
-
-
-def _json(content: Mapping[str, Any]) -> bytes:
-    """JSON without NaN, which the standard does not have: a number that is not finite becomes null."""
-    cleaned = {k: None if isinstance(v, float) and v - v != 0 else v for k, v in content.items()}
-    return (json.dumps(cleaned, indent=1, allow_nan=False) + "\n").encode()
 
 
 def _csv(rows: Sequence[Mapping[str, float]]) -> bytes:

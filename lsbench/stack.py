@@ -22,6 +22,7 @@ from lsbench.graphs import Graphs
 from lsbench.loss import training_losses
 from lsbench.methods import Active, all_methods
 from lsbench.optim import Optimizer, schedule
+from lsbench.teachers import Lessons, lessons
 from lsbench.terms import SPLIT_NAMES, Batch, Splits
 
 # Rows of a member in one evaluation step on a CPU: few enough that a convolution's outputs stay in its cache
@@ -70,6 +71,8 @@ class Stack:
                 values = set_layers(self.model, active.strength, active.key)
                 self.buffers.update({name: value.clone() for name, value in values.items()})
         self.train_labels = self._train_labels()
+        taught = any(active.method.teacher for active in self.active.values())
+        self.lessons = self._lessons(runs) if taught else None
         self.steps = math.ceil(self.train_labels.shape[1] / self.shared.batch_size)
         lr, weight_decay = self._knob(runs, "lr"), self._knob(runs, "weight_decay")
         self.optimizer = Optimizer(self.params, lr, weight_decay, self.shared.optim)
@@ -110,6 +113,9 @@ class Stack:
                 members = zip(labels, active.strength.tolist(), active.key, strict=True)
                 labels = torch.stack([change(row, s, self.data.classes, key) for row, s, key in members])
         return labels
+
+    def _lessons(self, runs: Sequence[Run]) -> Lessons:
+        return lessons(runs, self.data, self.dtype)
 
     def forward(self, images: Tensor) -> Tensor:
         """Normalised images [M,B,C,H,W] to logits [M,B,K].
@@ -171,7 +177,8 @@ class Stack:
         and nothing makes the host wait or copies from it: so that a GPU can replay the step (graphs.py).
         """
         data = self.shared.data
-        batch = Batch(self.data.gather(rows), labels)
+        lesson = self.lessons(rows) if self.lessons else None
+        batch = Batch(self.data.gather(rows), labels, lesson=lesson)
         for active, key in zip(self.active.values(), keys, strict=True):
             if change := active.method.batch:
                 batch = change(batch, active.strength, key, data.shift, data.flip)

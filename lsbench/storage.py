@@ -1,11 +1,14 @@
-"""Files that appear in one piece, and folders in which one process works at a time."""
+"""Files that appear in one piece, JSON for them, and folders in which one process works at a time."""
 
 import fcntl
+import json
+import math
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from lsbench.terms import StorageError
 
@@ -30,6 +33,27 @@ def write_atomically(path: Path, content: bytes) -> None:
     finally:
         if temporary:
             Path(temporary).unlink(missing_ok=True)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, where there is one. Raises `StorageError` where that cannot be done."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise StorageError(f"{path}: cannot be removed ({error.strerror})") from error
+
+
+def to_json(content: Any) -> bytes:
+    """JSON as the standard has it (RFC 8259), which knows no NaN: what is not finite becomes null."""
+    return (json.dumps(_finite(content), indent=1, allow_nan=False) + "\n").encode()
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _finite(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 @contextmanager

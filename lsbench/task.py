@@ -22,6 +22,7 @@ from omegaconf import DictConfig, OmegaConf
 from lsbench import conf_dir, config, plugins, runs
 from lsbench.multirun import MULTIRUN, located
 from lsbench.report import terminal
+from lsbench.report.criterion import objective
 from lsbench.terms import LsbenchError, UsageError
 
 if TYPE_CHECKING:
@@ -74,13 +75,16 @@ def _start(arguments: Sequence[str]) -> int:
 
 def claims(command: str, arguments: Sequence[str]) -> int:
     """`main` for `lsbench claims`, whose ``arguments`` may name claims beside settings and flags."""
-    from lsbench.claims import choose
+    from lsbench.claims import choose, page_name
 
     known = [argument for argument in arguments if argument != DRY_RUN]
     names = [a for a in _parsed(known).overrides if "=" not in a and not a.startswith("~")]
     rest = [argument for argument in arguments if argument not in names]
-    chosen = f"hydra.sweeper.claims=[{','.join(choose(names))}]"
-    return main(command, ["experiment=claims", "hydra/sweeper=claims", chosen, *rest])
+    chosen = choose(names)
+    if not any(argument.startswith("name=") for argument in rest):
+        rest.insert(0, f"name={page_name(chosen)}")
+    asked = f"hydra.sweeper.claims=[{','.join(chosen)}]"
+    return main(command, ["experiment=claims", "hydra/sweeper=claims", asked, *rest])
 
 
 def _in_order(arguments: Sequence[str]) -> list[str]:
@@ -104,7 +108,7 @@ def _parsed(arguments: Sequence[str]) -> Namespace:
 
 
 def task(composed: DictConfig) -> float:
-    """One job: train its run unless it is stored. Returns select NLL, for sweepers that search.
+    """One job: train its run unless it is stored. Returns `criterion.objective`, for sweepers that search.
 
     What goes wrong is kept until Hydra is done, since Hydra would announce it with a line of its own.
     """
@@ -128,11 +132,11 @@ def task(composed: DictConfig) -> float:
             log.error("%s", error)
         MULTIRUN.error = error
         return float("inf")
-    return float(record["select_nll"]) if record["status"] == "done" else float("inf")
+    return objective(record)
 
 
 def _train(composed: DictConfig) -> "plan.Job":
-    from lsbench import plan
+    from lsbench import plan, teachers
     from lsbench.executors import execute
     from lsbench.executors.preview import preview
 
@@ -140,6 +144,7 @@ def _train(composed: DictConfig) -> "plan.Job":
         raise UsageError("hydra.launcher.cluster: only multiruns go to a cluster; add -m")
     run = located(config.to_run(composed))
     plan.check(run)
+    teachers.check_idle(run)
     [job] = plan.with_data([run])
     if MULTIRUN.dry_run:
         print(preview([job]))

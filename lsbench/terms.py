@@ -6,7 +6,7 @@ C, H, W channels, height and width of an image.
 
 import difflib
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -48,6 +48,11 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"; did you mean {near[0]}?" if near else ""
 
 
+def or_these(word: str, known: Collection[str]) -> str:
+    """`did_you_mean`, and where nothing is near ``; there are X, Y``."""
+    return did_you_mean(word, known) or f"; there are {', '.join(known)}"
+
+
 class DataError(LsbenchError):
     """A data set that is missing, damaged or too small."""
 
@@ -86,17 +91,28 @@ class Splits:
 
 
 @dataclass(frozen=True)
+class Lesson:
+    """What each member's teacher makes of a batch's rows: ``logits`` [M,B,K], of the stored images as they
+    are, to be softened by ``temperature`` [M]. A member without a teacher has zeros."""
+
+    logits: "Tensor"
+    temperature: "Tensor"
+
+
+@dataclass(frozen=True)
 class Batch:
     """One training step's rows for every member.
 
     ``images`` [M,B,C,H,W] in raw pixel values 0..255 (uint8, or float once a method has mixed them),
     ``labels`` int64 [M,B]. ``others`` are labels [M,B] of what was mixed into the images, each with the share
-    of a row's loss that is theirs, [M,1] or [M,B]; what they leave is the loss against ``labels``.
+    of a row's loss that is theirs, [M,1] or [M,B]; what they leave is the loss against ``labels``. There is a
+    ``lesson`` where some member has a teacher.
     """
 
     images: "Tensor"
     labels: "Tensor"
     others: "tuple[tuple[Tensor, Tensor], ...]" = ()
+    lesson: Lesson | None = None
 
 
 @dataclass(frozen=True)
@@ -116,7 +132,8 @@ class Target:
 
 @dataclass(frozen=True)
 class Method:
-    """A regulariser: the knob that turns it on (0 is off, ``low <= knob < high``) and its places in training.
+    """A regulariser: the knob that turns it on (0 is off, ``low <= knob < high``, up to ``high`` itself where
+    ``closed``), the knobs that cannot be on beside it, and its places in training.
 
     Strengths arrive as [M], one per member, and keys (see rng.py) as int64 [M], so that a hook serves every
     member at once and its draws depend on nothing but the member's own seed and the step. A hook that is
@@ -128,16 +145,21 @@ class Method:
     layers:  (model, strength [M], keys [M]) -> {buffer name: [M, ...]}, each step
     loss:    (losses [M,B], logits [M,B,K], target, strength [M]) -> losses [M,B], each step, and again for
              each of the batch's other labels
+    teacher: (losses [M,B], logits [M,B,K], lesson, strength [M]) -> losses [M,B], each step, once a row,
+             after ``loss``; a method that has it needs a teacher (see teachers.py)
     penalty: (logits [M,B,K], strength [M]) -> [M,B], each step; it is added to the loss, whatever the label
     """
 
     knob: str
     low: float = 0
     high: float = float("inf")
+    closed: bool = False
+    excludes: tuple[str, ...] = ()
     labels: "Callable[[Tensor, float, int, Tensor], Tensor] | None" = None
     batch: "Callable[[Batch, Tensor, Tensor, int, bool], Batch] | None" = None
     layers: "Callable[[nn.Module, Tensor, Tensor], dict[str, Tensor]] | None" = None
     loss: "Callable[[Tensor, Tensor, Target, Tensor], Tensor] | None" = None
+    teacher: "Callable[[Tensor, Tensor, Lesson, Tensor], Tensor] | None" = None
     penalty: "Callable[[Tensor, Tensor], Tensor] | None" = None
 
 

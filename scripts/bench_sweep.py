@@ -21,15 +21,14 @@ from statistics import mean
 import numpy as np
 import rival_loader
 import torch
+from bench_cost import Cost, of_command
 from bench_tables import Row, spread, write
 from bench_ways import (
     CORES,
     FORK,
-    Cost,
     Way,
     executed,
     loader,
-    of_command,
     sequential,
     stacked,
     take_turns,
@@ -223,7 +222,7 @@ def main() -> None:
         rows: list[Row] = []
         for part in options.only:  # written after each part, so that a stop keeps what was measured
             rows += parts[part](repeats, options.quick)
-            write(options.out, rows, shlex.join(["python", *sys.argv]))
+            write(options.out, "sweep", rows, shlex.join(["python", *sys.argv]))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What `bench_sweep.py` leaves: sweep.csv (tidy), sweep.json (how it was made), sweep.md (to be quoted)."""
+"""What benchmark NAME leaves: NAME.csv (tidy), NAME.json (how it was made), NAME.md (to be quoted)."""
 
 import csv
 import json
@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
-from lsbench.runs import provenance
+from lsbench.provenance import provenance
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ def spread(values: Sequence[float]) -> dict[str, float]:
     return {"median": median(values), "min": min(values), "max": max(values)}
 
 
-def write(folder: str, rows: Sequence[Row], command: str) -> None:
-    """Write the three files and print the table."""
+def write(folder: str, name: str, rows: Sequence[Row], command: str) -> None:
+    """Write the three files of benchmark ``name`` and print the table."""
     place = Path(folder)
     place.mkdir(parents=True, exist_ok=True)
     made = provenance() | {
@@ -53,15 +53,18 @@ def write(folder: str, rows: Sequence[Row], command: str) -> None:
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "cpu": _cpu(),
         "cores": len(os.sched_getaffinity(0)),
+        "load": round(
+            os.getloadavg()[2], 1
+        ),  # of the last quarter of an hour; above the cores, walls are long
         "python": platform.python_version(),
     }
-    with (place / "sweep.csv").open("w", newline="") as file:
+    with (place / f"{name}.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         writer.writerows(asdict(row) for row in rows)
-    (place / "sweep.json").write_text(json.dumps(made, indent=1) + "\n")
+    (place / f"{name}.json").write_text(json.dumps(made, indent=1) + "\n")
     text = _markdown(rows, made)
-    (place / "sweep.md").write_text(text)
+    (place / f"{name}.md").write_text(text)
     print(text, flush=True)
 
 
@@ -70,22 +73,34 @@ def _markdown(rows: Sequence[Row], made: Mapping[str, object]) -> str:
     judged = [row for row in rows if not row.way]
     measured = [row for row in rows if row.way]
     lines = [
-        f"`{made['command']}`, {str(made['date'])[:10]}, {made['cpu']}, {made['cores']} cores, torch "
-        f"{made['torch']}, lsbench {made['lsbench']} at {str(made['git_sha'])[:10]}.",
+        f"`{made['command']}`, {str(made['date'])[:10]}, {made['cpu']}, {made['cores']} cores "
+        f"(load {made['load']}), torch {made['torch']}, "
+        f"lsbench {made['lsbench']} at {_short(str(made['git_sha']))}.",
         "Medians over interleaved turns, with the least and the greatest.",
         "",
         "| figure | measured | goal | met |",
         "| --- | ---: | ---: | --- |",
         *(f"| {row.what} | {_shown(row)} | {_goal(row)} | {_met(row)} |" for row in judged),
+    ]
+    return "\n".join([*lines, *(_ways(measured) if measured else []), ""])
+
+
+def _ways(rows: Sequence[Row]) -> list[str]:
+    """The table of what each way took."""
+    return [
         "",
         "| model | way | threads | members | seconds or % | measured |",
         "| --- | --- | ---: | ---: | --- | ---: |",
         *(
             f"| {row.model} | {row.way} | {row.threads} | {row.members or ''} | {row.what} | {_shown(row)} |"
-            for row in measured
+            for row in rows
         ),
     ]
-    return "\n".join([*lines, ""])
+
+
+def _short(sha: str) -> str:
+    commit, dash, changes = sha.partition("-")
+    return commit[:10] + dash + changes
 
 
 def _shown(row: Row) -> str:

@@ -2,10 +2,6 @@
 
 import multiprocessing
 import os
-import resource
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
@@ -13,6 +9,7 @@ from tempfile import TemporaryDirectory
 
 import rival_loader
 import torch
+from bench_cost import Cost, now
 
 from lsbench import memory, plan, stack
 from lsbench.config import Run
@@ -65,28 +62,6 @@ class Way:
     threads: int
     runs: int
     members: int = 1
-
-
-@dataclass(frozen=True)
-class Cost:
-    cpu: float
-    wall: float
-
-    def __sub__(self, other: "Cost") -> "Cost":
-        return Cost(self.cpu - other.cpu, self.wall - other.wall)
-
-
-def now() -> Cost:
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return Cost(sum(u.ru_utime + u.ru_stime for u in used), time.perf_counter())
-
-
-def of_command(*arguments: str) -> Cost:
-    """A Python process with one thread, from its start to its end."""
-    start = now()
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    subprocess.run([sys.executable, *arguments], env=environment, check=True, capture_output=True)
-    return now() - start
 
 
 def take_turns(ways: Sequence[Way], runs: Sequence[Run], splits: Splits, repeats: int) -> list[list[Cost]]:

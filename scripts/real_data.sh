@@ -18,6 +18,7 @@ fashion() { lsbench compare data=fashion_mnist 'seed=range(10)'; }
 replication() {
     lsbench train -m name=replication-mnist data=mnist data.root="$mnist" 'model.hidden=[1200,1200]' \
         alpha=0,0.05,0.1,0.15,0.3 seed=0,1,2
+    python "$(dirname "$0")/beside_published.py" results/replication-mnist
 }
 
 claims() { lsbench claims data=mnist data.root="$mnist"; }

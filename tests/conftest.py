@@ -15,6 +15,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 if not Path("/dev/nvidiactl").exists():
     os.environ["TRITON_INTERPRET"] = "1"
 
+from lsbench.cli import main
 from lsbench.config import DataConfig, Run
 from lsbench.terms import Splits
 
@@ -30,6 +31,15 @@ def _alone(monkeypatch, tmp_path):
     for name in ("HYDRA_FULL_ERROR", "LSBENCH_DATA", "LSBENCH_OFFLINE", "COMP_LINE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture(scope="session")
+def tab():
+    """A tab of a real browser, one for all tests that want it."""
+    from .report.page.chromium import browser
+
+    with browser() as tab:
+        yield tab
 
 
 @pytest.fixture
@@ -51,6 +61,36 @@ def make_run():
         return Run(**(defaults | settings))
 
     return make
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """The test runs in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def call(capsys, here):
+    """Calls `lsbench ARGUMENTS` in this process, in a folder of its own: (exit code, stdout, stderr)."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        code = main(arguments)
+        return code, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def sketched(monkeypatch):
+    """Figures are empty files that know what they were to show: for tests of all else."""
+    from lsbench.report.figures import drawing
+
+    def sketch(plate: object, source: str) -> dict[str, bytes]:
+        svg = f'<svg xmlns="http://www.w3.org/2000/svg"><text>{source}</text></svg>'
+        return {"png": f"{source}".encode(), "svg": svg.encode()}
+
+    monkeypatch.setattr(drawing, "draw", sketch)
 
 
 @pytest.fixture

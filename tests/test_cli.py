@@ -10,27 +10,13 @@ import sys
 import pandas as pd
 import pytest
 import torch
+from omegaconf import OmegaConf
 
 from lsbench import __version__
 from lsbench.cli import main
 from lsbench.terms import COLUMNS
 
-
-@pytest.fixture(autouse=True)
-def _here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture
-def call(capsys):
-    """Runs a command in this process: (exit code, stdout, stderr)."""
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = main(arguments)
-        return code, *capsys.readouterr()
-
-    return run
+pytestmark = pytest.mark.usefixtures("here", "sketched")
 
 
 def test_help_and_version_import_neither_torch_nor_hydra():
@@ -78,6 +64,19 @@ USAGE = [
     (["train", "results_dir='~/x'"], ["results_dir=~/x"]),
     (["train", "alpha=${nope}"], ["nope"]),
     (["train", "method=mixup", "method.knobs.mixup_beta=-1"], ["mixup_beta=-1", "a number of at least 0"]),
+    (["train", "method=distillation"], ["distillation=0.9", "needs a teacher", "method.teacher=RUN"]),
+    (
+        ["train", "method=distillation", "method.teacher=mine"],
+        ["method.teacher=mine", "no such run in results"],
+    ),
+    (["train", "method=distillation", "method.teacher=c12345678"], ["method.teacher=c12345678", "seed=0"]),
+    (
+        ["train", "method=distillation", "+method.knobs.mixup_beta=1"],
+        ["distillation=0.9", "beside mixup_beta"],
+    ),
+    (["train", "method.teacher=c12345678"], ["nobody learns from it", "method=distillation"]),
+    (["train", "method=distillation", "method.knobs.distillation=1.1"], ["distillation=1.1", "from 0 to 1"]),
+    (["train", "method.teacher_temperature=0"], ["method.teacher_temperature=0", "from 0.01"]),
     (["train", "method=mixup", "mixup_beta=1"], ["did you mean method.knobs.mixup_beta?"]),
     (["train", "+method.knobs.dropout=0.5"], ["method.knobs.dropout", "dropout="]),
     (["train", "-m", "hydra.sweeper.max_batch_size=0", "seed=0,1"], ["refuses"]),
@@ -288,6 +287,8 @@ def test_a_search_trains_the_jobs_it_asks_for_at_once_as_one_stack(launcher, cal
     table = pd.read_csv(tmp_path / "results" / "sweep-mnist5k-mlp" / "runs.csv")
     assert table["alpha"].nunique() == 6 and table["alpha"].between(0, 0.2).all()
     assert set(table["stack_size"]) == {3 if launcher == "stacked" else 1}
+    [found] = tmp_path.rglob("optimization_results.yaml")
+    assert OmegaConf.load(found).best_value == pytest.approx(table["select_nll_ts"].min(), rel=1e-12)
 
 
 def test_a_sweep_with_a_diverged_run_is_exit_1_and_reports_it(call, tmp_path):

@@ -108,8 +108,10 @@ def test_another_models_code_is_another_run():
         ({"method": MethodConfig("dropout"), "dropout": 0.0}, "none"),
         ({"method": MethodConfig("augment"), "augment": 1.0, "dropout": 0.3}, "augment+dropout"),
         ({"method": MethodConfig("mixup", {"mixup_beta": 0.2}), "weight_decay": 0.1}, "mixup+weight_decay"),
-        ({"method": MethodConfig("mixup", {"mixup_beta": 0.2, "focal_gamma": 3.0})}, "focal_gamma+mixup"),
-        ({"method": MethodConfig("mixup", {"mixup_beta": 0.0, "focal_gamma": 3.0})}, "focal_gamma"),
+        ({"method": MethodConfig("mixup", {"mixup_beta": 0.2, "focal_gamma": 3.0})}, "focal+mixup"),
+        ({"method": MethodConfig("focal", {"mixup_beta": 0.2, "focal_gamma": 3.0})}, "focal+mixup"),
+        ({"method": MethodConfig("mixup", {"mixup_beta": 0.0, "focal_gamma": 3.0})}, "focal"),
+        ({"method": MethodConfig("none", {"mixup_beta": 0.2})}, "mixup"),
         ({"method": MethodConfig("none", {"fade": 0.3})}, "fade"),
         ({"method": MethodConfig("augment", {"fade": 0.3}), "augment": 1.0}, "augment+fade"),
         ({"label_noise": 0.2}, "none"),
@@ -123,6 +125,9 @@ def test_the_methods_name_is_what_is_on(settings, name):
 def test_one_training_has_one_name_however_it_was_asked_for():
     by_method = replace(RUN, method=MethodConfig("dropout"), dropout=0.3)
     assert by_method.run_id("d") == replace(RUN, dropout=0.3).run_id("d")
+    knobs = {"mixup_beta": 1.0, "focal_gamma": 3.0}
+    by_mixup, by_focal = (replace(RUN, method=MethodConfig(name, knobs)) for name in ("mixup", "focal"))
+    assert by_mixup.run_id("d") == by_focal.run_id("d") and by_mixup.method_name == by_focal.method_name
 
 
 def test_a_knob_with_a_key_of_its_own_is_set_by_that_key():
@@ -161,3 +166,70 @@ def test_settings_that_are_written_are_read_back_the_same():
 def test_what_are_no_settings_is_refused(text):
     with pytest.raises((UsageError, ValueError)):
         from_yaml(text)
+
+
+# Computed by lsbench at e4755ad, before methods could have teachers, and at 7f7780f, before a knob was named
+# after its method whatever method.name says: what is stored must be found again.
+STORED = [
+    ({}, "tiny-mlp-none-a0-s0-824c8909", "c1931ad0e"),
+    ({"seed": 1, "alpha": 0.1, "dropout": 0.3}, "tiny-mlp-dropout-a0.1-s1-eb358301", "c75e41d73"),
+    (
+        {"seed": 2, "augment": 1.0, "label_noise": 0.2}
+        | {"method": MethodConfig("mixup", {"mixup_beta": 1.0, "focal_gamma": 2.0})},
+        "tiny-mlp-augment+focal+mixup-a0-s2-57391792",
+        "c51de5f2c",
+    ),
+    (
+        {"seed": 3, "weight_decay": 1e-3, "method": MethodConfig("x", {"confidence_penalty": 0.1})},
+        "tiny-mlp-confidence_penalty+weight_decay-a0-s3-6c96d98d",
+        "c4edb156c",
+    ),
+    (
+        {"alpha": 0.1, "seed": 3, "method": MethodConfig("none")},
+        "tiny-mlp-none-a0.1-s3-b330e4e7",
+        "c573442f0",
+    ),
+    ({"dropout": 0.3}, "tiny-mlp-dropout-a0-s0-f7afb9e6", "c127f5a5b"),
+    ({"dropout": 0.5, "method": MethodConfig("dropout")}, "tiny-mlp-dropout-a0-s0-553f28f1", "c12e5707b"),
+    (
+        {"augment": 1.0, "dropout": 0.3, "method": MethodConfig("augment")},
+        "tiny-mlp-augment+dropout-a0-s0-3812b973",
+        "c3b1345a2",
+    ),
+    (
+        {"weight_decay": 5e-4, "method": MethodConfig("weight_decay")},
+        "tiny-mlp-weight_decay-a0-s0-c596bb62",
+        "cff194d8c",
+    ),
+    (
+        {"alpha": 0.1, "method": MethodConfig("mixup", {"mixup_beta": 1.0})},
+        "tiny-mlp-mixup-a0.1-s0-24302565",
+        "c7132f0e9",
+    ),
+    ({"method": MethodConfig("focal", {"focal_gamma": 3.0})}, "tiny-mlp-focal-a0-s0-105e5bcd", "c56946064"),
+    (
+        {"method": MethodConfig("confidence_penalty", {"confidence_penalty": 0.1})},
+        "tiny-mlp-confidence_penalty-a0-s0-273f0a81",
+        "ceaddb7fe",
+    ),
+    (
+        {"dropout": 0.3, "method": MethodConfig("mixup", {"mixup_beta": 0.2})},
+        "tiny-mlp-dropout+mixup-a0-s0-73f8f7f5",
+        "c2db59415",
+    ),
+]
+
+
+@pytest.mark.parametrize(("settings", "run_id", "cell_id"), STORED)
+def test_runs_without_a_teacher_keep_their_names(settings, run_id, cell_id, make_run):
+    run = make_run(**settings)
+    assert (run.run_id("d"), run.cell_id("d")) == (run_id, cell_id)
+    heated = replace(run, method=replace(run.method, teacher_temperature=2.0))
+    assert heated.run_id("d") == run_id
+    assert from_yaml(to_yaml(run).replace("  teacher: null\n", "")).run_id("d") == run_id
+
+
+def test_a_run_with_a_teacher_keeps_its_name_too(make_run):
+    """This one was computed at 7f7780f."""
+    run = make_run(method=MethodConfig("distillation", {"distillation": 0.9}, "teacher-1"))
+    assert run.run_id("d") == "tiny-mlp-distillation-a0-s0-5c498307"

@@ -19,7 +19,8 @@ from lsbench.stack import Stack
 
 CPU, META = torch.device("cpu"), torch.device("meta")
 OPTIMS = {"sgd": OptimConfig(warmup_epochs=1.0), "adamw": OptimConfig(name="adamw", warmup_epochs=1.0)}
-RIVALS = MethodConfig("none", {"mixup_beta": 1.0, "focal_gamma": 3.0, "confidence_penalty": 0.1})
+STRENGTHS = {"mixup_beta": 1.0, "focal_gamma": 3.0, "confidence_penalty": 0.1, "distillation": 0.5}
+RIVALS = MethodConfig("none", STRENGTHS)  # nobody teaches: all classes alike
 KNOBS = [
     {"seed": 1, "alpha": 0.1, "dropout": 0.5, "augment": 1.0, "label_noise": 0.2, "weight_decay": 1e-3}
     | {"method": RIVALS},

@@ -67,6 +67,18 @@ BATCHES = {
     "a knob forced": ([[f"++alpha={a}", f"alpha={a}0"] for a in (0.1, 0.2)], 2),
     "a deletion": ([["~name", f"alpha={a}"] for a in (0.1, 0.2)], 2),
     "knobs of the user's": ([[f"+method.knobs.mine={a}", f"alpha={a}"] for a in (0.1, 0.2)], 2),
+    "knobs of a method": (
+        [
+            ["experiment=students", f"method.knobs.distillation={w}", f"method.teacher_temperature={t}"]
+            for w in (0, 0.9)
+            for t in (1, 4.5)
+        ],
+        1,
+    ),
+    "all knobs of a method": (
+        [[f"method.knobs.mixup_beta={a}", "method=mixup", "method.knobs={mixup_beta: 3}"] for a in (1, 2)],
+        2,
+    ),
 }
 NAMING = [f"hydra.job.config.override_dirname.{how}" for how in ("exclude_keys=[seed]", "item_sep=+")]
 

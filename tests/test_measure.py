@@ -62,6 +62,8 @@ def test_each_column_is_of_its_split():
         assert columns["temperature"] == pytest.approx(np.exp(best.x), rel=1e-4)
         scaled = nll(logits["test"], labels["test"], columns["temperature"])
         assert columns["test_nll_ts"] == pytest.approx(scaled)
+        chosen_by = nll(logits["select"], labels["select"], columns["temperature"])
+        assert columns["select_nll_ts"] == pytest.approx(chosen_by)
         for name, temperature in (("test_ece", 1.0), ("test_ece_ts", columns["temperature"])):
             probs = (stack.logits["test"][member] / temperature).softmax(-1)
             expected = multiclass_calibration_error(probs, stack.labels["test"][member], 4, n_bins=15)
@@ -80,7 +82,7 @@ def test_test_labels_have_no_part_in_temperature_and_choice():
     after = [outcome.columns for outcome in measure.outcomes(stack)]
     for one, other in zip(before, after, strict=True):
         assert one["test_accuracy"] != other["test_accuracy"]
-        for name in ("temperature", "temperature_flag", "select_nll", "select_accuracy", "train_accuracy"):
+        for name in ("temperature", "temperature_flag", "select_nll", "select_nll_ts", "select_accuracy"):
             assert one[name] == other[name]
 
 

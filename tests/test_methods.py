@@ -135,6 +135,6 @@ def test_each_dropout_layer_of_a_model_has_a_key_of_its_own():
 
 
 def test_methods_are_found_by_their_files():
-    names = ["augment", "confidence_penalty", "dropout", "focal", "label_noise", "mixup", "weight_decay"]
+    names = "augment confidence_penalty distillation dropout focal label_noise mixup weight_decay".split()
     assert list(all_methods()) == names
     assert len({method.knob for method in all_methods().values()}) == len(names)

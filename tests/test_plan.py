@@ -66,6 +66,20 @@ def test_a_methods_knob_out_of_its_range_names_key_value_and_range(knob, value, 
         plan.check(make_run(method=MethodConfig("x", {knob: value})))
 
 
+def test_students_of_different_teachers_are_one_stack_and_others_apart(splits, make_run):
+    taught = [MethodConfig("distillation", {"distillation": 0.9}, f"c{n}", n) for n in (1.0, 2.0)]
+    settings = [{"method": each, "seed": seed} for each in taught for seed in (0, 1)]
+    jobs = [Job(make_run(**each), splits) for each in [*settings, {}, {"alpha": 0.1}]]
+    assert sizes(plan.stacks(jobs, CPU)) == [2, 4]
+
+
+def test_the_ends_of_a_teachers_weight(make_run):
+    for weight in (0.0, 1.0):
+        plan.check(make_run(method=MethodConfig("x", {"distillation": weight}, "c12345678")))
+    with pytest.raises(UsageError, match=r"distillation=1\.01: allowed is a number from 0 to 1$"):
+        plan.check(make_run(method=MethodConfig("x", {"distillation": 1.01}, "c12345678")))
+
+
 def test_convolutions_do_not_stack_on_a_cpu_and_do_on_a_gpu(splits, make_run):
     jobs = [Job(make_run("resnet8", seed=seed), splits) for seed in range(5)]
     assert sizes(plan.stacks(jobs, CPU)) == [1] * 5

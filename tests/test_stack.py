@@ -27,11 +27,17 @@ KNOBS = [
     {"seed": 1, "alpha": 0.1, "dropout": 0.5, "augment": 1.0, "label_noise": 0.2, "weight_decay": 1e-3},
     {"seed": 2, "alpha": 0.05, "dropout": 0.2, "augment": 0.5, **rivals(mixup_beta=0.2, focal_gamma=3.0)},
     {"seed": 0, "augment": 1.0, "label_noise": 0.4, "lr": 0.2, **rivals(confidence_penalty=0.1)},
-    {"seed": 3, "alpha": 0.2, "dropout": 0.3, "label_noise": 0.1, **rivals(focal_gamma=0.5)},
+    {
+        "seed": 3,
+        "alpha": 0.2,
+        "dropout": 0.3,
+        "label_noise": 0.1,
+        **rivals(focal_gamma=0.5, distillation=0.5),
+    },
     {"seed": 5, "alpha": 0.1, "dropout": 0.1, "augment": 0.3, "label_noise": 0.1, "weight_decay": 1e-4}
     | rivals(mixup_beta=2.0, focal_gamma=1.0, confidence_penalty=0.5),
 ]
-RIVALS = ("mixup_beta", "focal_gamma", "confidence_penalty")
+RIVALS = ("mixup_beta", "focal_gamma", "confidence_penalty", "distillation")
 ORDER = [3, 1, 6, 0, 5, 2, 4]
 
 

@@ -6,14 +6,25 @@ conf/experiment/claims/ under the same name. Files whose names begin with an und
 
 from collections.abc import Sequence
 from functools import cache
+from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
+from typing import Any
 
 from lsbench.claims._claim import Claim
-from lsbench.terms import UsageError, did_you_mean
+from lsbench.terms import UsageError, or_these
 
-__all__ = ["Claim", "all_claims", "choose", "measured_file", "overview", "publish"]
+__all__ = [
+    "Claim",
+    "all_claims",
+    "choose",
+    "describe",
+    "measured_file",
+    "overview",
+    "page_name",
+    "publish",
+]
 
 HELP = """\
 lsbench claims [NAME ...] [KEY=VALUE ...]: what people claim of label smoothing, with a verdict each
@@ -26,27 +37,46 @@ lsbench claims [NAME ...] [KEY=VALUE ...]: what people claim of label smoothing,
 Claims:
 {claims}
 
-Runs that are stored are used again, those of `lsbench compare` too. The page goes to results/NAME/claims.md,
-with claims.csv beside it; name= sets NAME, by default claims-<data>-<model>. Settings and flags are those of
-lsbench train; a setting that a claim varies itself can be fixed only where that claim is not asked for.
+Runs that are stored are used again, those of `lsbench compare` too. The page is results/NAME/claims.html,
+with claims.md and claims.csv beside it. NAME is claims-<data>-<model>; where some claims are asked for it
+also tells which, as claims-mnist5k-mlp-cost+width, so that their page never takes the place of that of all.
+name= sets another. p values are adjusted over the deciding comparisons of a page, which tells their number.
+
+Settings and flags are those of lsbench train; a setting that a claim varies itself can be fixed only where
+that claim is not asked for.
 """
+LONGEST = 40  # of the claims' part in NAME, for which a name has room
 
 
 @cache
 def all_claims() -> dict[str, Claim]:
-    """Every claim by its file's name."""
+    """Every claim by its file's name, the most important first."""
     names = sorted(module.name for module in iter_modules(__path__) if not module.name.startswith("_"))
-    return {name: import_module(f"{__name__}.{name}").CLAIM for name in names}
+    found = {name: import_module(f"{__name__}.{name}").CLAIM for name in names}
+    return dict(sorted(found.items(), key=lambda item: item[1].rank))  # stable: by name among equals
 
 
 def choose(names: Sequence[str]) -> list[str]:
-    """``names``, each once, or all there are where none is given. Raises `UsageError` for one unknown."""
+    """``names`` in the order of `all_claims`, or all there are where none is given. Raises `UsageError` for
+    one unknown."""
     known = all_claims()
     for name in names:
         if name not in known:
-            hint = did_you_mean(name, known) or f"; there are {', '.join(known)}"
-            raise UsageError(f"{name}: no such claim{hint}")
-    return list(dict.fromkeys(names or known))
+            raise UsageError(f"{name}: no such claim{or_these(name, known)}")
+    return [name for name in known if name in names or not names]
+
+
+def page_name(names: Sequence[str]) -> str:
+    """What the page of these claims is called where nobody says, as a value for Hydra. Holm's correction is
+    over a page, so a page of some claims is another than that of all: it has their names, or a hash of many.
+    """
+    whole = "claims-${data.name}-${model.name}"
+    if len(names) == len(all_claims()):
+        return whole
+    listed = "+".join(names)
+    if len(listed) > LONGEST:
+        listed = f"{len(names)}of{len(all_claims())}-{sha256(listed.encode()).hexdigest()[:8]}"
+    return f"{whole}-{listed}"
 
 
 def measured_file(folder: Path, claim: str) -> Path:
@@ -55,12 +85,18 @@ def measured_file(folder: Path, claim: str) -> Path:
 
 
 def publish(results_dir: str | Path, name: str) -> int:
-    """Judge the claims of sweep ``name`` from its stored runs, write claims.md and claims.csv beside its list
-    and print a line a claim; the exit code: 1 where a run is not done or a claim could not be judged, else 0.
-    """
-    from lsbench.claims import _page
+    """Judge the claims of sweep ``name`` from its stored runs, write its page and print a line a claim; the
+    exit code: 1 where a run is not done or a claim could not be judged, else 0."""
+    from lsbench.claims import _publish
 
-    return _page.publish(results_dir, name)
+    return _publish.publish(results_dir, name)
+
+
+def describe(results_dir: str | Path, name: str) -> tuple[dict[str, Any], int]:
+    """The same for machines: what `lsbench report --json` says of the sweep, and the exit code."""
+    from lsbench.claims import _publish
+
+    return _publish.describe(results_dir, name)
 
 
 def overview() -> str:

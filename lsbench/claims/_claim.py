@@ -1,9 +1,12 @@
 """What a claim is made of, and how its file takes numbers from the runs of its grid."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from lsbench import runs
 
@@ -11,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from lsbench.plan import Job
+    from lsbench.report.criterion import Criterion
 
     Numbers = pd.Series[float]
 
@@ -39,7 +43,9 @@ class Comparison:
     """``values`` against ``base``, both by seed; seeds that are in both are compared.
 
     ``better`` is the sign that the difference has if the claim is true. Differences within ``margin``, in the
-    metric's own unit, count as none.
+    metric's own unit, count as none. ``meaning`` says what a verdict word comes to where that is not plain.
+    ``withheld`` has the words that these values cannot bear out, whatever their p, and why: instead of one of
+    them the verdict is inconclusive.
     """
 
     words: str
@@ -48,6 +54,8 @@ class Comparison:
     margin: float
     better: int = 1
     unit: Unit = POINTS
+    meaning: Mapping[str, str] = field(default_factory=dict)
+    withheld: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -71,11 +79,12 @@ class Evidence:
     measured: "pd.DataFrame | None" = None
 
     def where(self, **settings: object) -> "Evidence":
-        """Those runs with the given settings; a truth value asks whether a knob is on."""
+        """Those runs with the given settings; a truth value asks whether a knob is on, a set for any of its
+        values."""
         kept = self.runs
         for name, value in settings.items():
             column = kept[name] > 0 if isinstance(value, bool) else kept[name]
-            kept = kept[column == value]
+            kept = kept[column.isin(value) if isinstance(value, set) else column == value]
         return Evidence(kept, self.results_dir, self.measured)
 
     def by_seed(self, metric: str, **settings: object) -> "Numbers":
@@ -89,16 +98,38 @@ class Evidence:
         """The names of the runs, by seed."""
         return {int(seed): str(run) for seed, run in zip(self.runs["seed"], self.runs["run"], strict=True)}
 
-    def gain(self, metric: str, alpha: float = USUAL, **settings: object) -> "Numbers":
-        """``metric`` at ``alpha`` minus that at 0, by seed."""
-        smoothed, plain = (self.by_seed(metric, alpha=a, **settings) for a in (alpha, 0.0))
+    def both(self, metric: str, **settings: object) -> "tuple[Numbers, Numbers]":
+        """``metric`` at alpha 0.1 and at alpha 0, by seed."""
+        return self.by_seed(metric, alpha=USUAL, **settings), self.by_seed(metric, alpha=0.0, **settings)
+
+    def gain(self, metric: str, **settings: object) -> "Numbers":
+        """The first of `both` minus the second."""
+        smoothed, plain = self.both(metric, **settings)
         return (smoothed - plain).dropna()
 
-    def chosen(self, **settings: object) -> "pd.DataFrame":
-        """For each seed the run with the least NLL on the select split, the smaller alpha on a tie; seeds in
-        the index. Seeds that lack an alpha are left out. Test has no say."""
-        found = self.where(**settings).runs.sort_values(["select_nll", "alpha"])
-        whole = found.groupby("seed")["alpha"].transform("nunique") == found["alpha"].nunique()
+    def interaction(
+        self, metric: str, one: Mapping[str, object], other: Mapping[str, object]
+    ) -> "tuple[Numbers, Numbers]":
+        """Two sums by seed, whose difference is the `gain` under the settings ``one`` minus that under
+        ``other``. Sums have the size of what was measured, by which rounding is told from a difference."""
+        (smoothed, plain), (smoothed_other, plain_other) = (
+            self.both(metric, **settings) for settings in (one, other)
+        )
+        return (smoothed + plain_other).dropna(), (plain + smoothed_other).dropna()
+
+    @property
+    def criterion(self) -> "Criterion":
+        """What chooses among these runs: one number for all of them, however few `chosen` looks at."""
+        from lsbench.report.criterion import criterion
+
+        return criterion(self.runs)
+
+    def chosen(self, by: str = "alpha", **settings: object) -> "pd.DataFrame":
+        """For each seed the run that is least by `criterion`, on a tie that with the smaller number of the
+        setting ``by``; seeds in the index. Seeds that lack one of its values are left out, since they had
+        less to choose from. Test has no say."""
+        found = self.where(**settings).runs.sort_values([self.criterion.column, by])
+        whole = found.groupby("seed")[by].transform("nunique") == found[by].nunique()
         return found[whole].groupby("seed").head(1).set_index("seed").sort_index()
 
     def history(self, metric: str, **settings: object) -> "dict[int, list[float]]":
@@ -113,21 +144,36 @@ class Evidence:
 @dataclass(frozen=True)
 class Claim:
     """``words``: the claim as people make it; ``source``: who does, or has measured it; ``measured``: what is
-    compared here. ``compare`` makes comparisons of the evidence, of which the first decides the claim.
-    ``meaning`` says what a verdict word comes to where that is not plain. ``measure`` is for what is timed
-    rather than trained: it is given the jobs of the grid, whose runs are stored, and returns a table."""
+    compared here and by what criterion, written before any outcome is known. ``compare`` makes comparisons of
+    the evidence, of which the first decides the claim. ``measure`` is for what is timed rather than trained:
+    it is given the jobs of the grid, whose runs are stored, and returns a table.
+    ``students`` is an experiment whose runs learn from those of the grid: it is done once for each cell of
+    the grid, as their method.teacher. ``rank`` orders the claims, the most important first; those without one
+    come last, by name."""
 
     words: str
     source: str
     measured: str
     compare: Callable[[Evidence], Sequence[Comparison | Measurement]]
-    meaning: Mapping[str, str] = field(default_factory=dict)
     measure: "Callable[[Sequence[Job]], pd.DataFrame] | None" = None
+    students: str = ""
+    rank: float = math.inf
 
 
 def comparison(
     words: str, evidence: Evidence, metric: str, margin: float, *, better: int = 1, unit: Unit = POINTS
 ) -> Comparison:
     """The usual one: ``metric`` at alpha 0.1 against alpha 0."""
-    values, base = (evidence.by_seed(metric, alpha=alpha) for alpha in (USUAL, 0.0))
-    return Comparison(f"{words}, α = {USUAL:g} against 0", values, base, margin, better, unit)
+    return Comparison(f"{words}, α = {USUAL:g} against 0", *evidence.both(metric), margin, better, unit)
+
+
+def slopes(table: "pd.DataFrame", over: Sequence[float]) -> "Numbers":
+    """The least-squares slope of each row over its columns' numbers; no rows where there is one column.
+
+    To 12 digits: equal numbers in a row would else have a slope of 1e-17, equal in all rows and significant.
+    """
+    centred = np.asarray(over, dtype=float) - np.mean(over)
+    if len(centred) < 2:
+        return table.iloc[:0, 0]
+    fitted: Numbers = table @ centred / float(centred @ centred)
+    return fitted.round(12)

@@ -1,4 +1,4 @@
-"""Two factors, smoothing and another method, each on and off: does one's gain survive the other?"""
+"""Two factors, smoothing and another method, each on and off: does smoothing gain on top of the method?"""
 
 from collections.abc import Sequence
 
@@ -9,30 +9,39 @@ from lsbench.report.verdicts import ACCURACY_MARGIN
 def adds_to(knob: str, words: str, source: str) -> Claim:
     """The claim that smoothing adds to the method with this ``knob``, which people call ``words``.
 
-    Its measure is the interaction contrast of the 2 × 2 design, paired by seed: what smoothing gains with the
-    method on, minus what it gains with the method off.
+    What they mean is that the two together are better than the method alone, and that decides. How much of
+    smoothing's gain survives is the interaction contrast of the 2 × 2 design, paired by seed: what smoothing
+    gains with the method on, minus what it gains with the method off.
     """
+    added = {
+        "supported": f"better than {words} alone",
+        "equivalent": f"nothing on top of {words}",
+        "refuted": f"worse than {words} alone",
+    }
+    summed = {
+        "supported": "together more than their sum",
+        "equivalent": "the gains add up",
+        "refuted": "the gains overlap",
+    }
 
     def compare(evidence: Evidence) -> Sequence[Comparison]:
-        on, off = (evidence.gain("test_accuracy", **{knob: state}) for state in (True, False))
-        smoothed, plain = (
-            evidence.by_seed("test_accuracy", alpha=alpha, **{knob: True}) for alpha in (USUAL, 0.0)
-        )
+        both = evidence.both("test_accuracy", **{knob: True})
+        interaction = evidence.interaction("test_accuracy", {knob: True}, {knob: False})
+        gain = f"gain of α = {USUAL:g} with {words} minus gain without"
         return [
-            Comparison(f"gain of α = {USUAL:g} with {words} minus gain without", on, off, ACCURACY_MARGIN),
             Comparison(
-                f"test accuracy with {words}, α = {USUAL:g} against 0", smoothed, plain, ACCURACY_MARGIN
+                f"test accuracy with {words}, α = {USUAL:g} against 0", *both, ACCURACY_MARGIN, meaning=added
             ),
+            Comparison(gain, *interaction, ACCURACY_MARGIN, meaning=summed),
         ]
 
     return Claim(
         words=f"it adds to {words}",
         source=source,
-        measured=f"the interaction of smoothing and {words} in test accuracy, each on and off",
+        measured=(
+            f"test accuracy of {words} with smoothing against {words} alone, which decides; and the "
+            "interaction of the two, each on and off: whether their gains add up"
+        ),
         compare=compare,
-        meaning={
-            "supported": "together more than their sum",
-            "equivalent": "the gains add up",
-            "refuted": "the gains overlap",
-        },
+        rank=9,
     )

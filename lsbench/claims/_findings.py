@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lsbench.claims._claim import Comparison, Evidence, Measurement, Unit
-from lsbench.report.comparison import number
 from lsbench.report.stats import holm
+from lsbench.report.text import number
 from lsbench.report.verdicts import judge
 
 if TYPE_CHECKING:
@@ -24,8 +24,11 @@ NAN = math.nan
 @dataclass(frozen=True)
 class Finding:
     """One comparison, judged: ``effect`` and its 95 % interval in the metric's own unit, NaN where there is
-    none; ``p`` as it is and ``p_holm`` after Holm's correction over every comparison of the page. ``verdict``
-    is a verdict word, or "failed". ``exploratory`` marks what rests on too few seeds to be more."""
+    none; ``p`` as it is and ``p_holm`` after Holm's correction over its family, and ``p_equivalent`` that of
+    a difference beyond the margin, so corrected. ``verdict`` is a verdict word, or "failed"; ``meaning`` what
+    it comes to here, or why a verdict is withheld. ``exploratory`` marks what rests on too few seeds to be
+    more. ``better`` is the sign that the effect has if the claim is true; ``bounded`` marks a measurement,
+    whose margin is its bound; ``sd`` is that of the paired differences."""
 
     words: str
     verdict: str
@@ -39,19 +42,25 @@ class Finding:
     unit: Unit = Unit("", 1, 2)
     exploratory: bool = False
     meaning: str = ""
+    p_equivalent: float = NAN
+    better: int = 1
+    bounded: bool = False
+    sd: float = NAN
 
 
 def findings(claims: "Mapping[str, Claim]", evidence: Mapping[str, Evidence]) -> dict[str, list[Finding]]:
     """Every claim's findings, the deciding one first. A claim whose evidence cannot be read has one that
-    failed; Holm's correction is over all comparisons of all claims, and by itself over their equivalences."""
+    failed.
+
+    The deciding comparisons of all claims are a family for Holm's correction, and the other comparisons of
+    each claim are one: they explain its verdict and decide nothing. Equivalences are corrected by themselves.
+    """
     asked = {name: _asked(claim, evidence[name]) for name, claim in claims.items()}
-    tests = [item for items in asked.values() for item in items if isinstance(item, Comparison)]
-    judged = iter(_judge_all(tests))
-    found = {
-        name: [next(judged) if isinstance(item, Comparison) else _plain(item) for item in items]
-        for name, items in asked.items()
+    deciding = _family([items[0] for items in asked.values()])
+    return {
+        name: [first, *_family(items[1:])]
+        for (name, items), first in zip(asked.items(), deciding, strict=True)
     }
-    return {name: _explained(claims[name], group) for name, group in found.items()}
 
 
 def _asked(claim: "Claim", evidence: Evidence) -> Sequence[Comparison | Measurement | Finding]:
@@ -64,6 +73,12 @@ def _asked(claim: "Claim", evidence: Evidence) -> Sequence[Comparison | Measurem
         return [Finding(f"{type(error).__name__}: {error}".splitlines()[0], "failed")]
 
 
+def _family(items: Sequence[Comparison | Measurement | Finding]) -> list[Finding]:
+    """Each judged, the comparisons among them with one correction."""
+    judged = iter(_judge_all([item for item in items if isinstance(item, Comparison)]))
+    return [next(judged) if isinstance(item, Comparison) else _plain(item) for item in items]
+
+
 def _judge_all(tests: Sequence[Comparison]) -> list[Finding]:
     alone = [judge(*_paired(test), test.margin, test.better) for test in tests]
     p_holm = holm([each.p for each in alone])
@@ -71,8 +86,12 @@ def _judge_all(tests: Sequence[Comparison]) -> list[Finding]:
     found = []
     for test, own, p, within in zip(tests, alone, p_holm, p_equivalent, strict=True):
         final = judge(*_paired(test), test.margin, test.better, p, p_equivalent_adjusted=within)
+        withheld = final.word in test.withheld
+        word, meanings = ("inconclusive", test.withheld) if withheld else (final.word, test.meaning)
         numbers = (own.effect, own.low, own.high, own.n, own.p, p)
-        found.append(Finding(test.words, final.word, *numbers, test.margin, test.unit, own.exploratory))
+        finding = Finding(test.words, word, *numbers, test.margin, test.unit, own.exploratory)
+        meaning = meanings.get(final.word, "")
+        found.append(replace(finding, meaning=meaning, p_equivalent=within, better=test.better, sd=own.sd))
     return found
 
 
@@ -94,7 +113,8 @@ def measured(item: Measurement) -> Finding:
     ]
     words = f"{item.words}, median (rounds: {' to '.join(ends)})"
     effect, n = float(item.values.median()), len(item.values)
-    return Finding(words, verdict, effect, low, high, n, margin=item.bound, unit=item.unit)
+    numbers = (effect, low, high, n)
+    return Finding(words, verdict, *numbers, margin=item.bound, unit=item.unit, better=-1, bounded=True)
 
 
 def median_interval(values: "Numbers") -> tuple[float, float]:
@@ -106,8 +126,3 @@ def median_interval(values: "Numbers") -> tuple[float, float]:
     half = (1 - CONFIDENCE) / 2
     ranks = [rank for rank in range(len(ordered) // 2) if bdtr(rank, len(ordered), 0.5) <= half]
     return (ordered[ranks[-1]], ordered[-1 - ranks[-1]]) if ranks else (NAN, NAN)
-
-
-def _explained(claim: "Claim", found: list[Finding]) -> list[Finding]:
-    """What the claim says of its verdict, put to the deciding comparison alone."""
-    return [replace(found[0], meaning=claim.meaning.get(found[0].verdict, "")), *found[1:]]

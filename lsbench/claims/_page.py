@@ -1,180 +1,128 @@
-"""The claims' verdicts as users read them: lines on the terminal, claims.md and claims.csv."""
+"""claims.html: all claims on one page, in the look of report.html and as self-contained."""
 
-import math
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import TYPE_CHECKING
 
-from lsbench import report, runs
-from lsbench.claims import all_claims, measured_file
-from lsbench.claims._claim import Evidence
-from lsbench.claims._findings import Finding, findings
-from lsbench.report.comparison import NOTHING, number, pipe_table, probability
-from lsbench.report.terminal import next_command
-from lsbench.report.verdicts import said
-from lsbench.storage import write_atomically
+from lsbench.claims import _more_seeds as more_seeds
+from lsbench.claims import all_claims
+from lsbench.claims._findings import Finding
+from lsbench.claims._forest import in_margins
+from lsbench.claims._words import (
+    FULL_HEADER,
+    HEADER,
+    TITLE,
+    cells,
+    counted,
+    full_cells,
+    reading,
+    said,
+    sense,
+    title,
+)
+from lsbench.report.markdown import facts, left_out, setup
+from lsbench.report.page import markup
+from lsbench.report.page.frame import anchor, document, figure, section
+from lsbench.report.text import NOTHING, number
 
 if TYPE_CHECKING:
     import pandas as pd
 
-READING = """\
-Every claim is decided by its first comparison, which stands in the table; the sections have the others. A
-verdict is *equivalent* where the difference is shown to lie within the margin (two one-sided tests); else
-*supported* where it is significant and goes the way of the claim, *refuted* where it goes the other way,
-and *inconclusive* where the runs cannot tell: more seeds might. With fewer than 8 seeds a verdict is
-*exploratory*: it decides nothing. Differences are paired by seed, intervals are 95 % t-intervals, and p is
-adjusted by Holm's method over the {tests} comparisons of this page. What is chosen is chosen on the select
-split; test was opened once a run, after training. A measured cost has no p: the interval of its median
-decides."""
-HEADER = ("verdict", "effect", "95 % interval", "n", "p (Holm)", "margin")
+    from lsbench.report.figures.plate import Plate
 
-
-def publish(results_dir: str | Path, name: str) -> int:
-    """Judge the claims of sweep ``name`` from its stored runs, write its page and print a line a claim; the
-    exit code: 1 where a run is not done or a claim could not be judged, else 0."""
-    from lsbench.report.aggregate import runs_table, summary_table
-
-    sweep, folder = runs.read_sweep(results_dir, name), Path(results_dir) / name
-    found = {run_id: runs.read(results_dir, run_id) for run_id in sweep.runs}
-    records: list[dict[str, Any]] = [record for record in found.values() if record is not None]
-    table = runs_table(records)
-    claims = {claim: all_claims()[claim] for claim in sweep.claims if claim in all_claims()}
-    evidence = {claim: _evidence(folder, table, claim, sweep.claims[claim]) for claim in claims}
-    judged = findings(claims, evidence)
-    write_atomically(folder / "runs.csv", report.to_csv(table))
-    write_atomically(folder / "summary.csv", report.to_csv(summary_table(table)))
-    write_atomically(folder / "claims.csv", report.to_csv(_frame(judged)))
-    done = sum(record["status"] == "done" for record in records)
-    counted = f"{done} of {len(found)} runs done"
-    write_atomically(folder / "claims.md", page(judged, sweep.command, counted, records).encode())
-    print("\n".join(lines(judged)))
-    for record in records:
-        if record["status"] != "done":
-            print(f"{record['run']}: {record['status']}: {record['error']}")
-    print(f"\n{counted}\n{folder / 'claims.md'}   claims.csv, runs.csv and summary.csv beside it")
-    if command := next_command(sweep.command, records, len(found)):
-        print(f"next: {command}")
-    failed = any(finding.verdict == "failed" for group in judged.values() for finding in group)
-    return int(done < len(found) or failed)
-
-
-def _evidence(folder: Path, table: "pd.DataFrame", claim: str, members: Sequence[str]) -> Evidence:
-    import pandas as pd
-
-    file = measured_file(folder, claim)
-    measured = pd.read_csv(file) if file.exists() else None
-    done = table[table["run"].isin(members) & (table["status"] == "done")]
-    return Evidence(done, folder.parent, measured)
-
-
-def lines(judged: Mapping[str, Sequence[Finding]]) -> list[str]:
-    """A line a claim, for the terminal."""
-    width = max(map(len, judged), default=0)
-    kind = max((len(_said(group[0])) for group in judged.values()), default=0)
-    return [f"{name:{width}}  {_said(group[0]):{kind}}  {_line(group[0])}" for name, group in judged.items()]
-
-
-def _line(finding: Finding) -> str:
-    if not finding.n:
-        return finding.words
-    p = probability(finding.p_holm)
-    parts = [
-        f"{finding.words}: {_effect(finding)} {_interval(finding)}".rstrip() + finding.unit.name,
-        f"n = {finding.n}",
-        *([] if p == NOTHING else [f"p {p[0]} {p[1:]}" if p[0] == "<" else f"p = {p}"]),
-    ]
-    return ", ".join(parts) + (f" ({finding.meaning})" if finding.meaning else "")
+BESIDE = "`claims.md`, `claims.csv`, `runs.csv`, `summary.csv` and the figure as a file"
+ALL, HOW, OUT = "All claims", "How to read this page", "Runs that no mean contains"
+SHADED = "The shaded comparison decides the claim."
 
 
 def page(
-    judged: Mapping[str, Sequence[Finding]], command: str, counted: str, records: Sequence[runs.Record]
-) -> str:
-    """claims.md. ``counted`` says how many runs there are."""
-    tests = sum(not math.isnan(finding.p) for group in judged.values() for finding in group)
-    claims = all_claims()
-    overview = [[claims[name].words, *_cells(group[0])] for name, group in judged.items()]
-    blocks = [
-        "# What people claim of label smoothing",
-        f"`{command}`\n\n{_about(records)}{counted}.",
-        pipe_table(["claim", *HEADER], overview),
-        READING.format(tests=tests),
-        *(_section(name, group) for name, group in judged.items()),
-    ]
-    return "\n\n".join(blocks) + "\n"
+    judged: Mapping[str, Sequence[Finding]],
+    runs: "pd.DataFrame",
+    summary: "pd.DataFrame",
+    *,
+    command: str,
+    missing: Sequence[str],
+    plates: "Sequence[Plate]",
+    drawn: Mapping[str, bytes],
+) -> bytes:
+    """The page. ``drawn`` holds the SVG of each plate by its name."""
+    pairs = "; ".join(
+        f"{row.data}, {row.model}" for row in summary[["data", "model"]].drop_duplicates().itertuples()
+    )
+    figures = "".join(figure(plate, drawn[plate.name]) for plate in plates)
+    setting = "" if runs.empty else markup.prose(setup(summary))
+    lost = left_out(runs, missing)
+    parts = {
+        ALL: setting + _overview(judged) + figures,
+        **{title(all_claims()[name].words): _claim(name, group) for name, group in judged.items()},
+        **_bought(judged),
+        HOW: markup.prose(reading(judged)),
+        **({OUT: markup.table(["run", "status", "reason"], lost, OUT, fixed=False)} if lost else {}),
+    }
+    return document(
+        kind="lsbench claims",
+        title=f"{TITLE}: {pairs or 'no runs'}",
+        facts=facts(runs, command, missing),
+        contents=list(parts),
+        sections=[section(name, content) for name, content in parts.items()],
+        beside=BESIDE,
+    )
 
 
-def _section(name: str, group: Sequence[Finding]) -> str:
-    claim = all_claims()[name]
-    first = claim.words[0]
-    title = (first.upper() if first.isascii() else first) + claim.words[1:]
-    about = f"`{name}`. Claimed or measured by: {claim.source}. Measured here: {claim.measured}."
-    rows = [[finding.words, *_cells(finding)] for finding in group]
-    return f"## {title}\n\n{about}\n\n{pipe_table(['comparison', *HEADER], rows)}"
+def _bought(judged: Mapping[str, Sequence[Finding]]) -> dict[str, str]:
+    header, rows = more_seeds.table(judged)
+    if not rows:
+        return {}
+    shown = markup.table(header, rows, more_seeds.TITLE)
+    return {more_seeds.TITLE: markup.prose(more_seeds.ABOUT) + shown}
 
 
-def _cells(finding: Finding) -> list[str]:
-    verdict = _said(finding) + (f": {finding.meaning}" if finding.meaning else "")
-    effect = _effect(finding)
-    effect += finding.unit.name if effect != NOTHING else ""
-    margin = number(finding.margin * finding.unit.scale, finding.unit.digits)
-    return [
-        verdict,
-        effect,
-        _interval(finding) or NOTHING,
-        f"{finding.n}",
-        probability(finding.p_holm),
-        margin,
-    ]
-
-
-def _said(finding: Finding) -> str:
-    return said(finding.verdict, finding.exploratory)
-
-
-def _effect(finding: Finding) -> str:
-    return number(finding.effect, finding.unit.digits, finding.unit.scale, sign=True)
-
-
-def _interval(finding: Finding) -> str:
-    ends = [
-        number(end, finding.unit.digits, finding.unit.scale, sign=True) for end in (finding.low, finding.high)
-    ]
-    return "" if NOTHING in ends else f"[{', '.join(ends)}]"
-
-
-def _about(records: Sequence[runs.Record]) -> str:
-    """The data, the model and the code, where all records agree on them."""
-    keys = ("data", "model", "epochs", "device", "lsbench", "torch", "git_sha")
-    told = {key: {str(record[key]) for record in records} for key in keys}
-    agreed = [
-        f"{key} {value}" for key, values in told.items() if len(values) == 1 and (value := values.pop())
-    ]
-    return re.sub(r"_", r"\\_", ", ".join(agreed)) + (": " if agreed else "")
-
-
-def _frame(judged: Mapping[str, Iterable[Finding]]) -> "pd.DataFrame":
-    """claims.csv: a row a comparison, the deciding one of a claim first; numbers in the metric's own unit."""
-    import pandas as pd
-
+def _overview(judged: Mapping[str, Sequence[Finding]]) -> str:
+    """A row a claim, with a link to its section."""
+    header = ["claim", *HEADER, "in margins"]
     rows = [
-        {
-            "claim": name,
-            "words": all_claims()[name].words,
-            "comparison": finding.words,
-            "decides": place == 0,
-            "verdict": finding.verdict,
-            "exploratory": finding.exploratory,
-            "meaning": finding.meaning,
-            "effect": finding.effect,
-            "low": finding.low,
-            "high": finding.high,
-            "n": finding.n,
-            "p": finding.p,
-            "p_holm": finding.p_holm,
-            "margin": finding.margin,
-        }
+        [_link(name), *_marked(cells(group[0]), group[0]), _turned(group[0])]
         for name, group in judged.items()
-        for place, finding in enumerate(group)
     ]
-    return pd.DataFrame(rows)
+    return markup.table(header, rows, ALL, raw=(0, 1))
+
+
+def _link(name: str) -> str:
+    words = all_claims()[name].words
+    return f'<a href="#{anchor(title(words))}">{escape(words)}</a>'
+
+
+def _marked(texts: Sequence[str], finding: Finding) -> list[str]:
+    """Cells whose first, the verdict, is HTML."""
+    return [_verdict(finding), *texts[1:]]
+
+
+def _verdict(finding: Finding) -> str:
+    return markup.verdict(said(finding)) + (f": {escape(finding.meaning)}" if finding.meaning else "")
+
+
+def _turned(finding: Finding) -> str:
+    """The effect in margins, above 0 where it goes the way of the claim."""
+    return number(in_margins(finding)[0], 1, sign=True) if finding.margin > 0 else NOTHING
+
+
+def _claim(name: str, group: Sequence[Finding]) -> str:
+    """What was asked and found: the verdict, its numbers and its meaning, then every comparison."""
+    claim, first = all_claims()[name], group[0]
+    _, size, interval, _, p, margin = cells(first)
+    numbers = [size if interval == NOTHING else f"{size}, 95 % interval {interval}"]
+    numbers += [counted(first.n, "round" if first.bounded else "seed")]
+    numbers += ["no p" if p == NOTHING else f"p, adjusted by Holm's method, {p}"]
+    numbers += [f"{'bound' if first.bounded else 'margin'} {margin}{first.unit.name}"]
+    told = {
+        "That is": sense(first),
+        "Decided by": first.words,
+        "Effect": "; ".join(numbers),
+        "Measured here": claim.measured,
+        "Claimed or measured by": claim.source,
+        "By itself": f"lsbench claims {name}",
+    }
+    rows = [[words, *_marked(rest, finding)] for finding in group for words, *rest in [full_cells(finding)]]
+    table = markup.table(FULL_HEADER, rows, f"Comparisons: {claim.words}", classes={0: "chosen"}, raw=(1,))
+    note = f'<p class="soft">{SHADED}</p>' if len(group) > 1 else ""
+    return f'<p class="answer">{_verdict(first)}</p>{markup.facts(told)}{table}{note}'

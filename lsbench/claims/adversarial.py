@@ -44,4 +44,5 @@ CLAIM = Claim(
         "gradients smoothing has made small"
     ),
     compare=compare,
+    rank=6,
 )

@@ -10,7 +10,8 @@ def compare(evidence: Evidence) -> Sequence[Comparison]:
     augmented = evidence.by_seed("test_accuracy", alpha=0.0, augment=True)
     smoothed = evidence.by_seed("test_accuracy", alpha=USUAL, augment=False)
     words = f"test accuracy, augmentation alone against α = {USUAL:g} alone"
-    return [Comparison(words, augmented, smoothed, ACCURACY_MARGIN)]
+    meaning = {"refuted": "smoothing wins"}
+    return [Comparison(words, augmented, smoothed, ACCURACY_MARGIN, meaning=meaning)]
 
 
 CLAIM = Claim(
@@ -18,5 +19,5 @@ CLAIM = Claim(
     source="tutorials",
     measured="test accuracy of either alone",
     compare=compare,
-    meaning={"refuted": "smoothing wins"},
+    rank=10,
 )

@@ -9,9 +9,10 @@ from lsbench.report.verdicts import ACCURACY_MARGIN
 def compare(evidence: Evidence) -> Sequence[Comparison]:
     gap = evidence.runs.assign(gap=evidence.runs["train_accuracy"] - evidence.runs["test_accuracy"])
     chosen, plain = evidence.chosen()["test_accuracy"], evidence.by_seed("test_accuracy", alpha=0.0)
+    words = f"test accuracy, α chosen by {evidence.criterion.short} against 0"
     return [
         comparison("test accuracy", evidence, "test_accuracy", ACCURACY_MARGIN),
-        Comparison("test accuracy, α chosen on select against 0", chosen, plain, ACCURACY_MARGIN),
+        Comparison(words, chosen, plain, ACCURACY_MARGIN),
         comparison("train minus test accuracy", Evidence(gap), "gap", ACCURACY_MARGIN, better=-1),
     ]
 
@@ -19,6 +20,10 @@ def compare(evidence: Evidence) -> Sequence[Comparison]:
 CLAIM = Claim(
     words="it generalises better",
     source="Szegedy et al. 2016 (arXiv:1512.00567); Müller et al. 2019 (arXiv:1906.02629)",
-    measured="test accuracy, and the gap between train and test accuracy",
+    measured=(
+        "test accuracy at α = 0.1, which decides, and at the α that each seed's select split chooses by NLL "
+        "after temperature scaling; and the gap between train and test accuracy"
+    ),
     compare=compare,
+    rank=1,
 )

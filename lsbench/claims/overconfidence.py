@@ -29,9 +29,8 @@ def when_wrong(evidence: Evidence) -> "Numbers":
     table = evidence.runs
     values = table[WRONG].copy() if WRONG in table else table["test_accuracy"] * np.nan
     for place in values.index[values.isna() & (table["test_accuracy"] < 1)]:
-        file = runs.run_dir(evidence.results_dir, table["run"][place]) / "predictions.npz"
-        with np.load(file) as kept:
-            values[place] = _confidence_wrong(kept["test_logits"], kept["test_labels"])
+        folder = runs.run_dir(evidence.results_dir, table["run"][place])
+        values[place] = _confidence_wrong(*runs.read_predictions(folder))
     return values
 
 
@@ -49,4 +48,5 @@ CLAIM = Claim(
     source="Szegedy et al. 2016 (arXiv:1512.00567); Pereyra et al. 2017 (arXiv:1701.06548)",
     measured="confidence, as trained: of the wrong predictions, and of all",
     compare=compare,
+    rank=3,
 )

@@ -6,38 +6,46 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lsbench.claims._claim import USUAL, Claim, Comparison, Evidence, Unit
+from lsbench.claims._claim import USUAL, Claim, Comparison, Evidence, Unit, slopes
 from lsbench.report.verdicts import ACCURACY_MARGIN
 
 if TYPE_CHECKING:
     import pandas as pd
 
 SLOPE_MARGIN = 0.001
+PER_DOUBLING = Unit(" points per doubling", 100, 3)
+MEANING = {"refuted": "small models gain more", "equivalent": "width does not matter"}
 
 
 def compare(evidence: Evidence) -> Sequence[Comparison]:
-    gains = gains_by_width(evidence)
-    small, large = (gains[width] for width in (gains.columns[0], gains.columns[-1]))
-    doublings = np.log2(gains.columns.to_numpy(dtype=float))
-    centred = doublings - doublings.mean()
-    slopes = gains @ centred / float(centred @ centred) if len(doublings) > 1 else gains.iloc[:0, 0]
+    gains, widths = gains_by_width(evidence), layers_by_width(evidence)
+    small, large = min(widths), max(widths)
+    slope = slopes(gains, np.log2(gains.columns.to_numpy(dtype=float)))
     gain = f"gain in test accuracy at α = {USUAL:g}"
-    widths = f"{gains.columns[-1]} hidden units against {gains.columns[0]}"
-    per_doubling = Unit(" points per doubling", 100, 3)
+    ends = ({"model.hidden": widths[width]} for width in (large, small))
+    difference = evidence.interaction("test_accuracy", *ends)
+    words = f"{gain}, {large} hidden units against {small}"
     return [
-        Comparison(f"slope of the {gain} over width", slopes, slopes * 0, SLOPE_MARGIN, 1, per_doubling),
-        Comparison(f"{gain}, {widths}", large, small, ACCURACY_MARGIN),
+        Comparison(
+            f"slope of the {gain} over width", slope, slope * 0, SLOPE_MARGIN, 1, PER_DOUBLING, MEANING
+        ),
+        Comparison(words, *difference, ACCURACY_MARGIN, meaning=MEANING),
     ]
+
+
+def layers_by_width(evidence: Evidence) -> dict[int, str]:
+    """The setting model.hidden of the runs by the number of hidden units, ascending."""
+    widths = {sum(json.loads(text)): text for text in evidence.runs["model.hidden"].unique()}
+    return dict(sorted(widths.items()))
 
 
 def gains_by_width(evidence: Evidence) -> "pd.DataFrame":
     """What alpha 0.1 adds to test accuracy: a row a seed, a column a width, ascending."""
     import pandas as pd
 
-    widths = {text: sum(json.loads(text)) for text in evidence.runs["model.hidden"].unique()}
     gains = {
         width: evidence.gain("test_accuracy", **{"model.hidden": text})
-        for text, width in sorted(widths.items(), key=lambda pair: pair[1])
+        for width, text in layers_by_width(evidence).items()
     }
     return pd.DataFrame(gains).dropna()
 
@@ -45,7 +53,10 @@ def gains_by_width(evidence: Evidence) -> "pd.DataFrame":
 CLAIM = Claim(
     words="small models gain less",
     source="tutorials",
-    measured="how the gain in test accuracy changes with the number of hidden units",
+    measured=(
+        "how the gain in test accuracy changes with the number of hidden units: its slope over each "
+        "doubling, which decides, and the largest model against the smallest"
+    ),
     compare=compare,
-    meaning={"refuted": "small models gain more", "equivalent": "width does not matter"},
+    rank=8,
 )

@@ -12,7 +12,7 @@ import yaml
 
 from lsbench import conf_dir
 from lsbench.data.files import Source, find, inspect, roots
-from lsbench.terms import DataError, UsageError, did_you_mean
+from lsbench.terms import DataError, UsageError, or_these
 
 SUMMARY = "List the data sets, say where they lie, verify their checksums, fetch them."
 Sources = dict[str, Source | None]  # None: a set without a list of files: the user's own images
@@ -122,8 +122,7 @@ def _sources() -> Sources:
 def _known(kind: str, name: str, names: list[str]) -> str:
     if name in names:
         return name
-    hint = did_you_mean(name, names) or f"; there are {', '.join(names)}"
-    raise UsageError(f"data: no {kind} {name}{hint}")
+    raise UsageError(f"data: no {kind} {name}{or_these(name, names)}")
 
 
 def _print(rows: Sequence[tuple[str, ...]]) -> None:

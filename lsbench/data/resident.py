@@ -1,6 +1,7 @@
 """The data on the device: one uint8 copy for all members, and for each member the rows of its splits."""
 
 from collections.abc import Sequence
+from copy import copy
 
 import numpy as np
 import torch
@@ -45,6 +46,13 @@ class Resident:
         first, second = torch.stack(of_seeds, dim=1)
         std = (second - first**2).clamp(min=0).sqrt()
         return first, torch.where(std > 0, std, 1.0)
+
+    def of(self, member: int) -> "Resident":
+        """The same images and labels, with the rows and the normalisation of one member alone."""
+        own, at = copy(self), slice(member, member + 1)
+        own.rows = {name: rows[at] for name, rows in self.rows.items()}
+        own._mean, own._std, own._affine = self._mean[at], self._std[at], {}
+        return own
 
     def gather(self, rows: Tensor) -> Tensor:
         """The images at ``rows`` [M,B]: uint8 [M,B,C,H,W]."""

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from lsbench import checkpoint, runs
-from lsbench.executors import local, pool, slurm, training
+from lsbench.executors import local, pool, slurm, training, waves
 from lsbench.plan import Job, Planned, plan
 from lsbench.progress import Board
 
@@ -24,8 +24,9 @@ def execute(jobs: Sequence[Job], cluster: Mapping[str, Any] | None = None) -> No
     """Train every run that is not stored yet and store it; equal jobs train once. ``cluster`` holds what to
     ask of Slurm, where that is to train them.
 
-    A run that fails is stored as failed, and the others go on. Raises `StorageError` before any training
-    where results cannot be written.
+    Students train when their teachers are stored. A run that fails is stored as failed, and the others go on.
+    Raises `StorageError` before any training where results cannot be written, and `UsageError` for a teacher
+    that is missing or does not fit.
     """
     executors, node = EXECUTORS, None
     if cluster is not None:
@@ -35,16 +36,23 @@ def execute(jobs: Sequence[Job], cluster: Mapping[str, Any] | None = None) -> No
     left, asked = pending(jobs), len({(job.run.results_dir, job.run_id) for job in jobs})
     if len(left) < asked:
         log.info("%d of %d runs are stored already", asked - len(left), asked)
-    planned = plan(left, node=node)
-    for results_dir in {stack.results_dir for stack in planned}:
+    waves.check(left, jobs)
+    for results_dir in {job.run.results_dir for job in left}:
         runs.check_writable(results_dir)
+    with Board(len(left), sum(job.run.epochs for job in left)) as board:
+        for wave in waves.waves(left):
+            _train(plan(waves.ready(wave, board), node=node), executors, board)
+
+
+def _train(planned: Sequence[Planned], executors: Mapping[str, Executor], board: Board) -> None:
+    """Train ``planned``, each stack by its executor."""
+    for results_dir in {stack.results_dir for stack in planned}:
         checkpoint.keep_plans(results_dir, [s.kept for s in planned if s.results_dir == results_dir])
-    with Board(sum(len(stack.jobs) for stack in planned), sum(stack.epochs for stack in planned)) as board:
-        for name, run in executors.items():
-            group = [stack for stack in planned if stack.executor == name]
-            if group and (busy := run(group, board, wait=False)):
-                log.info("waiting for another process that trains %s", ", ".join(map(str, busy)))
-                run(busy, board, wait=True)
+    for name, run in executors.items():
+        group = [stack for stack in planned if stack.executor == name]
+        if group and (busy := run(group, board, wait=False)):
+            log.info("waiting for another process that trains %s", ", ".join(map(str, busy)))
+            run(busy, board, wait=True)
 
 
 def pending(jobs: Sequence[Job]) -> list[Job]:

@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from itertools import pairwise
 from statistics import median
 from typing import Any
@@ -12,10 +13,12 @@ import torch
 from tqdm import tqdm
 
 from lsbench import graphs, stack
-from lsbench.executors import pending, slurm
+from lsbench.config import Run
+from lsbench.executors import pending, slurm, waves
 from lsbench.plan import Job, Planned, plan
 from lsbench.progress import count
-from lsbench.report.comparison import fixed_table
+from lsbench.report.text import fixed_table
+from lsbench.teachers import Lessons, lessons
 
 HEADER = ["stacks", "of", "epochs", "executor", "threads", "about"]
 STEPS = 6  # that are timed for an estimate, after one to warm up
@@ -24,8 +27,9 @@ STEPS = 6  # that are timed for an estimate, after one to warm up
 def preview(jobs: Sequence[Job], cluster: Mapping[str, Any] | None = None) -> str:
     """The plan for ``jobs`` as a text. A few steps of each kind of stack are taken for the estimate, which is
     of this machine and so none of a ``cluster``; nothing is stored."""
-    left = pending(jobs)
-    planned = plan(left, node=None if cluster is None else slurm.node(cluster))
+    left, node = pending(jobs), None if cluster is None else slurm.node(cluster)
+    waves.check(left, jobs)
+    planned = [planned for wave in waves.waves(left) for planned in plan(wave, node=node)]
     places = {(job.run.results_dir, job.run_id) for job in jobs}
     lines = [f"{count(len(places), 'run')}: {len(places) - len(left)} stored, {len(left)} to train"]
     if not planned:
@@ -35,7 +39,7 @@ def preview(jobs: Sequence[Job], cluster: Mapping[str, Any] | None = None) -> st
         kinds.setdefault(f"{each} {each.epochs} {each.executor} {each.threads}", []).append(each)
     seconds = [math.nan if cluster is not None else estimate(group[0]) for group in kinds.values()]
     rows = [_row(group, each) for group, each in zip(kinds.values(), seconds, strict=True)]
-    lines += ["", fixed_table(HEADER, rows, 110, ["threads", "executor"])]
+    lines += ["", fixed_table(HEADER, rows, 110, [["threads"], ["executor"]])]
     if cluster is None:
         total = sum(each * _rounds(group) for group, each in zip(kinds.values(), seconds, strict=True))
         lines += ["", f"about {_time(total)} in all, from {STEPS} steps of each kind of stack"]
@@ -70,7 +74,7 @@ def estimate(planned: Planned) -> float:
 
     torch.set_num_threads(planned.threads)
     try:
-        timed = stack.Stack(runs, planned.jobs[0].splits, planned.device, clock, graphs=replays)
+        timed = _Untaught(runs, planned.jobs[0].splits, planned.device, clock, graphs=replays)
         with suppress(_EnoughError):
             timed.train_epoch()
         moments = moments[skipped:] or moments
@@ -82,6 +86,15 @@ def estimate(planned: Planned) -> float:
         return runs[0].epochs * (step * timed.steps + time.perf_counter() - started)
     finally:
         torch.set_num_threads(threads)
+
+
+class _Untaught(stack.Stack):
+    """Its teachers, who may not be trained yet, say nothing."""
+
+    def _lessons(self, runs: Sequence[Run]) -> Lessons:
+        return lessons(
+            [replace(run, method=replace(run.method, teacher=None)) for run in runs], self.data, self.dtype
+        )
 
 
 class _EnoughError(Exception):

@@ -1,5 +1,7 @@
 """Mixup (Zhang et al. 2018, arXiv:1710.09412): trains on mixtures of two images and of labels."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -28,7 +30,7 @@ def batch(batch: Batch, strength: Tensor, keys: Tensor, shift: int, flip: bool) 
     others = images.flatten(0, 1).index_select(0, flat).view_as(images)
     share = own[..., None, None, None]
     mixed = share * images + (1 - share) * others
-    return Batch(mixed, labels, ((labels.gather(1, partner), 1 - own),))
+    return replace(batch, images=mixed, others=((labels.gather(1, partner), 1 - own),))
 
 
 METHOD = Method(knob="mixup_beta", batch=batch)

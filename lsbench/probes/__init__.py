@@ -17,10 +17,10 @@ import torch
 from lsbench import __version__, memory
 from lsbench.probes._subject import Probe, Subject, restore
 from lsbench.runs import run_dir
-from lsbench.storage import write_atomically
-from lsbench.terms import StorageError, UsageError, did_you_mean
+from lsbench.storage import to_json, write_atomically
+from lsbench.terms import StorageError, UsageError, or_these
 
-__all__ = ["Probe", "Subject", "all_probes", "restore", "run_probe"]
+__all__ = ["Probe", "Subject", "all_probes", "restore", "run_probe", "stored"]
 
 CPU = torch.device("cpu")
 
@@ -36,8 +36,7 @@ def find(name: str) -> Probe:
     """The probe called ``name``. Raises `UsageError` where there is none."""
     probes = all_probes()
     if name not in probes:
-        hint = did_you_mean(name, probes) or f"; there are {', '.join(probes)}"
-        raise UsageError(f"{name}: no such probe{hint}")
+        raise UsageError(f"{name}: no such probe{or_these(name, probes)}")
     return probes[name]
 
 
@@ -59,8 +58,14 @@ def run_probe(
         values = {
             column: found[column] if math.isfinite(found[column]) else math.nan for column in probe.columns
         }
-        write_atomically(path, _content(probe, values, device))
+        made_with = {"lsbench": __version__, "torch": str(torch.__version__), "device": device.type}
+        write_atomically(path, to_json({"version": probe.version, "values": values, **made_with}))
     return values
+
+
+def stored(results_dir: str | Path, run_id: str, name: str) -> dict[str, float] | None:
+    """What `run_probe` has kept of the stored run, without computing it; None where that is nothing."""
+    return _kept(run_dir(results_dir, run_id) / "probes" / f"{name}.json", find(name))
 
 
 def _kept(path: Path, probe: Probe) -> dict[str, float] | None:
@@ -75,11 +80,3 @@ def _kept(path: Path, probe: Probe) -> dict[str, float] | None:
         return None
     except OSError as error:
         raise StorageError(f"{path}: cannot be read ({error.strerror})") from error
-
-
-def _content(probe: Probe, values: dict[str, float], device: torch.device) -> bytes:
-    """JSON, which has no NaN: null."""
-    known = {column: None if math.isnan(value) else value for column, value in values.items()}
-    made_with = {"lsbench": __version__, "torch": torch.__version__, "device": device.type}
-    content = {"version": probe.version, "values": known, **made_with}
-    return (json.dumps(content, indent=1, allow_nan=False) + "\n").encode()

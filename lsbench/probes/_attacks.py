@@ -17,7 +17,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from lsbench.probes._subject import CHUNK, Subject
+from lsbench.probes._subject import Subject
+from lsbench.restore import CHUNK
 
 Forward = Callable[[Tensor], Tensor]
 Objective = Callable[[Tensor, Tensor], Tensor]

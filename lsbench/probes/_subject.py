@@ -1,6 +1,5 @@
-"""A stored run made into a network again, with the data as it saw them."""
+"""What a probe meets: a stored run made into a network again, with the data as it saw them."""
 
-import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,14 +7,12 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from lsbench import models, precision, rng, runs
-from lsbench.config import DataConfig, Run, from_yaml
+from lsbench import rng
+from lsbench.config import DataConfig
 from lsbench.data import load
 from lsbench.data.resident import Resident, stratified_order
-from lsbench.terms import DataError, Splits, StorageError, UsageError
-
-# Rows in one pass: few enough that a convolution's outputs stay in a CPU's cache.
-CHUNK = 256
+from lsbench.restore import stored
+from lsbench.terms import DataError, Splits
 
 
 @dataclass(frozen=True)
@@ -72,45 +69,11 @@ def restore(results_dir: str | Path, run_id: str, device: torch.device) -> Subje
     Raises `StorageError` where its record, settings or weights are missing or damaged, `DataError` where its
     data are missing or are not those it was trained on.
     """
-    folder = runs.run_dir(results_dir, run_id)
-    record = runs.read(results_dir, run_id)
-    if record is None:
-        raise StorageError(f"{folder}: no such run is stored")
-    if record["status"] != "done":
-        raise StorageError(f"{folder}: the run {record['status']}, so it has no weights")
-    run, weights = _settings(folder / "config.yaml"), _weights(folder / "model.pt")
-    splits = _splits(run.data, record["data_sha256"])
-    dtype = precision.DTYPES[run.precision]
-    with torch.random.fork_rng(devices=[]):  # its initial weights are drawn, and replaced
-        model = models.build(run.model, splits.train_images.shape[1:], len(splits.classes))
-    try:
-        model.load_state_dict(weights)
-    except RuntimeError as error:
-        raise StorageError(f"{folder / 'model.pt'}: does not fit model={run.model_name}: {error}") from error
-    model.to(device, dtype).eval().requires_grad_(False)
-    return Subject(run.seed, splits.classes, model, Resident(splits, run.data, [run.seed], device), dtype)
-
-
-def _settings(path: Path) -> Run:
-    try:
-        return from_yaml(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise StorageError(f"{path}: cannot be read ({error.strerror})") from error
-    except (UsageError, ValueError) as error:
-        raise StorageError(f"{path}: {error}") from error
-
-
-def _weights(path: Path) -> dict[str, Tensor]:
-    try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        hint = "delete the run's folder and it is trained again"
-        raise StorageError(f"{path}: cannot be read ({error.strerror}); {hint}") from error
-    except (RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
-        raise StorageError(f"{path}: holds no weights; delete the run's folder to train it again") from error
-    if not isinstance(loaded, dict):
-        raise StorageError(f"{path}: holds no weights; delete the run's folder to train it again")
-    return loaded
+    found = stored(results_dir, run_id)
+    run, splits = found.run, _splits(found.run.data, found.data_sha256)
+    model = found.network(splits.train_images.shape[1:], len(splits.classes), device)
+    data = Resident(splits, run.data, [run.seed], device)
+    return Subject(run.seed, splits.classes, model, data, found.dtype)
 
 
 # The data set of the latest subject, by its hash: a sweep's runs share one, and reading it takes longer than

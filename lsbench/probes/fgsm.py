@@ -3,7 +3,8 @@
 import torch
 
 from lsbench.probes import _attacks
-from lsbench.probes._subject import CHUNK, Probe, Subject
+from lsbench.probes._subject import Probe, Subject
+from lsbench.restore import CHUNK
 
 COLUMNS = ("fgsm_accuracy", "fgsm_confidence", "fgsm_epsilon", "fgsm_rows")
 

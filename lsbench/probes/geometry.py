@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from lsbench.probes._subject import CHUNK, Probe, Subject
+from lsbench.probes._subject import Probe, Subject
+from lsbench.restore import CHUNK
 from lsbench.terms import UsageError
 
 # Of each split: the scatter of 256 units is well determined by it, and a pass over CIFAR-10 takes seconds.

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from lsbench import rng
 from lsbench.probes import _attacks
-from lsbench.probes._subject import CHUNK, Probe, Subject
+from lsbench.probes._subject import Probe, Subject
+from lsbench.restore import CHUNK
 
 COLUMNS = tuple(
     "pgd_accuracy pgd_confidence pgd_ce_accuracy pgd_margin_accuracy pgd_epsilon pgd_rows".split()

@@ -7,12 +7,14 @@ scaling, is judged against the same cell without smoothing: see `RIVALS`.
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import pandas as pd
 
-from lsbench.report.baselines import TREATMENTS, compared
+from lsbench.report.baselines import TREATMENTS, compared, settings_of
+from lsbench.report.criterion import criterion
 from lsbench.report.stats import holm, paired, t_interval
+from lsbench.report.text import brief
 from lsbench.terms import COLUMNS
 
 Row = dict[str, Any]
@@ -29,20 +31,20 @@ PER_RUN = [
     *("run", "status", "seed", "device", "stack_size", "lsbench", "git_sha", "torch", "finished", "error"),
     *("cell", "temperature_flag", "diverged_step"),
 ]
-ORDER = [
-    *("label_noise", "lr", "epochs", "batch_size", "convention", "alpha", "cell", "seed", "run"),
-]
+CONDITIONS = ["label_noise", "lr", "epochs", "batch_size", "convention"]
 
 
 def runs_table(records: Sequence[dict[str, Any]]) -> pd.DataFrame:
     """One row per run: COLUMNS, then further keys as they appear. Independent of the order of ``records``.
+    Equal settings are one run, which an older store may hold under two names.
 
     A method's own knob is in the records of its runs alone; elsewhere it is off, which is 0.
     """
     knobs = sorted({name for record in records for name, value in record.items() if _is_knob(name, value)})
     whole = [record | {name: record.get(name) or 0.0 for name in knobs} for record in records]
-    whole.sort(key=lambda record: _place(record, knobs))
-    unique = {record["run"]: record for record in whole}.values()
+    dotted = sorted({name for record in records for name in record if "." in name})
+    whole.sort(key=lambda record: _place(record, knobs, dotted))
+    unique = _once(whole)
     names = list(dict.fromkeys([*COLUMNS, *(key for record in unique for key in record)]))
     return pd.DataFrame({name: _column(name, [record.get(name) for record in unique]) for name in names})
 
@@ -50,8 +52,9 @@ def runs_table(records: Sequence[dict[str, Any]]) -> pd.DataFrame:
 def summary_table(runs: pd.DataFrame) -> pd.DataFrame:
     """One row per cell: its settings, ``cell``, ``baseline`` and ``unsmoothed`` (names of cells, empty if
     none), the numbers of runs that are done (n), failed or diverged (n_failed) and without a temperature
-    (n_flagged), then for each metric, in its own unit, mean, sd, 95 % t-interval and the paired difference
-    from the baseline; at the end the differences of `RIVALS`.
+    (n_flagged), ``chosen_by`` (the column whose least mean is chosen), then for each metric, in its own unit,
+    mean, sd, 95 % t-interval and the paired difference from the baseline; at the end the differences of
+    `RIVALS`.
     """
     if runs.empty:
         return runs[["data", "model"]]
@@ -70,7 +73,7 @@ def summary_table(runs: pd.DataFrame) -> pd.DataFrame:
         for cell, (base, rival) in zip(cells["cell"], others, strict=True)
     ]
     counts = _counts(runs).loc[cells["cell"]].reset_index(drop=True)
-    summary = pd.concat([cells, counts, pd.DataFrame(rows)], axis=1)
+    summary = pd.concat([cells, counts, _chosen_by(runs, cells), pd.DataFrame(rows)], axis=1)
     for _, table in summary.groupby(["data", "model"], sort=False):
         for name in (*metrics, *RIVALS):
             summary.loc[table.index, f"{name}_p_holm"] = holm(table[f"{name}_p"].to_numpy())
@@ -94,35 +97,54 @@ def _is_knob(name: str, value: Any) -> bool:
     return named and isinstance(value, int | float)
 
 
-def tables(summary: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
-    """The summary's parts that may be compared: (data, model, rows), one per data set and model."""
+class Part(NamedTuple):
+    """The rows of a summary that may be compared, those of one data set and model."""
+
+    data: str
+    model: str
+    table: pd.DataFrame
+
+    @property
+    def pair(self) -> str:
+        """Its name for reading."""
+        return f"{self.data}, {self.model}"
+
+
+def tables(summary: pd.DataFrame) -> Iterator[Part]:
+    """The parts of a summary."""
     for (data, model), table in summary.groupby(["data", "model"], sort=False):
-        yield str(data), str(model), table
+        yield Part(str(data), str(model), table)
 
 
 def varying(table: pd.DataFrame) -> list[str]:
     """Settings besides alpha that tell apart cells of one method, and so belong beside its name."""
-    settings = list(table.columns[: table.columns.get_loc("cell")])
     by_method = table.groupby("method", sort=False)
-    found = [name for name in settings if name != "alpha" and (by_method[name].nunique() > 1).any()]
+    several = (name for name in settings_of(table) if name != "alpha" and table[name].nunique() > 1)
+    return [name for name in several if (by_method[name].nunique() > 1).any()]
+
+
+def telling(table: pd.DataFrame) -> list[str]:
+    """Those of `varying`, and the cell's own name where they are not enough to tell all cells apart."""
+    found = varying(table)
     return found if not table.duplicated(["method", "alpha", *found]).any() else [*found, "cell"]
+
+
+def grouped(table: pd.DataFrame, settings: Sequence[str]) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The rows of each method and value of ``settings``, with a label that says these."""
+    for key, rows in table.groupby(["method", *settings], sort=False, dropna=False):
+        values = (f"{name}={brief(value)}" for name, value in zip(settings, key[1:], strict=True))
+        yield ", ".join([str(key[0]), *values]), rows
 
 
 def lines(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     """A label (the method, and what else tells it apart) and its rows, alpha ascending."""
-    extras = [name for name in varying(table) if name != "cell"]
-    for key, rows in table.groupby(["method", *extras], sort=False, dropna=False):
-        settings = (f"{name}={brief(value)}" for name, value in zip(extras, key[1:], strict=True))
-        yield ", ".join([str(key[0]), *settings]), rows.sort_values("alpha", kind="stable")
+    for label, rows in grouped(table, varying(table)):
+        yield label, rows.sort_values("alpha", kind="stable")
 
 
-def chosen(line: pd.DataFrame) -> Row | None:
-    """The row with the least mean NLL on the select split, the smaller alpha on a tie; test has no say."""
-    known = line[line["select_nll_mean"].notna()]
-    first = (
-        known[["select_nll_mean", "alpha"]].sort_values(["select_nll_mean", "alpha"], kind="stable").index[:1]
-    )
-    return next(iter(as_rows(known.loc[first])), None)
+def labels(table: pd.DataFrame) -> dict[str, str]:
+    """The label of each cell's line."""
+    return {cell: label for label, line in lines(table) for cell in line["cell"]}
 
 
 def as_rows(table: pd.DataFrame) -> list[Row]:
@@ -131,15 +153,25 @@ def as_rows(table: pd.DataFrame) -> list[Row]:
     return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
 
 
-def brief(value: Any) -> str:
-    """A setting for reading: 0.1 rather than 0.1000."""
-    return f"{value:g}" if isinstance(value, float) else str(value)
+def _place(record: dict[str, Any], knobs: Sequence[str], dotted: Sequence[str]) -> tuple[Any, ...]:
+    """Where a record stands: plain training before one method and one before several, which puts what all
+    runs have first too; then knobs, conditions, alpha and seed, so that the rows of one line are together."""
+    method = record["method"]
+    first = (record["data"], record["model"], method != "none", method.count("+"), method)
+    settings = (record[name] for name in (*TREATMENTS, *knobs, *CONDITIONS))
+    further = ((isinstance(value, str), value or 0) for value in map(record.get, dotted))
+    last = (record[name] for name in ("alpha", "cell", "seed", "run"))
+    return (*first, *settings, *further, *last)
 
 
-def _place(record: dict[str, Any], knobs: Sequence[str]) -> tuple[Any, ...]:
-    """Where a record stands: plain training before the methods, then knobs, alpha and seed."""
-    first = (record["data"], record["model"], record["method"] != "none")
-    return (*first, *(record[name] for name in (*TREATMENTS, *knobs, *ORDER)))
+def _once(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A record for each cell and seed, one that is done before any other."""
+    found: dict[tuple[str, int], dict[str, Any]] = {}
+    for record in records:
+        key = (record["cell"], record["seed"])
+        if key not in found or (record["status"] == "done" != found[key]["status"]):
+            found[key] = record
+    return list(found.values())
 
 
 def _column(name: str, values: list[Any]) -> "pd.Series[Any]":
@@ -156,6 +188,13 @@ def _counts(runs: pd.DataFrame) -> pd.DataFrame:
     flagged = done & runs["temperature_flag"].isin(["separable", "uninformative"])
     marks = pd.DataFrame({"cell": runs["cell"], "n": done, "n_failed": ~done, "n_flagged": flagged})
     return marks.groupby("cell", sort=False).sum()
+
+
+def _chosen_by(runs: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
+    pairs = ["data", "model"]
+    columns = {pair: criterion(own).column for pair, own in runs.groupby(pairs)}
+    found = [columns[pair] for pair in cells[pairs].itertuples(index=False, name=None)]
+    return pd.DataFrame({"chosen_by": found})
 
 
 def _values(runs: pd.DataFrame, metrics: Sequence[str]) -> dict[str, Values]:

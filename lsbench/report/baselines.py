@@ -2,11 +2,13 @@
 
 What is a treatment and what a condition:
 
-- `alpha`, `method`, `dropout`, `augment`, `weight_decay` and a method's own knobs are treatments. The
-  baseline has alpha 0 and each other treatment off. A treatment that is on in every cell under these
-  conditions (a weight decay of 5e-4 throughout, say) is one of them: the baseline has the cell's own value.
-- `label_noise`, the data and their size, `model`, `lr`, `epochs`, `batch_size`, `precision` and the settings
-  with a dot in their name (`model.hidden`, `optim.momentum`) are conditions: the baseline has the same.
+- `alpha`, `dropout`, `augment`, `weight_decay`, a method's own knobs and its other settings
+  (`method.teacher`) are treatments; `method` only names those that are on. The baseline has alpha 0 and each
+  other treatment off. A treatment that is on in every cell under these conditions (a weight decay of 5e-4
+  throughout, say) is one of them: the baseline has the cell's own value.
+- `label_noise`, the data and their size, `model`, `lr`, `epochs`, `batch_size`, `precision` and the other
+  settings with a dot in their name (`model.hidden`, `optim.momentum`) are conditions: the baseline has
+  the same.
   What smoothing does under 20 % label noise is asked of a model that was trained under it.
 - `convention` says nothing at alpha 0; the baseline's own may differ, and the cell's is preferred.
 
@@ -25,7 +27,7 @@ from lsbench.terms import COLUMNS
 Row = dict[str, Any]
 Key = tuple[Any, ...]
 
-TREATMENTS = ["method", "dropout", "augment", "weight_decay"]
+TREATMENTS = ["dropout", "augment", "weight_decay"]
 CONDITIONS = ["label_noise", "lr", "epochs", "batch_size", "precision", "n_train", "n_test", "data_sha256"]
 # What n_train and n_test say already.
 SIZES = ("data.train", "data.test")
@@ -39,21 +41,31 @@ class Compared(NamedTuple):
 
 
 def treatments(settings: Iterable[str]) -> list[str]:
-    """Those of ``settings`` that are treatments other than smoothing, a method's own knobs at the end."""
-    return [*TREATMENTS, *(name for name in settings if name not in COLUMNS and "." not in name)]
+    """Those of ``settings`` that are treatments other than smoothing, a method's own at the end."""
+    return [*TREATMENTS, *(name for name in settings if name not in COLUMNS and not _is_condition(name))]
+
+
+def _is_condition(name: str) -> bool:
+    """Whether a setting that has no column in COLUMNS is one of the model, the data or the optimiser."""
+    return "." in name and not name.startswith("method.")
+
+
+def settings_of(table: pd.DataFrame) -> list[str]:
+    """The columns of a summary that are settings."""
+    return list(table.columns[: table.columns.get_loc("cell")])
 
 
 def strengths(table: pd.DataFrame) -> dict[str, list[float]]:
     """The treatments but smoothing that are on somewhere in a summary, each with its values above 0."""
-    settings = table.columns[: table.columns.get_loc("cell")]
-    found = {name: sorted(set(table[name][table[name] > 0])) for name in treatments(settings)[1:]}
+    knobs = [name for name in treatments(settings_of(table)) if "." not in name]
+    found = {name: sorted(set(table[name][table[name] > 0])) for name in knobs}
     return {name: values for name, values in found.items() if values}
 
 
 def compared(cells: pd.DataFrame, settings: Sequence[str]) -> list[Compared]:
     """For each of ``cells`` what it is compared with, by the rules at the top of this file."""
     names = treatments(settings)
-    dotted = [name for name in settings if "." in name and name not in SIZES]
+    dotted = [name for name in settings if _is_condition(name) and name not in SIZES]
     conditions = ["data", "model", *CONDITIONS, *dotted]
     rows = [_plain(row, names) for row in cells.to_dict("records")]
     groups = _alike([tuple(row[name] for name in conditions) for row in rows])
@@ -95,15 +107,14 @@ class _Peers:
 
     def __init__(self, peers: Sequence[Row], names: Sequence[str]) -> None:
         self.names = names
-        self.off = {name: "none" if name == "method" else 0 for name in names}
-        self.varies = {name for name in names if any(peer[name] == self.off[name] for peer in peers)}
+        self.varies = {name for name in names if any(peer[name] == 0 for peer in peers)}
         self.unsmoothed: dict[Key, list[Row]] = defaultdict(list)
         for peer in peers:
             if peer["alpha"] == 0:
                 self.unsmoothed[tuple(peer[name] for name in names)].append(peer)
 
     def of(self, cell: Row) -> Compared:
-        plain = tuple(self.off[name] if name in self.varies else cell[name] for name in self.names)
+        plain = tuple(0 if name in self.varies else cell[name] for name in self.names)
         same = self.unsmoothed.get(tuple(cell[name] for name in self.names), [])
         return Compared(_pick(cell, self.unsmoothed.get(plain, same)), _pick(cell, same))
 

@@ -5,11 +5,13 @@ from typing import Any
 
 import pandas as pd
 
-from lsbench.report.aggregate import as_rows, brief, tables
+from lsbench.report import layers
+from lsbench.report.aggregate import as_rows, tables
 from lsbench.report.baselines import strengths
-from lsbench.report.comparison import comparison, pipe_table
-from lsbench.report.plate import Plate
+from lsbench.report.comparison import comparison
+from lsbench.report.figures.plate import Plate
 from lsbench.report.reading import buying, choices, reading, words
+from lsbench.report.text import brief, code, image, literal, pipe_table
 
 DEFINITIONS = """\
 ## Definitions
@@ -21,8 +23,7 @@ DEFINITIONS = """\
 - **NLL**: mean of −ln p(true class) on the test split, in nats; never smoothed.
 - **ECE**: Σ (n_bin/n)·|accuracy − mean confidence| over 15 equal-width bins of confidence. It is biased
   upwards; **floor** is the mean ECE that a perfectly calibrated model with the run's own confidences would
-  show (labels drawn by them; computed exactly), so an ECE at its floor is no sign of miscalibration. A dash
-  stands for runs that were stored before it was measured.
+  show (labels drawn by them; computed exactly), so an ECE at its floor is no sign of miscalibration.
 - **gap**: mean confidence − accuracy. Above 0 is over-confident, below 0 under-confident.
 - **T**: the temperature that minimises NLL on the calibrate split; logits are divided by it (Guo et al.
   2017), and “scaled” columns are test results after that. † marks a mean over runs of which one has a
@@ -41,8 +42,10 @@ DEFINITIONS = """\
   difference lies within a margin that was stated beforehand, by two one-sided t-tests (TOST, Schuirmann 1987)
   with Holm's correction of their own, even where it is not 0; else *inconclusive*, which is no evidence of
   equality. Below 8 seeds each is marked *exploratory*.
-- An α, and a method's strength where several were run, is **chosen** by mean NLL on the select split, and T
-  is fitted on the calibrate split. The test split is opened once, at the end, and has no part in either.
+- An α, and a method's strength where several were run, is **chosen** by mean NLL on the select split after
+  temperature scaling, or as trained where some of the runs were stored before the former was measured; the
+  choice says which. T is fitted on the calibrate split. The test split is opened once, at the end, and has no
+  part in either.
 """
 
 FILES = (
@@ -59,26 +62,35 @@ def report(
     command: str,
     missing: Sequence[str],
     plates: Sequence[Plate],
+    ratios: pd.DataFrame,
 ) -> str:
-    """The text of report.md. ``plates`` are drawn in figures/, ``missing`` are runs without a record."""
+    """The text of report.md. ``plates`` are drawn in figures/, ``missing`` are runs without a record,
+    ``ratios`` are `layers.ratios`."""
     parts = list(tables(summary))
-    pairs = [f"{data}, {model}" for data, model, _ in parts]
-    source = facts(runs, f"`{command}`", missing) | {"Files": FILES}
-    blocks = [f"# Label smoothing: {'; '.join(pairs) or 'no runs'}"]
+    source = facts(runs, code(command), missing) | {"Files": FILES}
+    blocks = [f"# Label smoothing: {literal('; '.join(part.pair for part in parts)) or 'no runs'}"]
     blocks += ["\n".join(f"- {name}: {fact}" for name, fact in source.items())]
-    for (_, _, table), pair in zip(parts, pairs, strict=True):
-        images = {plate.kind: _image(plate) for plate in plates if plate.pair == pair}
-        blocks += [f"## {pair}" if len(parts) > 1 else "## Comparison", setup(table)]
+    for part in parts:
+        table, images = part.table, {p.kind: _image(p) for p in plates if p.pair == part.pair}
+        blocks += [f"## {literal(part.pair)}" if len(parts) > 1 else "## Comparison", setup(table)]
         blocks += [pipe_table(*comparison(table)), images.pop("alpha", "")]
         blocks += ["### α chosen on the select split", choices(runs, table), "### Reading", reading(table)]
         more = {"### Verdicts": words(table), "### What more seeds would buy": buying(table)}
-        blocks += [part for title, text in more.items() if text for part in (title, text)]
+        blocks += [line for title, text in more.items() if text for line in (title, text)]
+        geometry = [_scatter(table, ratios), images.pop("geometry", "")]
         blocks += ["### Calibration and training" if images else "", *images.values()]
+        blocks += ["### Penultimate layer" if any(geometry) else "", *geometry]
     return "\n\n".join([*filter(None, blocks), *_left_out(runs, missing), DEFINITIONS])
 
 
+def _scatter(table: pd.DataFrame, ratios: pd.DataFrame) -> str:
+    header, rows = layers.ratio_table(table, ratios)
+    return f"{layers.ABOUT}\n\n{pipe_table(header, rows)}" if rows else ""
+
+
 def _image(plate: Plate) -> str:
-    return f"![{plate.title}. {plate.alt}](figures/{plate.name}.png)\n\n{plate.caption}"
+    shown = image(f"{plate.title}. {plate.alt}", f"figures/{plate.name}.png")
+    return f"{shown}\n\n{literal(plate.caption)}"
 
 
 def facts(runs: pd.DataFrame, command: str, missing: Sequence[str]) -> dict[str, str]:
@@ -100,7 +112,11 @@ def setup(table: pd.DataFrame) -> str:
     """Size and content of the data, and the settings that every row shares or that the rows show."""
     shas = ", ".join(f"`{sha[:12]}`" for sha in sorted(set(table["data_sha256"].dropna())))
     train, test = (_values(table[name], ",") for name in ("n_train", "n_test"))
-    rest = [f"{_values(table['epochs'])} epochs", f"batch size {_values(table['batch_size'])}"]
+    epochs = _values(table["epochs"])
+    rest = [
+        f"{epochs} {'epoch' if epochs == '1' else 'epochs'}",
+        f"batch size {_values(table['batch_size'])}",
+    ]
     rest += [f"learning rate {_values(table['lr'])}", _values(table["precision"])]
     rest += [f"convention {_values(table['convention'])}"]
     rest += [f"{name} {' and '.join(map(brief, values))}" for name, values in strengths(table).items()]
@@ -126,8 +142,7 @@ def left_out(runs: pd.DataFrame, missing: Sequence[str]) -> list[tuple[str, str,
 
 def _left_out(runs: pd.DataFrame, missing: Sequence[str]) -> list[str]:
     points = [
-        f"- `{run}`: {status}. {reason.replace('<', '&lt;')}".rstrip()
-        for run, status, reason in left_out(runs, missing)
+        f"- `{run}`: {status}. {literal(reason)}".rstrip() for run, status, reason in left_out(runs, missing)
     ]
     return ["## Runs that no mean contains", "\n".join(points)] if points else []
 

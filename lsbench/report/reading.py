@@ -5,39 +5,63 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from lsbench.report.aggregate import Row, as_rows, brief, chosen, lines
-from lsbench.report.comparison import difference, number, pipe_table, spread
-from lsbench.report.phrasing import MORE, Table, margins, more_seeds, sentence, word_table
+from lsbench.report.aggregate import Row, as_rows, labels
+from lsbench.report.baselines import settings_of, treatments
 from lsbench.report.selection import choices as selected
-from lsbench.report.selection import contests
+from lsbench.report.selection import chooses, contests, eligible, recommended
+from lsbench.report.text import brief, difference, floor, literal, number, pipe_table, spread
+from lsbench.report.verdict_text import MORE, Table, margins, more_seeds, sentence, word_table
 from lsbench.report.verdicts import LEVEL, VERDICT_SEEDS, Verdict, verdicts
 
 NOTHING_TO_CHOOSE = "One α per method, so there was nothing to choose."
 
 
 def choices(runs: pd.DataFrame, table: pd.DataFrame) -> str:
-    """`choice_table` in Markdown."""
+    """`choice_table` in Markdown, and how it came about."""
     header, rows = choice_table(runs, table)
-    return pipe_table(header, rows) if rows else NOTHING_TO_CHOOSE
+    return f"{choosing(table)}\n\n{pipe_table(header, rows)}" if rows else NOTHING_TO_CHOOSE
+
+
+def choosing(table: pd.DataFrame) -> str:
+    """By what the choices were made, and among which cells they were not."""
+    text = (
+        f"Each α was chosen by mean {chooses(table).words}. Temperatures were fitted on the calibrate split. "
+        "The test split was opened once, at the end, and had no part in either."
+    )
+    label_of = labels(table)
+    left = [
+        f"{label_of[row['cell']]}, α = {brief(row['alpha'])}"
+        for _, _, cells in contests(table)
+        for row in as_rows(cells.drop(eligible(cells).index))
+    ]
+    if not left:
+        return text
+    names = literal("; ".join(left))
+    return f"{text} Not chosen among, since fewer runs finished than of others: {names}."
 
 
 def choice_table(runs: pd.DataFrame, table: pd.DataFrame) -> Table:
     """Header and rows: each method's α and strength by select NLL, the seeds that alone would choose them,
-    and the test results of that cell."""
+    and the test results of that cell. The columns of strengths and failed runs are there where some are."""
     found = selected(runs, table)
-    header = ["method", "strength", "α", "select NLL", "seeds that agree"]
-    header += ["accuracy %", "Δ accuracy, points", "ECE % scaled"]
-    rows = [
-        [
-            *(choice.label, choice.strength, brief(choice.row["alpha"]), spread(choice.row, "select_nll", 4)),
-            *(f"{choice.agree} of {choice.seeds}", spread(choice.row, "test_accuracy", 2, 100)),
-            *(difference(choice.row, "test_accuracy"), number(choice.row["test_ece_ts_mean"], 2, 100)),
-        ]
-        for choice in found
-    ]
-    if any(choice.strength for choice in found):
-        return header, rows
-    return [header[0], *header[2:]], [[row[0], *row[2:]] for row in rows]
+    by = chooses(table)
+    columns = {
+        "method": [choice.label for choice in found],
+        "strength": [choice.strength for choice in found],
+        "α": [brief(choice.row["alpha"]) for choice in found],
+        "n": [str(choice.row["n"]) for choice in found],
+        "failed": [str(choice.row["n_failed"] or "") for choice in found],
+        by.short: [spread(choice.row, by.column, 4) for choice in found],
+        "seeds that agree": [f"{choice.agree} of {choice.seeds}" for choice in found],
+        "accuracy %": [spread(choice.row, "test_accuracy", 2, 100) for choice in found],
+        "Δ accuracy, points": [difference(choice.row, "test_accuracy") for choice in found],
+        "ECE % scaled": [number(choice.row["test_ece_ts_mean"], 2, 100) for choice in found],
+        "floor % scaled": [number(floor(choice.row, "_ts"), 2, 100) for choice in found],
+    }
+    for name in ("strength", "failed"):
+        if not any(columns[name]):
+            del columns[name]
+    return list(columns), [list(row) for row in zip(*columns.values(), strict=True)]
 
 
 def reading(table: pd.DataFrame) -> str:
@@ -46,11 +70,16 @@ def reading(table: pd.DataFrame) -> str:
     rows = _recommended(table)
     if not rows:
         return "No run finished, so there is nothing to read."
-    labels = {cell: label for label, line in lines(table) for cell in line["cell"]}
+    label_of = labels(table)
     found: dict[str, list[Verdict]] = {row["cell"]: [] for row in as_rows(table)}
     for verdict in verdicts(table):
         found[verdict.cell].append(verdict)
-    points = [_point(labels[row["cell"]], row, note, found[row["cell"]]) for row, note in rows]
+    by_cell = {row["cell"]: row for row in as_rows(table)}
+    names = treatments(settings_of(table))
+    points = []
+    for row, note in rows:
+        together = _beside_smoothing(row, by_cell.get(row["baseline"], row), names)
+        points.append(_point(label_of[row["cell"]], row, note, together, found[row["cell"]]))
     return "\n".join([_caution([row["n"] for row, _ in rows]), "", *points])
 
 
@@ -74,13 +103,18 @@ def buying_table(table: pd.DataFrame) -> Table:
 
 def _recommended(table: pd.DataFrame) -> list[tuple[Row, str]]:
     """Each method's chosen row, and where that is without smoothing the best with it, each with a remark."""
-    rows = []
-    for _, _, cells in contests(table):
-        if best := chosen(cells):
-            rows.append((best, ""))
-            smoothed = chosen(cells[cells["alpha"] > 0]) if best["alpha"] == 0 else None
-            rows += [(smoothed, ", the best with smoothing by select NLL")] if smoothed else []
-    return rows
+    remarks = ("", f", the best with smoothing by {chooses(table).short}")
+    return [
+        pair for _, _, cells in contests(table) for pair in zip(recommended(cells), remarks, strict=False)
+    ]
+
+
+def _beside_smoothing(row: Row, base: Row, names: Sequence[str]) -> list[str]:
+    """The treatments ``names`` that tell a smoothed ``row`` from its baseline ``base``."""
+    if not row["alpha"]:
+        return []
+    values = [(name, row[name], base[name]) for name in names]
+    return [name for name, own, other in values if own != other and not (pd.isna(own) and pd.isna(other))]
 
 
 def _caution(counts: list[int]) -> str:
@@ -100,12 +134,15 @@ def _caution(counts: list[int]) -> str:
     return " ".join(sentences)
 
 
-def _point(label: str, row: Row, note: str, found: Sequence[Verdict]) -> str:
-    """A row in words: what it is compared with, its confidence, and one line a question."""
-    head = f"- **{label}, α = {brief(row['alpha'])}**{note}"
+def _point(label: str, row: Row, note: str, together: Sequence[str], found: Sequence[Verdict]) -> str:
+    """A row in words: what it is compared with, its confidence, and one line a question. ``together`` are
+    the treatments besides smoothing that the baseline lacks."""
+    head = f"- **{literal(label)}, α = {brief(row['alpha'])}**{note}"
     tail = _confidence(row)
-    if row["method"] != "none" and row["alpha"] > 0:
-        tail += f" The differences from the baseline are those of {row['method']} and smoothing together."
+    if together:
+        tail += (
+            f" The differences from the baseline are those of {', '.join(together)} and smoothing together."
+        )
     if row["n_failed"]:
         tail += f" {row['n_failed']} more of its runs did not finish and are in no mean."
     if row["baseline"] == row["cell"]:
@@ -115,7 +152,7 @@ def _point(label: str, row: Row, note: str, found: Sequence[Verdict]) -> str:
     points = [f"{head}.{tail}"]
     for against in dict.fromkeys(verdict.against for verdict in found):
         own = [verdict for verdict in found if verdict.against == against]
-        points += [f"  - against {against}, n = {own[0].n}"]
+        points += [f"  - against {literal(against)}, n = {own[0].n}"]
         points += [f"    - {sentence(verdict)}" for verdict in own]
     return "\n".join(points)
 
@@ -128,7 +165,7 @@ def _confidence(row: Row) -> str:
     text = (
         f" As trained it is {'over' if gap > 0 else 'under'}-confident by {number(abs(gap), 2, 100)} points."
     )
-    floors = [row.get(f"test_ece_floor{scaled}_mean", math.nan) for scaled in ("", "_ts")]
+    floors = [floor(row, scaled) for scaled in ("", "_ts")]
     if any(map(math.isnan, floors)):
         return text
     errors = [row[f"test_ece{scaled}_mean"] for scaled in ("", "_ts")]

@@ -89,13 +89,13 @@ def half_width(sd: float, n: int) -> float:
     return float(stdtrit(n - 1, 0.975)) * sd / math.sqrt(n)
 
 
-def detectable(sd: float, n: int, power: float = 0.8) -> float:
-    """The true difference that a two-sided paired t-test at 5 % finds with this ``power``, where ``n``
-    differences have the standard deviation ``sd``.
+def detectable(sd: float, n: int, power: float = 0.8, level: float = 0.05) -> float:
+    """The true difference that a two-sided paired t-test at this ``level`` finds with this ``power``, where
+    ``n`` differences have the standard deviation ``sd``.
 
     By the noncentral t distribution; the far tail, below 1e-5 at this power, is left out.
     """
-    return float(nctdtrinc(n - 1, 1 - power, stdtrit(n - 1, 0.975))) * sd / math.sqrt(n)
+    return float(nctdtrinc(n - 1, 1 - power, stdtrit(n - 1, 1 - level / 2))) * sd / math.sqrt(n)
 
 
 def holm(p: Values) -> list[float]:
@@ -115,7 +115,7 @@ def _interval(x: "np.ndarray[Any, np.dtype[np.float64]]", scale: float) -> Inter
     sd = float(x.std(ddof=1))
     if sd / math.sqrt(n) <= _rounding(scale):
         return Interval(mean, sd, math.nan, math.nan)
-    half = float(stdtrit(n - 1, 0.975)) * sd / math.sqrt(n)
+    half = half_width(sd, n)
     return Interval(mean, sd, mean - half, mean + half)
 
 

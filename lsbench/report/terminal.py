@@ -3,13 +3,33 @@
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from lsbench import report, runs
-from lsbench.report.rebuild import COMBINING, rebuild
+from lsbench import runs
+from lsbench.report.floors import FLOORS, filled
+from lsbench.report.sweeps import COMBINING, Stored, rebuild
+from lsbench.report.text import TERMINAL_WIDTH, fixed_table, tight
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LEFT_OUT = ("p (Holm)", "ECE − T alone, points")  # from the terminal's table, which has no room for them
+# go in this order where the terminal is too narrow; no ECE stands without its floor
+EXPENDABLE = (("gap %",), ("T",), ("NLL",), ("NLL·T",), ("ECE %", "floor %"), ("ECE·T", "floor·T"))
+NOTE = "Δ: accuracy against the baseline, paired by seed, 95 % interval. ·T: after temperature scaling."
+FLOOR_NOTE = "floor: the ECE that a perfectly calibrated model with these confidences would show."
+BESIDE = "report.md, runs.csv, summary.csv and figures/ beside it"
+SHORT = {
+    "Δ accuracy, points": "Δ points",
+    "ECE % scaled": "ECE·T",
+    "floor % scaled": "floor·T",
+    "NLL scaled": "NLL·T",
+}
 
 
 def run_table(record: runs.Record, folder: Path) -> str:
     """A run that is done, in a few lines: test measures before and after temperature scaling."""
+    record = filled(folder, record)
     shown = [record["data"], record["model"], record["method"]]
     settings = "  ".join([*shown, f"alpha {record['alpha']:g}", f"seed {record['seed']}"])
     flag = f"  ({record['temperature_flag']})" if record["temperature_flag"] else ""
@@ -19,10 +39,32 @@ def run_table(record: runs.Record, folder: Path) -> str:
         f"{'accuracy':10}{record['test_accuracy']:>10.2%}{record['test_accuracy']:>28.2%}",
         f"{'NLL':10}{record['test_nll']:>10.4f}{record['test_nll_ts']:>28.4f}",
         f"{'ECE':10}{record['test_ece']:>10.2%}{record['test_ece_ts']:>28.2%}",
+        *_floor(record),
         f"{'T':10}{1:>10}{record['temperature']:>28.3f}{flag}",
         f"files     {folder}",
     ]
     return "\n".join(lines)
+
+
+def _floor(record: runs.Record) -> list[str]:
+    before, after = map(record.get, FLOORS)
+    return [] if before is None or after is None else [f"{'ECE floor':10}{before:>10.2%}{after:>28.2%}"]
+
+
+def terminal_table(summary: "pd.DataFrame") -> str:
+    """The comparison as text of at most 100 columns, a table for each data set and model."""
+    from lsbench.report.aggregate import tables
+    from lsbench.report.comparison import comparison
+
+    blocks = []
+    for part in tables(summary):
+        header, rows = comparison(part.table)
+        kept = [place for place, title in enumerate(header) if title not in LEFT_OUT]
+        titles = [SHORT.get(header[place], header[place]) for place in kept]
+        cells = [[tight(row[place]) for place in kept] for row in rows]
+        blocks.append(f"{part.pair}\n\n{fixed_table(titles, cells, TERMINAL_WIDTH, EXPENDABLE)}")
+    notes = [NOTE, FLOOR_NOTE] if any("floor" in block for block in blocks) else [NOTE]
+    return "\n\n".join([*blocks, "\n".join(notes)])
 
 
 def publish(results_dir: str | Path, name: str) -> int:
@@ -31,18 +73,20 @@ def publish(results_dir: str | Path, name: str) -> int:
     1 where a run is missing, failed or diverged, else 0. Raises `UsageError` for an unknown sweep.
     """
     built = rebuild(results_dir, name)
-    sweep, folder, records, wanted = built.sweep, built.folder, built.records, len(built.sweep.runs)
-    done = sum(record["status"] == "done" for record in records)
-    if records:
-        print(report.terminal_table(built.summary))
-    for record in records:
-        if record["status"] != "done":
-            print(f"{record['run']}: {record['status']}: {record['error']}")
-    print(f"\n{done} of {wanted} runs done")
-    print(f"{folder / 'report.html'}   report.md, runs.csv, summary.csv and figures/ beside it")
-    if command := next_command(sweep.command, records, wanted):
-        print(f"next: {command}")
+    if built.records:
+        print(terminal_table(built.summary))
+    tell_rest(built, f"{built.folder / 'report.html'}   {BESIDE}")
     return built.exit_code
+
+
+def tell_rest(found: Stored, files: str) -> None:
+    """Print what stands below every sweep's results: runs that are not done, ``files``, the next command."""
+    for record in found.unfinished:
+        print(f"{record['run']}: {record['status']}: {record['error']}")
+    wanted = len(found.sweep.runs)
+    print(f"\n{len(found.records) - len(found.unfinished)} of {wanted} runs done\n{files}")
+    if command := next_command(found.sweep.command, found.records, wanted):
+        print(f"next: {command}")
 
 
 def next_command(command: str, records: Sequence[runs.Record], wanted: int) -> str:

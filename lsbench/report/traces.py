@@ -3,12 +3,11 @@
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
 
-from lsbench.runs import run_dir
+from lsbench.runs import AGAIN, read_predictions, run_dir
 from lsbench.terms import StorageError
 
 NAMES = ["cell", "runs"]  # of a table of nothing
@@ -25,7 +24,7 @@ def bins(results_dir: Path, runs: pd.DataFrame) -> pd.DataFrame:
     """
 
     def read(folder: Path, temperature: float) -> Table | None:
-        return _table(folder / "reliability.csv") or _counted(folder / "predictions.npz", temperature)
+        return _table(folder / "reliability.csv") or _counted(folder, temperature)
 
     found = _gathered(results_dir, runs, read)
     if found.empty:
@@ -74,23 +73,19 @@ def _table(path: Path) -> Table | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise StorageError(f"{path}: {error}; delete the run's folder and it is trained again") from error
+        raise StorageError(f"{path}: {error}; {AGAIN}") from error
     return tuple(header.split(",")), values
 
 
-def _counted(path: Path, temperature: float) -> Table | None:
+def _counted(folder: Path, temperature: float) -> Table | None:
     """The bins of a run's stored predictions, for runs that were stored before bins were."""
-    if not path.exists():
+    if not (folder / "predictions.npz").exists():
         return None
     import torch
 
     from lsbench import calibrate, reliability
 
-    try:
-        with path.open("rb") as file, np.load(file) as stored:
-            logits, labels = (torch.from_numpy(stored[f"test_{name}"]) for name in ("logits", "labels"))
-        fitted = calibrate.Temperature(torch.tensor([temperature], dtype=torch.float64), [""])
-        [rows] = reliability.tables(logits[None], labels, fitted)
-    except (OSError, ValueError, KeyError, RuntimeError, BadZipFile) as error:
-        raise StorageError(f"{path}: {error}; delete the run's folder and it is trained again") from error
+    logits, labels = map(torch.from_numpy, read_predictions(folder))
+    fitted = calibrate.Temperature(torch.tensor([temperature], dtype=torch.float64), [""])
+    [rows] = reliability.tables(logits[None], labels, fitted)
     return reliability.COLUMNS, np.array([list(row.values()) for row in rows])

@@ -18,15 +18,17 @@ equivalent. One comparison can be wrong in one of the two ways only, for it can'
 the margin. Metrics are families of their own: they answer different questions, and each p is printed.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import pandas as pd
 
-from lsbench.report.aggregate import Row, as_rows, brief, chosen, lines
-from lsbench.report.selection import contests
+from lsbench.report.aggregate import Row, as_rows, labels
+from lsbench.report.selection import chosen, contests
 from lsbench.report.stats import Paired, Values, equivalence, holm, paired
+from lsbench.report.text import brief
 
 VERDICT_SEEDS = 8  # below it a verdict is exploratory; 10 or more are better
 LEVEL = 0.05
@@ -64,7 +66,8 @@ class Judgement(NamedTuple):
 class Verdict:
     """A cell compared with ``against`` in one respect. ``p`` and ``p_equivalent`` are adjusted by Holm's
     method; ``metric`` begins the summary's columns that it is read from; ``chosen`` marks the α and strength
-    that the select split recommends for its method. The rest is as in `Judgement`."""
+    that the select split recommends for its method; ``family`` counts the comparisons that Holm's correction
+    is taken over. The rest is as in `Judgement`."""
 
     label: str
     alpha: float
@@ -82,6 +85,7 @@ class Verdict:
     sd: float
     exploratory: bool
     chosen: bool
+    family: int
     cell: str
 
     @property
@@ -134,23 +138,24 @@ def verdicts(table: pd.DataFrame, questions: Sequence[Question] = QUESTIONS) -> 
     table's order, ``questions`` in theirs, which may bring margins of their own. A cell that is compared with
     nothing, or with itself, has none."""
     rows = as_rows(table)
-    labels = {cell: label for label, line in lines(table) for cell in line["cell"]}
-    names = {row["cell"]: f"{labels[row['cell']]}, α = {brief(row['alpha'])}" for row in rows}
+    label_of = labels(table)
+    names = {row["cell"]: f"{label_of[row['cell']]}, α = {brief(row['alpha'])}" for row in rows}
     best = {row["cell"] for _, _, cells in contests(table) if (row := chosen(cells))}
     order = {cell: place for place, cell in enumerate(names)}
     found = [
         Verdict(
-            label=labels[row["cell"]],
+            label=label_of[row["cell"]],
             alpha=row["alpha"],
             against=names[other] + (", after temperature scaling" if question.rival else ""),
             words=question.words,
             metric=question.metric,
             chosen=row["cell"] in best,
+            family=family,
             cell=row["cell"],
             **judgement._asdict(),
         )
         for question in questions
-        for row, other, judgement in _family(rows, question)
+        for row, other, family, judgement in _family(rows, question)
     ]
     return sorted(found, key=lambda verdict: order[verdict.cell])  # stable: questions stay in order
 
@@ -160,17 +165,19 @@ def said(word: str, exploratory: bool) -> str:
     return f"exploratory: {word}" if exploratory and word != "inconclusive" else word
 
 
-def _family(rows: list[Row], question: Question) -> Iterator[tuple[Row, str, Judgement]]:
-    """The comparisons that one correction is taken over: (row, the cell it is compared with, judgement)."""
+def _family(rows: list[Row], question: Question) -> Iterator[tuple[Row, str, int, Judgement]]:
+    """The comparisons that one correction is taken over: (row, the cell it is compared with, their number,
+    judgement)."""
     asked = [(row, row["unsmoothed" if question.rival else "baseline"]) for row in rows]
     asked = [(row, other) for row, other in asked if other not in ("", row["cell"])]
     found = [_found(row, question.metric) for row, _ in asked]
+    family = sum(not math.isnan(pair.p) for pair in found)
     within = holm([equivalence(pair, question.margin) for pair in found])
     for (row, other), pair, p_equivalent in zip(asked, found, within, strict=True):
         if question.metric == "test_ece_ts_vs_ts" and row["baseline"] == other:
             continue  # asked already, of the baseline
         p = row[f"{question.metric}_p_holm"]
-        yield row, other, _judged(pair, question.margin, question.better, p, p_equivalent)
+        yield row, other, family, _judged(pair, question.margin, question.better, p, p_equivalent)
 
 
 def _found(row: Row, metric: str) -> Paired:

@@ -1,6 +1,7 @@
 """`lsbench claims` as a user meets it: grids and claims belong together, one small claim from end to end."""
 
 import json
+from functools import partial
 
 import pandas as pd
 import pytest
@@ -14,23 +15,13 @@ GRIDS = sorted(path.stem for path in (conf_dir() / "experiment" / "claims").glob
 SMALL = ("epochs=1", "data.train=100", "data.test=100", "model.hidden=[4]")
 
 
-@pytest.fixture(autouse=True)
-def _here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-
-
 @pytest.fixture
-def call(capsys):
-    def run(*arguments: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = main(["claims", *arguments])
-        return code, *capsys.readouterr()
-
-    return run
+def call(call):
+    return partial(call, "claims")
 
 
 def test_each_claim_has_a_grid_and_each_grid_a_claim():
-    assert list(all_claims()) == GRIDS
+    assert sorted(all_claims()) == GRIDS
     assert len(GRIDS) > 10
 
 
@@ -50,6 +41,9 @@ def test_the_help_lists_every_claim(call):
     assert (code, err) == (0, "")
     for name, claim in all_claims().items():
         assert f"  {name} " in out and claim.words in out
+    assert (
+        "claims-mnist5k-mlp-cost+width" in out and "adjusted over the deciding comparisons of a page" in out
+    )
 
 
 USAGE = [
@@ -61,6 +55,12 @@ USAGE = [
     (["generalisation", "epochs=0"], ["job 0", "epochs=0", "at least 1"]),
     (["generalisation", "alpah=0.3"], ["alpah", "did you mean alpha?"]),
     (["width", "model=resnet8"], ["no runs"]),
+    (["adds_to_dropout", "dropout=0.3"], ["dropout: the claim adds_to_dropout varies it itself"]),
+    (["dropout_slows", "++dropout=0.3"], ["dropout: the claim dropout_slows varies it itself"]),
+    (["adds_to_weight_decay", "weight_decay=1e-3"], ["weight_decay: the claim adds_to_weight_decay"]),
+    (["augmentation_wins", "augment=0"], ["augment: the claim augmentation_wins varies it itself"]),
+    (["cost", "augment=0.5"], ["augment: the claim cost varies it itself"]),
+    (["distillation", "method.teacher=x"], ["method.teacher: the claim distillation varies it itself"]),
     (["generalisation", "--foo"], ["--foo"]),
 ]
 
@@ -84,6 +84,14 @@ def test_a_claim_that_the_model_cannot_be_asked_is_left_out_and_said(call, monke
     assert out.startswith("2 runs: 0 stored, 2 to train")
 
 
+def test_a_method_that_no_claim_asked_for_varies_can_be_on_in_every_run(call, monkeypatch):
+    monkeypatch.setattr("lsbench.executors.preview.estimate", lambda planned: 1.0)
+    fixed = ("weight_decay=1e-3", "augment=0.5")
+    code, out, err = call("adds_to_dropout", "overconfidence", *SMALL, *fixed, "seed=0", "--dry-run")
+    assert code == 0, err
+    assert out.startswith("4 runs: 0 stored, 4 to train")
+
+
 def test_a_dry_run_counts_a_run_that_two_claims_want_once(call, tmp_path, monkeypatch):
     monkeypatch.setattr("lsbench.executors.preview.estimate", lambda planned: 1.0)
     code, out, _ = call("generalisation", "calibration", "augmentation_wins", *SMALL, "seed=4,5", "--dry-run")
@@ -92,16 +100,33 @@ def test_a_dry_run_counts_a_run_that_two_claims_want_once(call, tmp_path, monkey
     assert not (tmp_path / "results").exists()
 
 
-def test_claims_from_the_command_to_the_page_and_again(call, tmp_path, monkeypatch):
+def _json_is_that_of(document, table, folder):
+    [told] = document["reports"]
+    assert (told["folder"], told["runs"]["done"], "tables" in told) == (
+        str(folder)[-len(told["folder"]) :],
+        12,
+        False,
+    )
+    comparisons = [{"claim": each["claim"], **one} for each in told["claims"] for one in each["comparisons"]]
+    for found, (_, row) in zip(comparisons, table.iterrows(), strict=True):
+        for column, value in found.items():
+            same = pd.isna(row[column]) if value in (None, "") else row[column] == value
+            assert same, (column, value, row[column])
+    assert told["claims"][0]["words"] == "it tames overconfidence" and told["claims"][0]["source"]
+
+
+def test_claims_from_the_command_to_the_page_and_again(call, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("lsbench.claims.cost.ROUNDS", 6)
     command = ("overconfidence", "cost", "dropout_slows", *SMALL, "executor=stack", "seed=range(2)")
     code, out, err = call(*command)
     assert code == 0, err
     names = [line.split()[0] for line in out.splitlines()[:3]]
     assert names == ["overconfidence", "cost", "dropout_slows"]
+    assert f"Holm-adjusted over the 2 deciding comparisons of 3 of the {len(GRIDS)} claims there are" in out
     assert "12 of 12 runs done" in out
     assert "next: lsbench claims overconfidence cost dropout_slows" in out and "seed=range(4)" in out
-    folder = tmp_path / "results" / "claims-mnist5k-mlp"
+    name = "claims-mnist5k-mlp-overconfidence+cost+dropout_slows"
+    folder = tmp_path / "results" / name
     sweep = json.loads((folder / "sweep.json").read_text())
     assert {name: len(ids) for name, ids in sweep["claims"].items()} == {
         "overconfidence": 4,
@@ -116,14 +141,23 @@ def test_claims_from_the_command_to_the_page_and_again(call, tmp_path, monkeypat
     )
     assert decided.loc["overconfidence", "effect"] == pytest.approx((mine[0.1] - mine[0.0]).mean())
     assert decided.loc["overconfidence", ["n", "exploratory"]].tolist() == [2, True]
-    page = (folder / "claims.md").read_bytes()
-    assert b"## It tames overconfidence" in page and b"lsbench claims overconfidence" in page
+    pages = [folder / f"claims.{kind}" for kind in ("html", "md", "csv")]
+    assert b"## It tames overconfidence" in pages[1].read_bytes()
+    assert all(path.name in out for path in pages)
 
+    before = [path.read_bytes() for path in pages]
     trained = {path: path.stat().st_mtime_ns for path in tmp_path.glob("results/runs/*/result.json")}
-    assert main(["report", "claims-mnist5k-mlp"]) == 0
-    assert (folder / "claims.md").read_bytes() == page
-    code, _, err = call("overconfidence", *SMALL, "seed=range(2)")
+    assert main(["report", name]) == 0
+    assert [path.read_bytes() for path in pages] == before
+    capsys.readouterr()
+    assert main(["report", name, "--json"]) == 0
+    _json_is_that_of(json.loads(capsys.readouterr().out), table, folder)
+    assert [path.read_bytes() for path in pages] == before
+    assert not list(folder.glob("report.*")) and not list(folder.glob("figures/alpha*"))
+    code, out, err = call("overconfidence", *SMALL, "seed=range(2)")
     assert code == 0 and "4 of 4 runs are stored already" in err
+    assert "claims-mnist5k-mlp-overconfidence/claims.html" in out
+    assert [path.read_bytes() for path in pages] == before  # a page of other claims is another page
     assert trained == {path: path.stat().st_mtime_ns for path in trained}
 
 

@@ -1,6 +1,5 @@
 """Records as the run store hands them over, with seeded numbers that look like a small MNIST sweep."""
 
-import re
 import zlib
 from collections.abc import Callable, Iterable
 from itertools import product
@@ -16,8 +15,8 @@ from lsbench.terms import COLUMNS
 Record = dict[str, Any]
 METHODS = {"none": {}, "dropout": {"dropout": 0.5}, "augment": {"augment": 1.0}}
 GAIN = {"none": 0.0, "dropout": 0.005, "augment": 0.008}
-METRICS = [name for name in COLUMNS if name.startswith(("test_", "select_", "train_"))] + ["temperature"]
-DRAWN: dict[str, dict[str, bytes]] = {}
+METRICS = [name for name in COLUMNS if name.startswith(("test_", "select_", "train_"))]
+METRICS += ["temperature", "select_nll_ts"]
 NO_SETTINGS = [
     *("run", "status", "seed", "n_train", "n_test", "finished", "error", "temperature_flag", "diverged_step"),
     "git_sha",
@@ -35,12 +34,22 @@ def make_record(method: str = "none", alpha: float = 0.0, seed: int = 0, **setti
         "finished": f"2026-05-04T10:{seed:02d}:00+00:00", "temperature_flag": "", "diverged_step": None,
     }  # fmt: skip
     record |= _metrics(method, alpha, seed) | METHODS.get(method, {}) | settings
+    if "select_nll" in settings:  # whoever sets one says which is chosen
+        record["select_nll_ts"] = settings.get("select_nll_ts", record["select_nll"])
+    record["method"] = label_of(record)
     own = {name: record[name] for name in record if name not in METRICS and name not in NO_SETTINGS}
     record["cell"] = f"{hash_of(sorted(own.items())):08x}"
     record["run"] = f"{record['data']}-{record['model']}-{method}-a{alpha:g}-s{seed}-{record['cell']}"
     if record["status"] != "done":
         record |= dict.fromkeys(METRICS)
     return record
+
+
+def label_of(record: Record) -> str:
+    """As `config.Run.method_name` has it: the regularisers that are on, one with a knob of its own too."""
+    on = {name for name in ("dropout", "augment", "weight_decay") if record[name]}
+    own = set() if record["method"] in ("none", "dropout", "augment", "weight_decay") else {record["method"]}
+    return "+".join(sorted(on | own)) or "none"
 
 
 def hash_of(identity: object) -> int:
@@ -67,6 +76,7 @@ def _metrics(method: str, alpha: float, seed: int) -> dict[str, float]:
         "test_nll_ts": 0.172 + 0.15 * alpha + noise(0.004), "test_brier_ts": 0.079 + noise(0.002),
         "test_ece_ts": 0.011 + 0.01 * alpha + abs(noise(0.002)), "select_accuracy": accuracy + noise(0.006),
         "select_nll": nll + noise(0.01), "train_seconds": 0.41 + noise(0.01),
+        "select_nll_ts": 0.9 * nll + noise(0.01),
     }  # fmt: skip
 
 
@@ -125,19 +135,6 @@ def traces() -> Callable[..., None]:
 
 
 @pytest.fixture
-def drawn_once(monkeypatch):
-    """Figures of equal hashes are drawn once for all tests that ask for this; others test the drawing."""
-    from lsbench.report import figures
-
-    draw = figures.draw
-    monkeypatch.setattr(figures, "draw", lambda plate, source: DRAWN.get(source) or keep(draw(plate, source)))
-
-    def keep(files: dict[str, bytes]) -> dict[str, bytes]:
-        DRAWN[re.findall(rb"<dc:source>(.*)</dc:source>", files["svg"])[0].decode()] = files
-        return files
-
-
-@pytest.fixture
 def record() -> Callable[..., Record]:
     return make_record
 
@@ -145,3 +142,29 @@ def record() -> Callable[..., Record]:
 @pytest.fixture
 def sweep() -> Callable[..., list[Record]]:
     return make_sweep
+
+
+def make_plate(count: int = 2, title: str = "none: α < 1 & more"):
+    """A figure of ``count`` panels, each two lines over five epochs."""
+    import pandas as pd
+
+    from lsbench.report.figures.marks import SCALED, TRAINED, mark
+    from lsbench.report.figures.plate import Panel, Plate
+
+    epochs = pd.DataFrame({"epoch": range(1, 6), "select_nll": [5.0, 1.0, 0.5, 0.4, 0.3]})
+    options = {"metric": "select_nll", "percent": False}
+    panel = Panel(title, "over_epochs", ((mark(0, "none"), epochs), (mark(1, "x"), epochs)), options)
+    return Plate("training", "training", "mnist5k, mlp", "Title", (panel,) * count, (TRAINED, SCALED), "", "")
+
+
+@pytest.fixture
+def plate() -> Callable[..., Any]:
+    return make_plate
+
+
+@pytest.fixture(scope="session")
+def drawn() -> dict[str, bytes]:
+    """The PNG and the SVG of `make_plate`."""
+    from lsbench.report.figures.drawing import draw
+
+    return draw(make_plate(), "the source")

@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 from scipy import stats as scipy_stats
 
-from lsbench.report.aggregate import chosen, lines, runs_table, summary_table, tables, varying
+from lsbench.report.aggregate import lines, runs_table, summary_table, tables, telling, varying
 from lsbench.report.baselines import strengths
+from lsbench.report.selection import choices, chosen
 from lsbench.terms import COLUMNS
 
 
@@ -34,7 +35,7 @@ def baseline(summary, **settings):
 def test_runs_have_a_row_each_and_columns_in_order(sweep):
     runs = runs_table(sweep())
     assert len(runs) == 75
-    assert list(runs.columns) == [*COLUMNS, "temperature_flag", "diverged_step", "cell"]
+    assert list(runs.columns) == [*COLUMNS, "temperature_flag", "diverged_step", "select_nll_ts", "cell"]
     assert list(runs["method"].unique()) == ["none", "augment", "dropout"]
     assert list(runs["seed"][:6]) == [0, 1, 2, 3, 4, 0]
 
@@ -49,6 +50,17 @@ def test_tables_do_not_depend_on_the_order_of_records(sweep, record):
 def test_a_run_that_is_listed_twice_counts_once(sweep):
     records = sweep(alphas=[0.0], methods=["none"], seeds=range(3))
     assert summarise(records + records)["n"].tolist() == [3]
+
+
+@pytest.mark.parametrize("status", ["done", "failed"])
+def test_equal_settings_under_two_names_are_one_run(status, sweep):
+    records = sweep(alphas=[0.0, 0.1], methods=["none"], seeds=range(3))
+    again = [r | {"run": f"another-{r['run']}", "status": status} for r in records]
+    for found in (records + again, again + records):
+        summary = summarise(found)
+        assert summary["n"].tolist() == [3, 3] and summary["n_failed"].tolist() == [0, 0]
+        ((_, _, table),) = tables(summary)
+        assert len(choices(runs_table(found), table)) == 1
 
 
 def test_whole_numbers_stay_whole_beside_nulls(record):
@@ -139,9 +151,64 @@ def test_label_noise_is_a_condition(sweep):
 
 def test_a_treatment_that_is_never_off_is_a_condition(sweep):
     always = summarise(sweep(seeds=[0, 1], weight_decay=5e-4))
-    assert baseline(always, method="dropout", alpha=0.1) == ("none", 0.0, 0.0, 5e-4)
+    methods = ["weight_decay", "augment+weight_decay", "dropout+weight_decay"]
+    assert list(always["method"].unique()) == methods  # what each is compared with stands first
+    for method in methods:
+        assert baseline(always, method=method, alpha=0.1) == ("weight_decay", 0.0, 0.0, 5e-4)
     both = summarise(sweep(seeds=[0, 1], weight_decay=5e-4) + sweep(seeds=[0, 1]))
-    assert baseline(both, method="dropout", alpha=0.1, weight_decay=5e-4) == ("none", 0.0, 0.0, 0.0)
+    assert baseline(both, method="dropout+weight_decay", alpha=0.1) == ("none", 0.0, 0.0, 0.0)
+
+
+def test_a_treatment_on_in_every_cell_at_several_strengths_leaves_each_its_own_baseline(record):
+    grid = [(p, a) for p in (0.2, 0.5) for a in (0.0, 1.0)]
+    records = [record("dropout", seed=seed, dropout=p, augment=a) for p, a in grid for seed in (0, 1)]
+    summary = summarise(records)
+    for p in (0.2, 0.5):
+        own = cell(summary, method="dropout", dropout=p)
+        assert own["baseline"] == own["cell"]
+        assert cell(summary, method="augment+dropout", dropout=p)["baseline"] == own["cell"]
+
+
+def test_a_label_is_no_treatment(record):
+    """Equal knobs with other labels, as records of another version have them, are one treatment."""
+    off = [record(alpha=alpha, seed=seed) for alpha in (0.0, 0.1) for seed in (0, 1)]
+    on = [record("focal", alpha, seed, focal_gamma=3.0) for alpha in (0.0, 0.1) for seed in (0, 1)]
+    for each in off:
+        each["method"] = "plain"
+    summary = summarise(off + on)
+    assert baseline(summary, method="focal", alpha=0.1) == ("plain", 0.0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize("name", ["model.hidden", "optim.momentum"])
+def test_the_rows_of_a_line_are_together_where_a_setting_with_a_dot_varies(name, record):
+    values = {"model.hidden": ["[32]", "[64, 64]"], "optim.momentum": [0.5, None]}[name]
+    records = [record(alpha=a, seed=s, **{name: v}) for v in values for a in (0.0, 0.1, 0.2) for s in (0, 1)]
+    placed = summarise(records)[name].isna() if None in values else summarise(records)[name]
+    assert (placed != placed.shift()).sum() == 2
+
+
+def test_a_students_baseline_learns_from_nobody(sweep):
+    """And what it is compared with for smoothing alone has the same teacher."""
+    plain = sweep(methods=["none"], alphas=[0.0])
+    taught = [
+        record
+        for teacher in ("c1", "c2")
+        for record in sweep(
+            methods=["distillation"],
+            alphas=[0.0, 0.1],
+            **{"distillation": 0.9, "teacher_temperature": 4.0, "method.teacher": teacher},
+        )
+    ]
+    runs = runs_table([*plain, *taught])
+    summary = summary_table(runs)
+    assert len(summary) == 5 and summary["baseline"].nunique() == 1
+    assert summary["baseline"][0] == summary["cell"][0] and summary["method"][0] == "none"
+    smoothed = cell(summary, **{"alpha": 0.1, "method.teacher": "c2"})
+    assert smoothed["unsmoothed"] == cell(summary, **{"alpha": 0.0, "method.teacher": "c2"})["cell"]
+    labels = [label for label, _ in lines(summary)]
+    assert labels == ["none, method.teacher=none", *(f"distillation, method.teacher=c{n}" for n in (1, 2))]
+    assert strengths(summary) == {"distillation": [0.9], "teacher_temperature": [4.0]}
+    assert runs["teacher_temperature"].tolist() == [0.0] * 5 + [4.0] * 20
 
 
 def test_other_learning_rates_are_no_baseline(sweep):
@@ -190,7 +257,7 @@ def test_two_baselines_that_fit_equally_are_none(sweep):
         record |= {"cell": "other", "run": record["run"] + "-other"}
     summary = summarise(hidden + sweep(methods=["none"], alphas=[0.0, 0.1], seeds=[0, 1]))
     assert baseline(summary, alpha=0.1) is None
-    assert varying(summary) == ["cell"]
+    assert varying(summary) == [] and telling(summary) == ["cell"]
 
 
 def test_holm_is_taken_within_a_data_set(sweep):

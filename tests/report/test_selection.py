@@ -1,6 +1,7 @@
 """The recommended α and strength: chosen on the select split, and by nothing that test has to say."""
 
 import random
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,9 +10,12 @@ import torch
 
 from lsbench import measure, runs, stack
 from lsbench.config import DataConfig
+from lsbench.report import json_report
 from lsbench.report.aggregate import runs_table, summary_table, tables
-from lsbench.report.reading import choice_table, reading
+from lsbench.report.reading import choice_table, choosing, reading
 from lsbench.report.selection import choices
+from lsbench.report.sweeps import Stored
+from lsbench.runs import Sweep
 from lsbench.terms import Splits
 
 
@@ -48,7 +52,7 @@ def test_seeds_that_would_choose_otherwise_are_counted(sweep, record):
     records = strengths(sweep, record)
     for r in records:
         if r["method"] == "dropout" and r["dropout"] == 0.5 and r["seed"] == 2 and r["alpha"] == 0.0:
-            r["select_nll"] = 0.01
+            r["select_nll_ts"] = 0.01
     dropped = chosen(records)[1]
     assert (dropped.row["dropout"], dropped.agree, dropped.seeds) == (0.3, 3, 4)
 
@@ -68,13 +72,78 @@ def test_the_table_has_a_column_for_strengths_where_some_were_run(sweep, record)
     found = runs_table(strengths(sweep, record))
     ((_, _, table),) = tables(summary_table(found))
     header, rows = choice_table(found, table)
-    assert header[:5] == ["method", "strength", "α", "select NLL", "seeds that agree"]
+    assert header[:6] == ["method", "strength", "α", "n", "select NLL scaled", "seeds that agree"]
     assert rows[1][:3] == ["dropout", "dropout=0.3", "0.1"]
     found = runs_table(sweep())
     ((_, _, table),) = tables(summary_table(found))
     header, rows = choice_table(found, table)
     assert header[:2] == ["method", "α"] and {len(row) for row in rows} == {len(header)}
     assert reading(table).count("\n- **") == 3
+
+
+@pytest.mark.parametrize(
+    ("older", "alpha", "header", "words"),
+    [
+        (False, 0.1, "select NLL scaled", "after temperature scaling"),
+        (True, 0.0, "select NLL", "as trained, since some runs were stored before"),
+    ],
+)
+def test_the_choice_is_by_nll_after_scaling_and_says_so(older, alpha, header, words, sweep, monkeypatch):
+    records = sweep(methods=["none"], alphas=[0.0, 0.1], seeds=range(3))
+    for r in records:
+        r |= {"select_nll": 0.2 + r["alpha"], "select_nll_ts": 0.3 - r["alpha"]}
+    if older:
+        del records[-1]["select_nll_ts"]
+    runs = runs_table(records)
+    ((_, _, table),) = tables(summary_table(runs))
+    [choice] = choices(runs, table)
+    assert (choice.row["alpha"], choice.agree, choice.seeds) == (alpha, 3, 3)
+    assert header in choice_table(runs, table)[0] and words in choosing(table)
+    [told] = told_to_machines(records, monkeypatch)
+    assert told["chosen_by"] == ("select_nll" if older else "select_nll_ts")
+    assert told["select_nll"] == pytest.approx(0.2 + alpha)
+
+
+def told_to_machines(records, monkeypatch):
+    built = Stored(Sweep("n", "c", ()), Path("nowhere"), records, [])
+    monkeypatch.setattr(json_report, "rebuild", lambda *_: built)
+    report, _ = json_report.describe("results", "n")
+    return report["tables"][0]["choices"]
+
+
+def test_what_survived_where_others_diverged_is_not_chosen(sweep, record):
+    records = sweep(methods=["none"], alphas=[0.0, 0.1], seeds=range(4))
+    records += [record(alpha=0.2, seed=0, select_nll=0.001)]
+    records += [record(alpha=0.2, seed=seed, status="diverged") for seed in (1, 2, 3)]
+    runs = runs_table(records)
+    ((_, _, table),) = tables(summary_table(runs))
+    [choice] = choices(runs, table)
+    assert choice.row["alpha"] < 0.2 and choice.seeds == 4
+    assert choosing(table).endswith("since fewer runs finished than of others: none, α = 0.2.")
+    header, rows = choice_table(runs, table)
+    assert dict(zip(header, rows[0], strict=True))["n"] == "4" and "failed" not in header
+
+
+def test_the_choice_counts_runs_that_failed_and_gives_the_floor(sweep, record):
+    records = sweep(methods=["none"], alphas=[0.0, 0.1], seeds=range(3))
+    records += [record(alpha=alpha, seed=3, status="failed") for alpha in (0.0, 0.1)]
+    for r in records[:6]:
+        r["test_ece_floor_ts"] = 0.0045
+    runs = runs_table(records)
+    ((_, _, table),) = tables(summary_table(runs))
+    header, rows = choice_table(runs, table)
+    shown = dict(zip(header, rows[0], strict=True))
+    assert (shown["n"], shown["failed"], shown["floor % scaled"]) == ("3", "1", "0.45")
+
+
+def test_smoothing_is_named_alone_where_the_baseline_has_the_rest(sweep):
+    records = sweep(methods=["none", "augment"], alphas=[0.0, 0.1], seeds=range(2), weight_decay=5e-4)
+    for r in records:
+        r["select_nll_ts"] = 0.3 - r["alpha"]
+    ((_, _, table),) = tables(summary_table(runs_table(records)))
+    _, plain, augmented = reading(table).split("\n- **")
+    assert "together" not in plain
+    assert "those of augment and smoothing together" in augmented
 
 
 def test_any_other_test_results_leave_the_choices_as_they_are(sweep, record):
@@ -91,7 +160,7 @@ def test_where_no_smoothing_is_chosen_the_best_with_it_is_read_too(sweep, record
     ((_, _, table),) = tables(summary_table(runs_table(records)))
     text = reading(table)
     assert "- **dropout, dropout=0.3, α = 0**. As" in text
-    assert ", α = 0.1**, the best with smoothing by select NLL." in text
+    assert ", α = 0.1**, the best with smoothing by select NLL scaled." in text
 
 
 SETTINGS = [

@@ -142,10 +142,12 @@ def test_half_width_is_that_of_the_interval():
 
 
 @pytest.mark.parametrize("power", [0.5, 0.8, 0.95])
-@pytest.mark.parametrize("n", [3, 5, 8, 10, 20, 100])
-def test_what_is_detectable_is_found_with_that_power_by_scipys_noncentral_t(n, power):
-    shift = detectable(0.7, n, power) / 0.7 * math.sqrt(n)
-    critical = scipy_stats.t.ppf(0.975, n - 1)
+@pytest.mark.parametrize(
+    ("n", "level"), [(3, 0.05), (5, 0.05), (8, 0.05), (10, 0.01), (20, 0.05 / 14), (100, 0.05)]
+)
+def test_what_is_detectable_is_found_with_that_power_by_scipys_noncentral_t(n, level, power):
+    shift = detectable(0.7, n, power, level) / 0.7 * math.sqrt(n)
+    critical = scipy_stats.t.ppf(1 - level / 2, n - 1)
     found = scipy_stats.nct.sf(critical, n - 1, shift) + scipy_stats.nct.cdf(-critical, n - 1, shift)
     assert found == pytest.approx(power, abs=1e-4)
 

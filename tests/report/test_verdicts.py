@@ -4,8 +4,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy import stats as scipy_stats
+from scipy.optimize import brentq
 
 from lsbench.report.aggregate import runs_table, summary_table, tables
+from lsbench.report.verdict_text import more_seeds
 from lsbench.report.verdicts import (
     ACCURACY_MARGIN,
     ECE_MARGIN,
@@ -185,3 +187,15 @@ def test_users_may_ask_with_margins_of_their_own(sweep):
     table, found = judged(sweep(methods=["none"], alphas=[0.0, 0.2], seeds=range(10)))
     wide = [replace(q, margin=1.0) for q in QUESTIONS]
     assert {v.word for v in verdicts(table, wide)} == {"equivalent"} != {v.word for v in found}
+
+
+def test_what_more_seeds_would_find_is_after_holms_correction_over_the_table(sweep):
+    _, found = judged(sweep(seeds=range(5)))
+    accuracy = one(found, label="dropout", alpha=0.1, metric="test_accuracy")
+    assert accuracy.family == 14  # of 15 cells, one of which is the baseline
+    header, [row] = more_seeds([accuracy])
+    shown = dict(zip(header, row, strict=True))["n = 20"]
+    critical = scipy_stats.t.ppf(1 - 0.05 / 14 / 2, 19)
+    shift = brentq(lambda shift: scipy_stats.nct.sf(critical, 19, shift) - 0.8, 0, 20)
+    half = accuracy.sd * scipy_stats.t.ppf(0.975, 19) / math.sqrt(20)
+    assert shown == f"{100 * half:.2f} ({100 * accuracy.sd * shift / math.sqrt(20):.2f})"

@@ -1,0 +1,64 @@
+"""claims.md."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from lsbench.claims import _more_seeds as more_seeds
+from lsbench.claims import all_claims
+from lsbench.claims._findings import Finding
+from lsbench.claims._words import (
+    FULL_HEADER,
+    HEADER,
+    TITLE,
+    cells,
+    full_cells,
+    reading,
+    sense,
+    title,
+    verdict,
+)
+from lsbench.report.markdown import facts, setup
+from lsbench.report.text import pipe_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from lsbench.report.figures.plate import Plate
+
+
+def text(
+    judged: Mapping[str, Sequence[Finding]],
+    runs: "pd.DataFrame",
+    summary: "pd.DataFrame",
+    *,
+    command: str,
+    missing: Sequence[str],
+    plates: "Sequence[Plate]",
+) -> str:
+    """The page: all claims in a table, the figures, and a section a claim."""
+    source = facts(runs, f"`{command}`", missing)
+    overview = [[all_claims()[name].words, *cells(group[0])] for name, group in judged.items()]
+    blocks = [
+        f"# {TITLE}",
+        "\n".join(f"- {name}: {fact}" for name, fact in source.items()),
+        *([] if runs.empty else [setup(summary)]),
+        pipe_table(["claim", *HEADER], overview),
+        *(f"![{plate.title}. {plate.alt}](figures/{plate.name}.png)\n\n{plate.caption}" for plate in plates),
+        reading(judged),
+        *_more_seeds(judged),
+        *(_section(name, group) for name, group in judged.items()),
+    ]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _more_seeds(judged: Mapping[str, Sequence[Finding]]) -> list[str]:
+    header, rows = more_seeds.table(judged)
+    return [f"## {more_seeds.TITLE}", more_seeds.ABOUT, pipe_table(header, rows)] if rows else []
+
+
+def _section(name: str, group: Sequence[Finding]) -> str:
+    claim = all_claims()[name]
+    about = f"`{name}`. Claimed or measured by: {claim.source}. Measured here: {claim.measured}."
+    decided = f"**{verdict(group[0])}**. That is: {sense(group[0])}"
+    table = pipe_table(FULL_HEADER, [full_cells(finding) for finding in group])
+    return f"## {title(claim.words)}\n\n{decided}\n\n{about}\n\n{table}"

@@ -1,0 +1,51 @@
+"""Does smoothing the teacher harm the student?"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from lsbench.claims._claim import USUAL, Claim, Comparison, Evidence, comparison
+from lsbench.report.verdicts import ACCURACY_MARGIN
+
+if TYPE_CHECKING:
+    from lsbench.claims._claim import Numbers
+
+
+def compare(evidence: Evidence) -> Sequence[Comparison]:
+    runs, margin = evidence.runs, ACCURACY_MARGIN
+    if "method.teacher" not in runs:  # no student is done
+        return []
+    is_teacher = runs["cell"].isin(runs["method.teacher"])
+    teachers, alone = Evidence(runs[is_teacher]), runs[runs["method.teacher"].isna() & ~is_teacher]
+    by_itself = Evidence(alone).by_seed("test_accuracy")
+    plain, smoothed = (taught_by(teachers.where(alpha=alpha), evidence) for alpha in (0.0, USUAL))
+    student, usual = "student's test accuracy", f"teacher with α = {USUAL:g}"
+    by = f" (T by {evidence.criterion.short})"
+    return [
+        Comparison(f"{student}, {usual} against 0{by}", smoothed, plain, margin, -1),
+        Comparison(f"{student}, teacher with α = 0 against no teacher", plain, by_itself, margin),
+        Comparison(f"{student}, {usual} against no teacher", smoothed, by_itself, margin),
+        comparison("teacher's own test accuracy", teachers, "test_accuracy", margin),
+    ]
+
+
+def taught_by(teachers: Evidence, evidence: Evidence) -> "Numbers":
+    """Test accuracy of the students of these teachers by seed, each at the temperature that select chooses,
+    the lower one on a tie; test has no say."""
+    of_these = {"method.teacher": set(teachers.runs["cell"])}
+    return evidence.chosen("teacher_temperature", **of_these)["test_accuracy"].astype(float)
+
+
+CLAIM = Claim(
+    words="it harms distillation",
+    source=(
+        "Müller, Kornblith & Hinton 2019, section 5 (arXiv:1906.02629); tutorials leave it out. Shen et al. "
+        "2021 (arXiv:2104.00676) find otherwise. Distillation: Hinton, Vinyals & Dean 2015 (arXiv:1503.02531)"
+    ),
+    measured=(
+        "test accuracy of smaller students, none of them smoothed, that learn from a smoothed or a plain "
+        "teacher of their own seed and split, each at the softening temperature that select chooses by NLL "
+        "after temperature scaling"
+    ),
+    compare=compare,
+    students="students",
+)

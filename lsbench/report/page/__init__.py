@@ -1,0 +1,148 @@
+"""report.html: the whole report as one page that needs no other file and asks the network for nothing."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from lsbench.report import layers
+from lsbench.report.aggregate import is_metric, lines, tables
+from lsbench.report.comparison import comparison
+from lsbench.report.figures.plate import Plate
+from lsbench.report.markdown import DEFINITIONS, facts, left_out, setup
+from lsbench.report.page import markup
+from lsbench.report.page.frame import document, figure, section
+from lsbench.report.reading import NOTHING_TO_CHOOSE, buying_table, choice_table, choosing, reading
+from lsbench.report.selection import choices
+from lsbench.report.text import brief
+from lsbench.report.verdict_text import MORE, full_table, word_table
+from lsbench.report.verdicts import verdicts
+
+BESIDE = "`report.md`, `runs.csv`, `summary.csv` and the figures as files"
+SHADED = "Shaded rows are those that each method would choose on the select split."
+
+
+def page(
+    runs: pd.DataFrame,
+    summary: pd.DataFrame,
+    *,
+    command: str,
+    missing: Sequence[str],
+    plates: Sequence[Plate],
+    ratios: pd.DataFrame,
+    drawn: Mapping[str, bytes],
+) -> bytes:
+    """The page. ``drawn`` holds the SVG of each plate by its name; ``ratios`` are `layers.ratios`."""
+    parts = {part.pair: part.table for part in tables(summary)}
+    sections = []
+    for pair, table in parts.items():
+        own = {plate.kind: figure(plate, drawn[plate.name]) for plate in plates if plate.pair == pair}
+        layer = _scatter(pair, table, ratios) + own.pop("geometry", "")
+        content = [*_numbers(pair, table, runs, own.pop("alpha", "")), *own.values(), layer]
+        sections.append(section(pair, "\n".join(content)))
+    ends = {
+        "Runs that no mean contains": _left_out(runs, missing),
+        "Every run": _every_run(runs),
+        "Definitions": markup.prose(DEFINITIONS.partition("\n")[2]),
+    }
+    ends = {title: text for title, text in ends.items() if text}
+    sections += [section(title, text) for title, text in ends.items()]
+    return document(
+        kind="lsbench report",
+        title=f"Label smoothing: {'; '.join(parts) or 'no runs'}",
+        facts=facts(runs, command, missing),
+        contents=[*parts, *ends],
+        sections=sections,
+        beside=BESIDE,
+    )
+
+
+def _numbers(pair: str, table: pd.DataFrame, runs: pd.DataFrame, over_alpha: str) -> list[str]:
+    """What there is to say of one data set and model, with the figure ``over_alpha`` behind the table."""
+    blocks = [markup.prose(setup(table)), _comparison(pair, table, runs), over_alpha]
+    blocks += ["<h3>α chosen on the select split</h3>", _choices(pair, runs, table)]
+    return [*blocks, "<h3>Reading</h3>", markup.prose(reading(table)), _verdicts(pair, table)]
+
+
+def _scatter(pair: str, table: pd.DataFrame, ratios: pd.DataFrame) -> str:
+    header, rows = layers.ratio_table(table, ratios)
+    if not rows:
+        return ""
+    shown = markup.table(header, rows, f"{layers.TITLE}: {pair}")
+    return f"<h3>{layers.TITLE}</h3>{markup.prose(layers.ABOUT)}{shown}"
+
+
+def _comparison(pair: str, table: pd.DataFrame, runs: pd.DataFrame) -> str:
+    """The table of report.md; a line above each method's first row, and the chosen rows shaded."""
+    header, rows = comparison(table)
+    places = {cell: place for place, cell in enumerate(table["cell"])}
+    classes = {min(places[cell] for cell in line["cell"]): "group" for _, line in lines(table)}
+    classes.pop(0, None)
+    for choice in choices(runs, table):
+        place = places[choice.row["cell"]]
+        classes[place] = f"{classes.get(place, '')} chosen".strip()
+    compared = markup.table(header, rows, f"Comparison: {pair}", classes=classes)
+    return f'{compared}<p class="soft">{SHADED}</p>'
+
+
+def _choices(pair: str, runs: pd.DataFrame, table: pd.DataFrame) -> str:
+    header, rows = choice_table(runs, table)
+    if not rows:
+        return markup.prose(NOTHING_TO_CHOOSE)
+    shown = markup.table(header, rows, f"α chosen on the select split: {pair}")
+    return f"{markup.prose(choosing(table))}{shown}"
+
+
+def _verdicts(pair: str, table: pd.DataFrame) -> str:
+    """A word for every comparison, the numbers behind each, and what more seeds would buy."""
+    found = verdicts(table)
+    if not found:
+        return ""
+    header, rows = word_table(found)
+    words = [[*row[:2], *map(markup.verdict, row[2:])] for row in rows]
+    shown = markup.table(header, words, f"Verdicts: {pair}", raw=range(2, len(header)))
+    header, rows = full_table(found)
+    full = markup.table(header, rows, f"Verdicts in numbers: {pair}")
+    numbers = f"<details><summary>Effect, interval, n and p of each</summary>{full}</details>"
+    header, rows = buying_table(table)
+    if not rows:
+        return f"<h3>Verdicts</h3>{shown}{numbers}"
+    more = markup.table(header, rows, f"What more seeds would buy: {pair}")
+    return f"<h3>Verdicts</h3>{shown}{numbers}<h3>What more seeds would buy</h3>{markup.prose(MORE)}{more}"
+
+
+def _left_out(runs: pd.DataFrame, missing: Sequence[str]) -> str:
+    rows = left_out(runs, missing)
+    return (
+        markup.table(["run", "status", "reason"], rows, "Runs that no mean contains", fixed=False)
+        if rows
+        else ""
+    )
+
+
+def _every_run(runs: pd.DataFrame) -> str:
+    """What all runs share, once, and a table of what differs, under a lid."""
+    if runs.empty:
+        return ""
+    same, differing = {}, []
+    for name in runs.columns:
+        texts = [_cell(value, is_metric(name)) for value in runs[name]]
+        if name != "run" and len(set(texts)) == 1:
+            same[name] = texts[0]
+        else:
+            differing.append((name, texts))
+    rows = list(zip(*(texts for _, texts in differing), strict=True))
+    shared = markup.facts({name: text for name, text in same.items() if text})
+    table = markup.table([name for name, _ in differing], rows, "Every run", fixed=False)
+    return (
+        f"<details><summary>Settings and provenance that all {len(runs)} runs share</summary>"
+        f"{shared}</details>"
+        f"<details><summary>Settings, provenance and results of each run</summary>{table}</details>"
+        '<p class="soft">The same with every digit: <code>runs.csv</code>.</p>'
+    )
+
+
+def _cell(value: Any, measured: bool) -> str:
+    if pd.isna(value):
+        return ""
+    return f"{value:.5g}" if measured else brief(value)

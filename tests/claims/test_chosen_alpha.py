@@ -1,0 +1,103 @@
+"""Which alpha is chosen, by which number, and how it changes with label noise."""
+
+import numpy as np
+import pytest
+
+from lsbench.claims import all_claims
+from lsbench.claims._claim import Evidence
+
+from .conftest import ALPHAS, NOISE, decide
+
+
+def test_alpha_is_chosen_without_the_test_split(evidence):
+    found = evidence({"alpha": ALPHAS}, noise=0.05)
+    shuffled = found.runs.copy()
+    for name in shuffled.columns[shuffled.columns.str.startswith("test_")]:
+        shuffled[name] = np.random.default_rng(1).permutation(shuffled[name])
+    assert found.chosen()["run"].tolist() == Evidence(shuffled).chosen()["run"].tolist()
+
+
+def test_nll_after_scaling_chooses_or_as_trained_where_a_run_lacks_it(evidence):
+    def effect(row):
+        return {"select_nll_ts": float(row["alpha"] != 0.15), "select_nll": float(row["alpha"] != 0.05)}
+
+    grid = {"alpha": ALPHAS, "label_noise": NOISE}
+    found = evidence(grid, effect)
+    older = found.runs.copy()
+    older.loc[(older["label_noise"] == 0.4) & (older["seed"] == 2), "select_nll_ts"] = np.nan
+    for runs, alpha, words in (
+        (found.runs, 0.15, "select NLL scaled"),
+        (older, 0.05, "select NLL"),
+        (found.runs.drop(columns="select_nll_ts"), 0.05, "select NLL"),
+    ):
+        some = Evidence(runs)
+        assert some.chosen(label_noise=0.0)["alpha"].unique().tolist() == [alpha]  # one number for all levels
+        for name in ("noise_alpha", "alpha_default", "generalisation"):
+            asked = Evidence(runs if name == "noise_alpha" else runs[runs["label_noise"] == 0.4])
+            said = [each.words for each in decide(name, asked) if "chosen by" in each.words]
+            assert said and all(f"chosen by {words}" in f"{each} " for each in said)
+            assert words != "select NLL" or not any("scaled" in each for each in said)
+
+
+def test_the_smaller_alpha_is_chosen_on_a_tie_and_seeds_without_all_are_left_out(evidence):
+    runs = evidence({"alpha": ALPHAS}, lambda row: {"select_nll_ts": float(row["alpha"] < 0.1)}).runs
+    chosen = Evidence(runs[(runs["seed"] != 4) | (runs["alpha"] != 0.2)]).chosen()
+    assert chosen["alpha"].unique().tolist() == [0.1]
+    assert 4 not in chosen.index and len(chosen) == 9
+
+
+def test_the_slope_of_the_chosen_alpha_is_that_of_polyfit_for_each_seed(evidence):
+    found = evidence({"alpha": ALPHAS, "label_noise": NOISE}, noise=0.05)
+    table = found.runs
+    best = table.loc[table.groupby(["label_noise", "seed"])["select_nll_ts"].idxmin()]
+    fitted = [
+        np.polyfit(NOISE, best[best["seed"] == seed].sort_values("label_noise")["alpha"], 1)[0]
+        for seed in range(10)
+    ]
+    [asked] = all_claims()["noise_alpha"].compare(found)
+    assert asked.values.tolist() == pytest.approx(fitted, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("least", "verdict"),
+    [
+        (lambda level, seed: 0.2 - level / 4 + 0.05 * (seed == 3) * (level > 0.5), "supported"),
+        (lambda level, seed: level / 4 + 0.05 * (seed == 3) * (level > 0.5), "refuted"),
+        (lambda level, seed: 0.1, "equivalent"),
+        (lambda level, seed: 0.1 + 0.1 * (-1) ** seed * (level > 0.3), "inconclusive"),
+    ],
+)
+def test_the_alpha_that_noise_asks_for(least, verdict, evidence):
+    def effect(row):
+        return {"select_nll_ts": 10 * abs(row["alpha"] - least(row["label_noise"], row["seed"]))}
+
+    found = decide("noise_alpha", evidence({"alpha": ALPHAS, "label_noise": NOISE}, effect))[0]
+    assert found.verdict == verdict
+    if verdict == "equivalent":
+        assert found.meaning == "noise does not matter to α"
+        assert (found.effect, found.p) == (0.0, 1.0)  # and not a slope of 1e-17 with p = 0.002
+
+
+@pytest.mark.parametrize(
+    ("by_level", "verdict", "levels"),
+    [
+        ([0.2, 0.2, 0.2, 0.2], "inconclusive", "0, 0.2, 0.4, 0.6"),
+        ([0.05, 0.2, 0.2, 0.2], "inconclusive", "0.2, 0.4, 0.6"),  # more at 0.2 would turn it down
+        ([0.2, 0.2, 0.2, 0.1], "inconclusive", "0, 0.2, 0.4"),  # more at 0.4 would turn it up
+        ([0.2, 0.15, 0.1, 0.0], "supported", ""),  # more at 0 would make it steeper
+        ([0.0, 0.05, 0.1, 0.2], "refuted", ""),
+        ([0.0, 0.0, 0.0, 0.0], "equivalent", ""),  # there is no alpha below
+    ],
+)
+def test_a_choice_at_the_largest_alpha_gives_no_verdict_that_a_larger_one_might_undo(
+    by_level, verdict, levels, evidence
+):
+    def effect(row):
+        wanted = by_level[NOISE.index(row["label_noise"])]
+        wanted -= 0.05 * (wanted == 0.2 and row["seed"] == 3)  # most seeds are enough
+        return {"select_nll_ts": 10 * abs(row["alpha"] - wanted)}
+
+    found = decide("noise_alpha", evidence({"alpha": ALPHAS, "label_noise": NOISE}, effect))[0]
+    assert found.verdict == verdict
+    edge = f"at the edge of the grid: most seeds choose α = 0.2 at noise {levels}"
+    assert (found.meaning == edge) == bool(levels)

@@ -1,0 +1,57 @@
+"""What a step costs: judged by its bound, timed in turns, with our loss and torch's own."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from lsbench.claims._claim import Evidence
+from lsbench.claims.cost import _kinds, measure
+from lsbench.plan import Job
+from lsbench.stack import Stack
+
+from .conftest import decide
+
+
+@pytest.mark.parametrize(
+    ("ratios", "verdict"),
+    [
+        (np.linspace(0.99, 1.04, 51), "supported"),
+        (np.linspace(1.06, 1.5, 51), "refuted"),
+        (np.linspace(0.5, 1.6, 51), "inconclusive"),
+        ([1.0] * 5, "inconclusive"),
+    ],
+)
+def test_cost_is_judged_by_its_bound(ratios, verdict, evidence):
+    steps = pd.DataFrame(
+        {"plain": 0.002, "smoothed": 0.002 * np.asarray(ratios), "dropout": 0.003, "augment": 0.01}
+    )
+    found = decide("cost", Evidence(evidence({"alpha": [0.0]}).runs, measured=steps))
+    assert [each.verdict for each in found[:1]] == [verdict]
+    assert found[0].effect == pytest.approx(np.median(ratios) - 1)
+    assert [each.effect for each in found[1:]] == pytest.approx([0.5, 4.0])
+    assert np.isnan(found[0].p)
+    with_torch = Evidence(evidence({"alpha": [0.0]}).runs, measured=steps.assign(torch=0.0021))
+    again = decide("cost", with_torch)
+    assert again[0] == found[0] and again[1].effect == pytest.approx(0.05)
+    assert "by torch's own cross entropy" in again[1].words and again[2:] == found[1:]
+
+
+def test_cost_times_each_kind_in_turns_with_the_plain_loss_for_plain(splits, make_run, monkeypatch):
+    monkeypatch.setattr("lsbench.claims.cost.ROUNDS", 6)
+    runs = [
+        make_run(seed=seed, **knobs)
+        for seed in (1, 0)
+        for knobs in ({}, {"alpha": 0.1}, {"dropout": 0.5}, {"alpha": 0.1, "dropout": 0.5}, {"augment": 1.0})
+    ]
+    steps = measure([Job(run, splits) for run in runs])
+    assert sorted(steps.columns) == ["augment", "dropout", "plain", "smoothed", "torch"]
+    assert steps.shape == (6, 5) and (steps > 0).all().all()
+
+
+@pytest.mark.parametrize(("kind", "alpha"), [("plain", 0.0), ("torch", 0.1)])
+def test_the_steps_of_cost_by_torchs_own_loss_make_the_same_loss_small(kind, alpha, splits, make_run):
+    by_torch = _kinds([Job(make_run(alpha=alpha), splits)])[kind]
+    ours = Stack([make_run(alpha=alpha)], splits, torch.device("cpu"))
+    assert type(by_torch).row_losses is not Stack.row_losses
+    torch.testing.assert_close(by_torch.train_epoch(), ours.train_epoch(), rtol=1e-12, atol=0)

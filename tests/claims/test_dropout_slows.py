@@ -1,0 +1,69 @@
+"""Epochs to a target that dropout has no say in, and runs that never get there."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lsbench.claims._claim import Evidence
+from lsbench.claims.dropout_slows import epochs_to
+
+from .conftest import decide
+
+HISTORIES = {0: [0.2, 0.5, 0.91, 0.90], 1: [0.95, 0.80, 0.99, 0.97], 2: [0.1, 0.2, 0.3, 0.9]}
+
+
+def test_epochs_to_an_accuracy_are_counted_from_1_to_the_first_that_reaches_it():
+    assert epochs_to(dict.fromkeys(range(3), 0.9), HISTORIES).to_dict() == {0: 3, 1: 1, 2: 4}
+    assert epochs_to({0: 0.5, 1: 0.99, 2: 0.91}, HISTORIES).to_dict() == {0: 2, 1: 3, 2: 5}  # 2 never does
+    assert epochs_to({1: 0.95}, HISTORIES).to_dict() == {1: 1}
+
+
+def straight(start: float, best: float) -> list[float]:
+    """Accuracy after each of 30 epochs, on a line that is at 1 after ``start`` and goes up to ``best``."""
+    return [min(0.5 + 0.5 * epoch / start, best) for epoch in range(1, 31)]
+
+
+@pytest.fixture
+def dropout(evidence, tmp_path):
+    """Evidence with histories; by ``dropped(seed)`` with dropout, else ``plain`` or 8 to 10 epochs to 1."""
+
+    def make(dropped, plain=()) -> Evidence:
+        runs = evidence({"dropout": [0.0, 0.5]}).runs
+        for run, seed, on in zip(runs["run"], runs["seed"], runs["dropout"], strict=True):
+            accuracy = dropped(seed) if on else plain or straight(8 + seed % 3, 0.985)
+            folder = tmp_path / "runs" / run
+            folder.mkdir(parents=True)
+            pd.DataFrame({"epoch": range(1, 31), "select_accuracy": accuracy}).to_csv(folder / "history.csv")
+        return Evidence(runs, tmp_path)
+
+    return make
+
+
+@pytest.mark.parametrize(("later", "verdict"), [(4, "supported"), (-4, "refuted"), (0, "equivalent")])
+def test_dropout_slows_by_the_histories(later, verdict, dropout):
+    found = decide("dropout_slows", dropout(lambda seed: straight(8 + seed % 3 + later, 0.985)))[0]
+    assert found.verdict == verdict
+    assert found.words == "epochs to 95 % of the plain run's best select accuracy, dropout against none"
+    starts = np.array([8 + seed % 3 for seed in range(10)])
+    epochs = np.ceil(2 * (0.95 * 0.985 - 0.5) * np.array([starts + later, starts]))
+    assert found.effect == pytest.approx((epochs[0] - epochs[1]).mean())
+
+
+def test_the_target_is_the_plain_runs_own_whatever_dropout_reaches(dropout):
+    """95 % of 0.985 is 0.93575: with 8, 9 and 10 epochs to 1 the plain runs are there after 7, 8 and 9. Seed
+    4 never is with dropout, which counts as 31 epochs of 30, and hides nothing."""
+    found = decide("dropout_slows", dropout(lambda seed: straight(12, 0.9 if seed == 4 else 0.94)))[0]
+    plain = [(7, 8, 9)[seed % 3] for seed in range(10)]
+    dropped = [31 if seed == 4 else 11 for seed in range(10)]
+    assert found.effect == pytest.approx(np.mean(dropped) - np.mean(plain)) and found.n == 10
+    assert "with dropout 1 of 10 seeds never, counted as one epoch more" in found.words
+
+
+@pytest.mark.parametrize(("never", "verdict"), [(0, "refuted"), (1, "inconclusive"), (10, "supported")])
+def test_where_dropout_never_gets_there_it_is_not_called_faster(never, verdict, dropout):
+    """The others are there after 4 epochs, and the plain runs after 25."""
+    some = dropout(lambda seed: [0.5] * 30 if seed < never else straight(4, 0.94), straight(28, 0.985))
+    found = decide("dropout_slows", some)[0]
+    assert found.verdict == verdict and found.p_holm < 0.05
+    assert found.effect == pytest.approx((6 * never - 21 * (10 - never)) / 10)
+    assert found.meaning.startswith("some never got there") == (verdict == "inconclusive")

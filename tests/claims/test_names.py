@@ -1,0 +1,72 @@
+"""The order of the claims, and what a page of some of them is called."""
+
+import importlib
+import sys
+
+import pytest
+
+import lsbench.claims
+from lsbench import task
+from lsbench.claims import all_claims, choose, page_name
+from lsbench.config import Name
+
+WHOLE = "claims-${data.name}-${model.name}"
+# As the table of claims has it that lsbench was built by.
+BY_IMPORTANCE = [
+    *("generalisation", "calibration", "overconfidence", "label_noise", "noise_alpha", "adversarial", "cost"),
+    *("width", "adds_to_augmentation", "adds_to_dropout", "adds_to_weight_decay", "augmentation_wins"),
+    *("dropout_slows", "alpha_default"),
+]
+
+
+def test_claims_come_by_importance_and_those_without_a_rank_last():
+    names = list(all_claims())
+    assert names[: len(BY_IMPORTANCE)] == BY_IMPORTANCE
+    assert names[len(BY_IMPORTANCE) :] == sorted(set(names) - set(BY_IMPORTANCE))
+    assert choose(["cost", "width", "cost", "generalisation"]) == ["generalisation", "cost", "width"]
+    assert choose([]) == names
+
+
+def test_a_claim_that_is_added_as_a_file_takes_its_place(tmp_path, monkeypatch):
+    def add(name: str, rank: str) -> None:
+        text = f"from lsbench.claims import Claim\nCLAIM = Claim('w', 's', 'm', list{rank})\n"
+        (tmp_path / f"{name}.py").write_text(text)
+
+    add("zz_between", ", rank=1.5")
+    add("aa_without", "")
+    add("zz_without", "")
+    monkeypatch.setattr(lsbench.claims, "__path__", [*lsbench.claims.__path__, str(tmp_path)])
+    importlib.invalidate_caches()
+    all_claims.cache_clear()
+    try:
+        names = list(all_claims())
+    finally:
+        all_claims.cache_clear()
+        for name in ("zz_between", "aa_without", "zz_without"):
+            sys.modules.pop(f"lsbench.claims.{name}", None)
+    assert names[:3] == ["generalisation", "zz_between", "calibration"]
+    assert names.index("aa_without") == len(BY_IMPORTANCE) + 1 and names[-1] == "zz_without"
+
+
+def test_a_page_of_some_claims_has_a_name_of_its_own():
+    names = list(all_claims())
+    assert page_name(names) == WHOLE
+    assert page_name(["cost", "width"]) == f"{WHOLE}-cost+width"
+    some = [page_name(names[:number]) for number in range(1, len(names) + 1)]
+    assert len(set(some)) == len(names)
+    assert page_name(names[1:]) != page_name(names[:-1])  # as many, but others
+
+
+@pytest.mark.parametrize("number", range(1, 14))
+def test_the_name_is_one_that_a_sweep_may_have(number):
+    longest = sorted(all_claims(), key=len)[-number:]
+    assert page_name(longest).replace(WHOLE, "claims-fashion_mnist-resnet56") in Name()
+
+
+def test_the_command_names_the_page_unless_the_user_does(monkeypatch):
+    asked = []
+    monkeypatch.setattr(task, "main", lambda command, arguments: asked.append(arguments) or 0)
+    for arguments in (["width", "cost", "seed=1"], ["width", "name=mine"], ["seed=1"]):
+        task.claims("lsbench claims", arguments)
+    names = [[word for word in words if word.startswith("name=")] for words in asked]
+    assert names == [[f"name={WHOLE}-cost+width"], ["name=mine"], [f"name={WHOLE}"]]

@@ -1,0 +1,86 @@
+"""The figure of three classes in the last layer, from geometry.csv."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from lsbench.report.figures import geometry, panels
+from lsbench.report.figures.drawing import draw
+
+RUNS = {"run-a": 0.0, "run-b": 0.1}
+
+
+def make_points(**facts) -> pd.DataFrame:
+    """Seven points of each class in each split of both runs; the smoothed run's are a tenth as wide."""
+    random = np.random.default_rng(0)
+    rows = [
+        {"data": "mnist5k", "model": "mlp", "method": "none", "run": run, "alpha": alpha, "seed": 3, **facts}
+        | {"split": split, "class": name, "across": 5 * place + width * x, "up": width * y}
+        for (run, alpha), width in zip(RUNS.items(), (1.0, 0.1), strict=True)
+        for split in ("train", "test")
+        for place, name in enumerate(("four", "two", "seven"))
+        for x, y in random.normal(size=(7, 2))
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_a_panel_for_each_split_of_both_runs_shows_every_point_by_its_class():
+    points = make_points()
+    [plate] = geometry.plates(points, several=False)
+    titles = [panel.title for panel in plate.panels]
+    assert titles == ["α = 0, train", "α = 0, test", "α = 0.1, train", "α = 0.1, test"]
+    assert (plate.name, plate.pair, plate.title) == ("geometry", "mnist5k, mlp", "Penultimate layer, seed 3")
+    for panel in plate.panels:
+        alpha, split = panel.title.removeprefix("α = ").split(", ")
+        own = points[(points["alpha"] == float(alpha)) & (points["split"] == split)]
+        axes = Figure().add_subplot()
+        panels.plane(axes, panel.lines, **panel.options)
+        (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
+        assert right - left == pytest.approx(high - low)
+        for (mark, _), line in zip(panel.lines, axes.lines, strict=True):
+            rows = own[own["class"] == mark.label.removeprefix("class ")]
+            assert line.get_xydata().tolist() == rows[["across", "up"]].to_numpy().tolist() and len(rows) == 7
+            assert line.get_marker() == mark.marker and line.get_linestyle() == "None"
+            assert all(left < x < right and low < y < high for x, y in line.get_xydata())
+
+
+def test_the_legend_has_every_class_whatever_its_name():
+    names = {"four": r"$\frac$", "two": "_a,b", "seven": "$x"}
+    points = make_points()
+    [plate] = geometry.plates(points.assign(**{"class": points["class"].map(names)}), several=False)
+    svg = draw(plate, "s")["svg"].decode()
+    assert re.findall(r">class (.*)</text>", svg) == list(names.values())
+
+
+def test_both_splits_of_a_run_have_the_same_limits():
+    [plate] = geometry.plates(make_points(), several=False)
+    first, second, third, _ = (panel.options["limits"] for panel in plate.panels)
+    assert first == second != third
+
+
+def test_the_classes_differ_without_colour():
+    [plate] = geometry.plates(make_points(), several=False)
+    assert [mark.label for mark in plate.legend] == ["class four", "class two", "class seven"]
+    assert len({mark.marker for mark in plate.legend}) == 3
+
+
+def test_the_alternative_text_has_the_scatter_of_the_points():
+    points = make_points()
+    [plate] = geometry.plates(points, several=False)
+    rows = points[(points["alpha"] == 0) & (points["split"] == "test")]
+    groups = [group[["across", "up"]].to_numpy() for _, group in rows.groupby("class")]
+    whole = np.concatenate(groups).mean(axis=0)
+    within = sum(((group - group.mean(axis=0)) ** 2).sum() for group in groups)
+    between = sum(len(group) * ((group.mean(axis=0) - whole) ** 2).sum() for group in groups)
+    assert f"α = 0, test: {within / between:.3f}." in plate.alt
+
+
+def test_several_data_sets_have_a_figure_each_and_none_has_none():
+    both = pd.concat([make_points(), make_points(model="small", method="dropout")])
+    first, second = geometry.plates(both, several=True)
+    assert [first.name, second.name] == ["geometry-mnist5k-mlp", "geometry-mnist5k-small"]
+    assert second.title == "Penultimate layer, dropout, seed 3"
+    assert not list(geometry.plates(pd.DataFrame(), several=False))

@@ -1,0 +1,206 @@
+"""The page as text; test_chromium.py has it in a browser."""
+
+import base64
+import hashlib
+import re
+from dataclasses import dataclass
+from functools import partial
+from html.parser import HTMLParser
+from importlib.resources import files
+
+import pandas as pd
+import pytest
+
+from lsbench.report import build
+from lsbench.report.aggregate import runs_table, summary_table
+from lsbench.report.comparison import comparison
+from lsbench.report.figures.marks import DISTINCT, mark
+from lsbench.report.page import markup
+from lsbench.report.verdict_text import full_table
+from lsbench.report.verdicts import verdicts
+
+from ..conftest import make_sweep, store_traces
+
+EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
+
+
+class Tables(HTMLParser):
+    """The cells of every table by its label, and all start tags."""
+
+    def __init__(self):
+        super().__init__()
+        self.tables, self.tags, self.label, self.cell = {}, [], "", None
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag == "div" and dict(attrs).get("role") == "region":
+            self.label = dict(attrs)["aria-label"]
+            self.tables[self.label] = []
+        elif tag == "tr":
+            self.tables[self.label].append([])
+        elif tag in ("th", "td"):
+            self.cell = ""
+
+    def handle_data(self, data):
+        if self.cell is not None:
+            self.cell += data
+
+    def handle_endtag(self, tag):
+        if tag in ("th", "td"):
+            self.tables[self.label][-1].append(self.cell)
+            self.cell = None
+
+
+@dataclass
+class Page:
+    """A page's text, the same taken apart, and the records and the summary that it shows."""
+
+    text: str
+    parsed: Tables
+    records: list
+    summary: pd.DataFrame
+
+
+def make_page(results_dir, records, command="lsbench compare", missing=()):
+    """The page of ``records`` and of what ``results_dir`` has of them."""
+    runs = runs_table(records)
+    summary = summary_table(runs)
+    build(results_dir / "compare", runs, summary, command=command, missing=missing)
+    text = (results_dir / "compare/report.html").read_text()
+    parsed = Tables()
+    parsed.feed(text)
+    return Page(text, parsed, records, summary)
+
+
+@pytest.fixture(scope="module")
+def usual(tmp_path_factory):
+    """The page of three methods, five alphas and three seeds, with all its figures."""
+    results_dir = tmp_path_factory.mktemp("results")
+    records = make_sweep(seeds=range(3))
+    store_traces(results_dir, records)
+    return make_page(results_dir, records)
+
+
+@pytest.fixture
+def page(tmp_path, sketched):
+    """The page of ``records``, its figures left empty."""
+    return partial(make_page, tmp_path)
+
+
+def test_its_tables_are_those_of_the_summary(usual):
+    summary, tables = usual.summary, usual.parsed.tables
+    header, rows = comparison(summary)
+    assert tables["Comparison: mnist5k, mlp"] == [header, *rows]
+    header, rows = full_table(verdicts(summary))
+    assert tables["Verdicts in numbers: mnist5k, mlp"] == [header, *rows]
+    row = summary[(summary["method"] == "dropout") & (summary["alpha"] == 0.1)].iloc[0]
+    shown = next(cells for cells in rows if cells[:2] == ["dropout", "0.1"])
+    assert shown[4] == f"{100 * row['test_accuracy_diff']:+.2f}".replace("-", "−")
+
+
+def test_every_run_is_there_with_what_it_does_not_share(usual):
+    text = usual.text
+    header, *rows = usual.parsed.tables["Every run"]
+    assert len(rows) == 45 and header[0] == "run"
+    assert {"seed", "alpha", "method", "test_accuracy", "finished"} < set(header)
+    assert not {"lr", "torch", "data_sha256"} & set(header)
+    assert f"<dt>data_sha256</dt><dd>{'3f1c' * 16}</dd>" in text and "<dt>torch</dt><dd>2.11.0</dd>" in text
+
+
+def test_text_from_outside_cannot_become_markup(usual, sweep, record, tmp_path):
+    bad = record("none", 0.1, 7, status="failed", error=EVIL)
+    records = [*sweep(seeds=[0], alphas=[0.0, 0.1], methods=["none"]), record(EVIL, 0.1), bad]
+    for one in records:
+        one["model.name"] = EVIL
+    store_traces(tmp_path, records)
+    page = make_page(tmp_path, records, command=f"lsbench {EVIL}", missing=[EVIL])
+    text, parsed = page.text, page.parsed
+    assert {tag for tag, _ in parsed.tags} == {tag for tag, _ in usual.parsed.tags}
+    assert [tag for tag, _ in parsed.tags].count("script") == 1
+    assert not any(name.startswith("on") for _, attrs in parsed.tags for name in attrs)
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text and EVIL not in text
+    assert parsed.tables["Runs that no mean contains"][1][2] == EVIL
+
+
+def test_it_names_no_other_place_and_allows_only_its_own_script(usual):
+    text, parsed = usual.text, usual.parsed
+    places = [attrs[name] for _, attrs in parsed.tags for name in ("src", "href", "action") if name in attrs]
+    assert all(place.startswith("#") or place == "data:," for place in places)
+    assert "http:" not in text and "https:" not in text and "@import" not in text and "url(h" not in text
+    script = re.search(r"<script>(.*?)</script>", text, re.DOTALL)[1]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in text and "default-src 'none'" in text
+
+
+def test_ids_are_unique_and_links_lead_somewhere(usual, sweep, tmp_path):
+    one = sweep(seeds=[0], methods=["none"])
+    two = make_page(tmp_path, one + sweep(seeds=[0], methods=["none"], data="cifar10", model="resnet20"))
+    for page, pairs in ((usual, {"mnist5k--mlp"}), (two, {"mnist5k--mlp", "cifar10--resnet20"})):
+        ids = [attrs["id"] for _, attrs in page.parsed.tags if "id" in attrs]
+        assert len(set(ids)) == len(ids) > 10
+        links = {attrs["href"][1:] for tag, attrs in page.parsed.tags if tag == "a"}
+        assert {*pairs, "every-run", "definitions"} <= links <= set(ids)
+
+
+def test_every_figure_has_an_alternative_text_with_numbers(usual):
+    text, parsed = usual.text, usual.parsed
+    labels = [attrs["aria-label"] for tag, attrs in parsed.tags if attrs.get("role") == "img"]
+    assert len(labels) == text.count("<figure>") == 4
+    assert all(re.search(r"\d\.\d", label) for label in labels)
+
+
+def test_failed_diverged_and_missing_runs_are_reported(page, sweep, record):
+    bad = [
+        record("none", 0.1, 7, status="diverged", error="the loss was\nnot finite"),
+        record("none", 0.1, 8, status="failed", error="out of memory"),
+    ]
+    found = page([*sweep(seeds=[0]), *bad], missing=["lost"])
+    text, parsed = found.text, found.parsed
+    assert parsed.tables["Runs that no mean contains"][1:] == [
+        [bad[0]["run"], "diverged", "the loss was not finite"],
+        [bad[1]["run"], "failed", "out of memory"],
+        ["lost", "missing", "no record in the store"],
+    ]
+    assert "17 (15 done, 1 diverged, 1 failed); 1 missing" in text
+
+
+def test_no_run_at_all_is_a_page_too(page):
+    found = page([], missing=["lost"])
+    assert "Label smoothing: no runs" in found.text and list(found.parsed.tables) == [
+        "Runs that no mean contains"
+    ]
+
+
+def test_the_legend_draws_every_mark():
+    drawn = [markup.legend([mark(place, f"line {place}")]) for place in range(DISTINCT)]
+    assert len({text.replace(f"line {place}", "") for place, text in enumerate(drawn)}) == DISTINCT
+
+
+def test_prose_knows_lists_in_lists():
+    text = "Intro `a<b` and **bold**,\nmore.\n\n- one\n  - two *so*\n    - three\n  - four\n- five\n  goes on"
+    assert markup.prose(text) == (
+        '<div class="prose"><p>Intro <code>a&lt;b</code> and <strong>bold</strong>, more.</p>'
+        "<ul><li>one<ul><li>two <em>so</em><ul><li>three</li></ul></li><li>four</li></ul></li>"
+        "<li>five goes on</li></ul></div>"
+    )
+
+
+def test_numbers_are_set_to_the_right_and_words_to_the_left():
+    rows = [["mlp", "baseline", "3f1c", "2026-05-04"], ["mlp", "+1.2 [0, 2]", "41", "2026-05-05"]]
+    text = markup.table(["model", "Δ", "sha", "day"], rows, "x")
+    assert re.findall(r'<th scope="col"( class="n")?>', text) == ["", ' class="n"', "", ""]
+    text = markup.table(["word", "number"], [["refuted", "0.5"], ["—", "—"]], "x")
+    assert re.findall(r'<th scope="col"( class="n")?>', text) == ["", ' class="n"']
+
+
+def test_the_template_is_part_of_the_package():
+    names = {path.name for path in files("lsbench.report.page").iterdir()}
+    assert {"page.html", "page.css", "page.js"} <= names
+
+
+def test_a_cell_of_a_float_is_short(usual):
+    header, *rows = usual.parsed.tables["Every run"]
+    column = [row[header.index("test_nll")] for row in rows]
+    expected = [record["test_nll"] for record in usual.records]
+    assert sorted(map(float, column)) == pytest.approx(sorted(expected), rel=1e-4)
+    assert max(map(len, column)) <= 8
