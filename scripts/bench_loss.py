@@ -17,13 +17,11 @@ against float64, relative to the largest gradient.
 """
 
 import argparse
-import csv
-import json
 import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from functools import partial
 from importlib.util import find_spec
 from itertools import cycle
@@ -32,10 +30,10 @@ from statistics import median
 
 import torch
 import torch.nn.functional as F
+from bench_tables import write_files
 from torch import Tensor
 
 from lsbench.ops import loss_and_gradient, smoothed_cross_entropy
-from lsbench.runs import provenance
 
 ALPHA = 0.1
 SHAPES = ((128, 10), (8192, 10), (8192, 100), (8192, 1000), (4096, 32000), (4096, 131072))
@@ -206,10 +204,9 @@ def bench(device: str, shape: tuple[int, int], name: str, turns: int, budget: fl
     return made
 
 
-def markdown(rows: list[Row], made: dict[str, object]) -> str:
+def table(rows: list[Row], turns: int) -> list[str]:
     lines = [
-        f"`{made['command']}`, {made['device']}, torch {made['torch']}, lsbench {made['lsbench']} at "
-        f"{str(made['git_sha'])[:10]}. Medians of {made['turns']} interleaved turns [least, greatest].",
+        f"Medians of {turns} interleaved turns, with the least and the greatest.",
         "",
         "| rows | classes | type | way | µs | share of copy | times eager | times compiled | MiB | error |",
         "| ---: | ---: | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
@@ -223,7 +220,7 @@ def markdown(rows: list[Row], made: dict[str, object]) -> str:
             f"| {r.rows} | {r.classes} | {r.dtype} | {way} | {micro} | {r.share:.2f} | {eager_times} | "
             f"{r.times_compiled:.2f} | {mib} | {r.error:.1e} |"
         )
-    return "\n".join([*lines, ""])
+    return lines
 
 
 def main() -> None:
@@ -242,27 +239,13 @@ def main() -> None:
     rows = []
     for shape in shapes:
         for name in DTYPES:
-            rows += bench(device, shape, name, turns, budget=0.01 if options.quick else 0.3)
-            print(
-                shape,
-                name,
-                *(
-                    f"{r.way}{'*' * r.graphed} {r.times_eager:.2f}"
-                    for r in rows
-                    if (r.rows, r.classes, r.dtype) == (*shape, name)
-                ),
-                flush=True,
-            )
+            rows += (found := bench(device, shape, name, turns, budget=0.01 if options.quick else 0.3))
+            shown = (f"{r.way}{' graph' * r.graphed} {r.times_eager:.2f}" for r in found)
+            print(*shape, name, ", ".join(shown), flush=True)
     place = torch.cuda.get_device_name() if device == "cuda" else "CPU, one thread"
-    made = provenance() | {"command": shlex.join(["python", *sys.argv]), "device": place, "turns": turns}
-    options.out.mkdir(parents=True, exist_ok=True)
-    stem = options.out / ("loss-" + (place.lower().replace(" ", "-") if device == "cuda" else "cpu"))
-    with stem.with_suffix(".csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, [field.name for field in fields(Row)], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(map(asdict, rows))
-    stem.with_suffix(".json").write_text(json.dumps(made, indent=1) + "\n")
-    stem.with_suffix(".md").write_text(markdown(rows, made))
+    name = "loss-" + (place.lower().replace(" ", "-") if device == "cuda" else "cpu")
+    command = shlex.join(["python", *sys.argv])
+    write_files(options.out, name, list(map(asdict, rows)), table(rows, turns), command, place)
 
 
 if __name__ == "__main__":

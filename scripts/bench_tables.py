@@ -44,8 +44,21 @@ def spread(values: Sequence[float]) -> dict[str, float]:
     return {"median": median(values), "min": min(values), "max": max(values)}
 
 
-def write(folder: str, name: str, rows: Sequence[Row], command: str) -> None:
+def write(folder: str | Path, name: str, rows: Sequence[Row], command: str) -> None:
     """Write the three files of benchmark ``name`` and print the table."""
+    tidy = [{column: value for column, value in asdict(row).items() if column in COLUMNS} for row in rows]
+    write_files(folder, name, tidy, _markdown(rows), command)
+
+
+def write_files(
+    folder: str | Path,
+    name: str,
+    rows: Sequence[Mapping[str, object]],
+    table: Sequence[str],
+    command: str,
+    device: str = "",
+) -> None:
+    """Write ``rows`` as NAME.csv, how they were made as NAME.json, and ``table`` below it as NAME.md."""
     place = Path(folder)
     place.mkdir(parents=True, exist_ok=True)
     made = provenance() | {
@@ -53,36 +66,42 @@ def write(folder: str, name: str, rows: Sequence[Row], command: str) -> None:
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "cpu": _cpu(),
         "cores": len(os.sched_getaffinity(0)),
-        "load": round(
-            os.getloadavg()[2], 1
-        ),  # of the last quarter of an hour; above the cores, walls are long
+        # Of the last quarter of an hour; above the cores, walls are long.
+        "load": round(os.getloadavg()[2], 1),
         "python": platform.python_version(),
+        **({"device": device} if device else {}),
     }
     with (place / f"{name}.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore", lineterminator="\n")
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
         writer.writeheader()
-        writer.writerows(asdict(row) for row in rows)
+        writer.writerows(rows)
     (place / f"{name}.json").write_text(json.dumps(made, indent=1) + "\n")
-    text = _markdown(rows, made)
+    text = "\n".join([_made_by(made), *table, ""])
     (place / f"{name}.md").write_text(text)
     print(text, flush=True)
 
 
-def _markdown(rows: Sequence[Row], made: Mapping[str, object]) -> str:
+def _made_by(made: Mapping[str, object]) -> str:
+    where = f"{made['device']}, " if "device" in made else ""
+    return (
+        f"`{made['command']}`, {str(made['date'])[:10]}, {where}{made['cpu']}, {made['cores']} cores "
+        f"(load {made['load']}), torch {made['torch']}, "
+        f"lsbench {made['lsbench']} at {_short(str(made['git_sha']))}."
+    )
+
+
+def _markdown(rows: Sequence[Row]) -> list[str]:
     """The ratios with their goals, then what they were made from."""
     judged = [row for row in rows if not row.way]
     measured = [row for row in rows if row.way]
     lines = [
-        f"`{made['command']}`, {str(made['date'])[:10]}, {made['cpu']}, {made['cores']} cores "
-        f"(load {made['load']}), torch {made['torch']}, "
-        f"lsbench {made['lsbench']} at {_short(str(made['git_sha']))}.",
         "Medians over interleaved turns, with the least and the greatest.",
         "",
         "| figure | measured | goal | met |",
         "| --- | ---: | ---: | --- |",
         *(f"| {row.what} | {_shown(row)} | {_goal(row)} | {_met(row)} |" for row in judged),
     ]
-    return "\n".join([*lines, *(_ways(measured) if measured else []), ""])
+    return [*lines, *(_ways(measured) if measured else [])]
 
 
 def _ways(rows: Sequence[Row]) -> list[str]:
