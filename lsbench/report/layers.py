@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from lsbench.report.aggregate import lines
+from lsbench.report.labels import lines
 from lsbench.report.stats import t_interval
 from lsbench.report.text import brief, plus_minus
 from lsbench.report.verdict_text import Table
