@@ -96,7 +96,7 @@ def test_a_dry_run_counts_a_run_that_two_claims_want_once(call, tmp_path, monkey
     monkeypatch.setattr("lsbench.executors.preview.estimate", lambda planned: 1.0)
     code, out, _ = call("generalisation", "calibration", "augmentation_wins", *SMALL, "seed=4,5", "--dry-run")
     assert code == 0
-    assert out.startswith("14 runs: 0 stored, 14 to train")  # 5 alphas and 2 with augmentation, 2 seeds
+    assert out.startswith("18 runs: 0 stored, 18 to train")  # 7 alphas and 2 with augmentation, 2 seeds
     assert not (tmp_path / "results").exists()
 
 
