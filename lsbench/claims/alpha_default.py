@@ -34,7 +34,7 @@ CLAIM = Claim(
     source="Szegedy et al. 2016 (arXiv:1512.00567) and most tutorials",
     measured=(
         "what is lost on test (regret) by taking 0.1 instead of the α that each seed's select split chooses "
-        "by NLL after temperature scaling: in accuracy, which decides, and in NLL after scaling. "
+        "by NLL: in accuracy, which decides, and in NLL after scaling. "
         "Where most seeds choose the largest α of the grid, there is no verdict that nothing is lost, since "
         "a larger one might be better"
     ),

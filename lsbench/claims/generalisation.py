@@ -25,8 +25,8 @@ CLAIM = Claim(
     words="it generalises better",
     source="Szegedy et al. 2016 (arXiv:1512.00567); Müller et al. 2019 (arXiv:1906.02629)",
     measured=(
-        "test accuracy at α = 0.1, which decides, and at the α that each seed's select split chooses by NLL "
-        "after temperature scaling; and the gap between train and test accuracy"
+        "test accuracy at α = 0.1, which decides, and at the α that each seed's select split chooses by NLL; "
+        "and the gap between train and test accuracy"
     ),
     compare=compare,
     rank=1,

@@ -50,9 +50,9 @@ CLAIM = Claim(
         "Wei et al. 2022 (arXiv:2106.04149) and tutorials; against it Lukasik et al. 2020 (arXiv:2003.02819)"
     ),
     measured=(
-        "how the α with the least NLL on select, whose labels are clean, after temperature scaling changes "
-        "with the share of noisy labels. Where most seeds choose the largest α of the grid at some share, "
-        "there is a verdict only if a still larger one there would make the slope steeper"
+        "how the α with the least NLL on select, whose labels are clean, changes with the share of noisy "
+        "labels. Where most seeds choose the largest α of the grid at some share, there is a verdict only if "
+        "a still larger one there would make the slope steeper"
     ),
     compare=compare,
     rank=5,
