@@ -20,8 +20,8 @@ def compare(evidence: Evidence) -> Sequence[Comparison]:
     by = f" (softening chosen by {evidence.criterion.short})"
     return [
         Comparison(f"{student}, {usual} against 0{by}", smoothed, plain, margin, -1),
-        Comparison(f"{student}, teacher with α = 0 against no teacher", plain, by_itself, margin),
-        Comparison(f"{student}, {usual} against no teacher", smoothed, by_itself, margin),
+        Comparison(f"{student}, teacher with α = 0 against no teacher{by}", plain, by_itself, margin),
+        Comparison(f"{student}, {usual} against no teacher{by}", smoothed, by_itself, margin),
         comparison("teacher's own test accuracy", teachers, "test_accuracy", margin),
     ]
 
