@@ -12,7 +12,7 @@ from hydra.core.override_parser.types import Override
 from omegaconf import OmegaConf
 
 from lsbench import conf_dir, jobs
-from lsbench.claims import all_claims, measured_file
+from lsbench.claims import all_claims, choose, measured_file
 from lsbench.launcher import StackedLauncher
 from lsbench.multirun import MULTIRUN
 from lsbench.terms import UsageError
@@ -57,7 +57,7 @@ class GridSweeper(BasicSweeper):
 
 @dataclass
 class ClaimsSweeperConf(BasicSweeperConf):
-    """The settings under hydra.sweeper: which claims."""
+    """The settings under hydra.sweeper: which claims; all where none is named."""
 
     claims: list[str] = field(default_factory=list)
 
@@ -67,7 +67,7 @@ class ClaimsSweeper(GridSweeper):
 
     def __init__(self, claims: Sequence[str], **settings: Any) -> None:
         super().__init__(**settings)
-        self.claims = claims
+        self.claims = choose(claims)
         self.jobs: dict[str, list[plan.Job]] = {}
 
     def sweep(self, arguments: list[str]) -> Any:

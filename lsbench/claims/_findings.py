@@ -66,11 +66,18 @@ def findings(claims: "Mapping[str, Claim]", evidence: Mapping[str, Evidence]) ->
 def _asked(claim: "Claim", evidence: Evidence) -> Sequence[Comparison | Measurement | Finding]:
     if evidence.runs.empty:
         return [Finding("none of its runs is done", "inconclusive")]
+    if claim.students and not _has_students(evidence):
+        return [Finding("none of its students is done", "inconclusive")]
     try:
         return claim.compare(evidence) or [Finding("nothing was measured", "inconclusive")]
     except Exception as error:  # the other claims shall not be lost
         log.debug("claim failed", exc_info=True)
         return [Finding(f"{type(error).__name__}: {error}".splitlines()[0], "failed")]
+
+
+def _has_students(evidence: Evidence) -> bool:
+    runs = evidence.runs
+    return "method.teacher" in runs and bool(runs["method.teacher"].notna().any())
 
 
 def _family(items: Sequence[Comparison | Measurement | Finding]) -> list[Finding]:
