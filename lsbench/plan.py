@@ -205,7 +205,7 @@ def stacks(jobs: Sequence[Job], device: torch.device, cores: int = 1) -> list[li
 
 def _hooked_knobs() -> set[str]:
     """The knobs of methods that add work to a training step."""
-    return {m.knob for m in all_methods().values() if m.batch or m.layers or m.loss or m.teacher or m.penalty}
+    return {m.knob for m in all_methods().values() if m.batch or m.layers or m.loss or m.teach or m.penalty}
 
 
 def _largest(job: Job, device: torch.device) -> int:

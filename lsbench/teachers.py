@@ -17,7 +17,7 @@ from lsbench import runs
 from lsbench.config import MethodConfig, Run
 from lsbench.data.resident import Resident
 from lsbench.methods import all_methods
-from lsbench.restore import CHUNK, stored
+from lsbench.restore import CHUNK, restored
 from lsbench.terms import Lesson, UsageError, did_you_mean
 
 SPLIT_SIZES = ("train", "select", "calibrate", "test")
@@ -52,7 +52,7 @@ def check_idle(run: Run) -> None:
 
 def _knobs() -> list[str]:
     """Of the methods that need a teacher."""
-    return [method.knob for method in all_methods().values() if method.teacher]
+    return [method.knob for method in all_methods().values() if method.teach]
 
 
 def named(run: Run) -> Run:
@@ -173,7 +173,7 @@ def lessons(members: Sequence[Run], data: Resident, dtype: torch.dtype) -> Lesso
 @torch.no_grad()
 def _logits(results_dir: str, run_id: str, data: Resident) -> Tensor:
     """The logits [n,K] of a stored run for the train rows of ``data``, which are one member's."""
-    teacher = stored(results_dir, run_id)
+    teacher = restored(results_dir, run_id)
     network = teacher.network(data.images.shape[1:], data.classes, data.images.device)
     parts = torch.split(data.rows["train"], CHUNK, dim=1)
     return torch.cat([network(data.normalise(data.gather(rows), teacher.dtype)[0]) for rows in parts])

@@ -101,10 +101,10 @@ def _paired(test: Comparison) -> tuple[list[float], list[float]]:
 
 
 def _plain(item: Measurement | Finding) -> Finding:
-    return measured(item) if isinstance(item, Measurement) else item
+    return by_median(item) if isinstance(item, Measurement) else item
 
 
-def measured(item: Measurement) -> Finding:
+def by_median(item: Measurement) -> Finding:
     """Judged by the 95 % interval of the median: all of it within the bound supports, all beyond refutes."""
     low, high = median_interval(item.values)
     verdict = "supported" if high <= item.bound else "refuted" if low > item.bound else "inconclusive"

@@ -34,7 +34,7 @@ def check(jobs: Sequence[Job], asked: Sequence[Job]) -> None:
     beside = _by_place(asked) if students else {}
     for place, record in found.items():
         if record["status"] == "done":
-            restore.stored(place.results_dir, record["run"])
+            restore.restored(place.results_dir, record["run"])
     for job, place in students:
         if place in beside:
             teachers.check_fit(job.run, job.splits.sha256, _facts(beside[place]))
@@ -68,7 +68,7 @@ def ready(jobs: Sequence[Job], board: Board) -> list[Job]:
         log.warning("%s: %s", job.run_id, reason)
         outcome = Outcome("failed", {}, error=reason)
         runs.write(job.run.results_dir, job.run, job.splits.sha256, outcome, "")
-        board.stored(job.run_id, job.run.epochs, 1, 1)
+        board.settle(job.run_id, job.run.epochs, 1, 1)
         lost.add(job.run_id)
     return [job for job in jobs if job.run_id not in lost]
 
