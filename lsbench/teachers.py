@@ -93,13 +93,24 @@ def find(places: Iterable[Place | None]) -> dict[Place, runs.Record]:
     """The records in these places, of those that have one, whatever became of the run."""
     wanted = {each for each in places if each}
     found = {}
-    for results_dir in {each.results_dir for each in wanted}:
-        for seed in {each.seed for each in wanted if each.results_dir == results_dir}:
-            for path in _records(results_dir, seed):
+    for results_dir, seed in {(each.results_dir, each.seed) for each in wanted}:
+        for path in _records(results_dir, seed):
+            if (here := _place_of(results_dir, path)) in wanted:
                 record = runs.read(results_dir, path.parent.name)
-                if record and (here := Place(results_dir, record["cell"], record["seed"])) in wanted:
+                if here and record:
                     found[here] = record
     return found
+
+
+# Where the runs stand whose records `find` has read once, by the record's file: a run's name stands for all
+# its settings. A sweep asks for every stack, and its store may hold thousands of runs.
+_known: dict[Path, Place] = {}
+
+
+def _place_of(results_dir: str, path: Path) -> Place | None:
+    if path not in _known and (record := runs.read(results_dir, path.parent.name)):
+        _known[path] = Place(results_dir, record["cell"], record["seed"])
+    return _known.get(path)
 
 
 def _records(results_dir: str, seed: int | None = None) -> list[Path]:
@@ -126,14 +137,15 @@ class Lessons:
     """What each member's teacher says of its train rows, kept on the device: called with rows [M,B] of the
     data, the `Lesson` on them.
 
-    ``logits`` [M,n,K] are of the rows ``rows`` [M,n], of a data set of ``total`` rows.
+    ``logits`` [T,n,K] are those of T teachers, and ``teacher`` [M] says which of them is each member's: they
+    are of the member's rows ``rows`` [M,n], of a data set of ``total`` rows.
     """
 
-    def __init__(self, logits: Tensor, temperature: Tensor, rows: Tensor, total: int):
-        members, count, classes = logits.shape
+    def __init__(self, logits: Tensor, teacher: Tensor, temperature: Tensor, rows: Tensor, total: int):
+        _, count, classes = logits.shape
         self.logits, self.temperature = logits.reshape(-1, classes), temperature
-        place = torch.arange(members * count, device=rows.device).view(members, count)
-        self.place = torch.zeros(members, total, dtype=torch.int64, device=rows.device).scatter_(
+        place = teacher[:, None] * count + torch.arange(count, device=rows.device)
+        self.place = torch.zeros(len(rows), total, dtype=torch.int64, device=rows.device).scatter_(
             1, rows, place
         )
 
@@ -151,19 +163,23 @@ def lessons(members: Sequence[Run], data: Resident, dtype: torch.dtype) -> Lesso
     """
     rows = data.rows["train"]
     records = find(map(place, members))
-    taught: dict[Place | None, Tensor] = {
-        None: torch.zeros(rows.shape[1], data.classes, dtype=dtype, device=rows.device)
-    }
+    taught: dict[Place | None, Tensor] = {}
     for member, run in enumerate(members):
-        if (here := place(run)) not in taught:
-            if here not in records:
-                raise UsageError(missing(run))
-            found = _logits(run.results_dir, records[here]["run"], data.of(member))
-            taught[here] = found.to(dtype)
-    logits = torch.stack([taught[place(run)] for run in members])
+        here = place(run)
+        if here in taught:
+            continue
+        if here is None:
+            taught[here] = torch.zeros(rows.shape[1], data.classes, dtype=dtype, device=rows.device)
+        elif here in records:
+            taught[here] = _logits(run.results_dir, records[here]["run"], data.of(member)).to(dtype)
+        else:
+            raise UsageError(missing(run))
+    numbers = {here: number for number, here in enumerate(taught)}
+    teacher = torch.tensor([numbers[place(run)] for run in members], device=rows.device)
     temperature = [run.method.teacher_temperature for run in members]
     return Lessons(
-        logits,
+        torch.stack(list(taught.values())),
+        teacher,
         torch.tensor(temperature, dtype=torch.float64, device=rows.device),
         rows,
         len(data.labels),
