@@ -73,7 +73,7 @@ class ClaimsSweeper(GridSweeper):
         assert self.config is not None and self.hydra_context is not None
         points = [point for grid in grids.values() for point in grid]
         composed = jobs.compose(self.hydra_context.config_loader, self.config, points, 0)
-        checked = iter(jobs.check(composed))
+        checked = iter(jobs.check(composed, whole=True))
         return {name: [(next(checked), point) for point in grid] for name, grid in grids.items()}
 
     def _grids(self, overrides: Sequence[Override]) -> dict[str, list[Point]]:

@@ -32,10 +32,13 @@ class GridSweeper(BasicSweeper):
         Raises `UsageError` naming the first job of the grid that cannot run.
         """
         assert self.config is not None and self.hydra_context is not None and self.overrides is not None
-        if self.batch_index > 1 or (len(self.overrides) == 1 and isinstance(self.launcher, StackedLauncher)):
+        if self.batch_index > 1:
+            return
+        if len(self.overrides) == 1 and isinstance(self.launcher, StackedLauncher):
+            self.launcher.whole = True
             return
         grid = [overrides for part in self.overrides for overrides in part]
         composed = jobs.compose(self.hydra_context.config_loader, self.config, grid, 0)
         if jobs.are_runs(composed):
-            MULTIRUN.add(jobs.check(composed))
+            MULTIRUN.add(jobs.check(composed, whole=True))
             MULTIRUN.write()

@@ -41,13 +41,14 @@ def check(run: Run) -> None:
         )
 
 
-def check_idle(run: Run) -> None:
-    """Raise `UsageError` for a teacher without a method that learns: in a single run somebody forgot it; in a
-    sweep it may stand beside other methods."""
-    if run.method.teacher and not any(knob in run.method.knobs for knob in _knobs()):
-        raise UsageError(
-            f"method.teacher={run.method.teacher}: nobody learns from it; add method=distillation"
-        )
+def check_idle(command: Sequence[Run]) -> None:
+    """Raise `UsageError` for a teacher where none of a command's runs has a method that learns: somebody
+    forgot it. Beside one that has, others may well be without."""
+    if any(knob in run.method.knobs for run in command for knob in _knobs()):
+        return
+    for run in command:
+        if cell := run.method.teacher:
+            raise UsageError(f"method.teacher={cell}: nobody learns from it; add method=distillation")
 
 
 def _knobs() -> list[str]:
@@ -118,9 +119,10 @@ def _records(results_dir: str, seed: int | None = None) -> list[Path]:
     return sorted(runs.run_dir(results_dir, "").glob(f"{pattern}/result.json"))
 
 
-def check_fit(run: Run, data_sha256: str, teacher: runs.Record) -> None:
-    """Raise `UsageError` for a teacher that was trained on other data than ``run``, or on another split."""
-    said = f"method.teacher={run.method.teacher}: {teacher['run']}"
+def check_fit(run: Run, data_sha256: str, teacher: runs.Record, called: str | None = None) -> None:
+    """Raise `UsageError` for a teacher, as the user ``called`` it, that was trained on other data than
+    ``run``, or on another split."""
+    said = f"method.teacher={called or run.method.teacher}: {teacher['run']}"
     if teacher["data_sha256"] != data_sha256:
         raise UsageError(f"{said} was trained on other data than data={run.data.name}")
     for name, value in run.settings["data"].items():
@@ -195,9 +197,11 @@ def _logits(results_dir: str, run_id: str, data: Resident) -> Tensor:
     return torch.cat([network(data.normalise(data.gather(rows), teacher.dtype)[0]) for rows in parts])
 
 
-def missing(run: Run) -> str:
-    """What to say where the teacher of ``run`` is not stored."""
+def missing(run: Run, called: str | None = None) -> str:
+    """What to say where the teacher of ``run``, as the user ``called`` it, is not stored."""
+    cell = run.method.teacher
+    which = "this cell" if called in (None, cell) else f"its cell {cell}"
     return (
-        f"method.teacher={run.method.teacher}: no run of this cell with seed={run.seed} is stored in "
+        f"method.teacher={called or cell}: no run of {which} with seed={run.seed} is stored in "
         f"{run.results_dir}; train it first: a student learns from the teacher of its own seed and split"
     )

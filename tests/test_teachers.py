@@ -156,11 +156,12 @@ def test_a_student_and_a_teacher_belong_together(student):
         teachers.check(student(method=MethodConfig("distillation", {"distillation": 0.5})))
     lonely = student(method=MethodConfig("none", {}, "c12345678"))
     with pytest.raises(UsageError, match="c12345678: nobody learns from it; add method=distillation"):
-        teachers.check_idle(lonely)
+        teachers.check_idle([student(), lonely])
     assert teachers.named(lonely).run_id("d") == student().run_id("d")
     for fine in (student(**taught("c12345678")), student(**taught("c12345678", weight=0.0)), student()):
         teachers.check(fine)
-        teachers.check_idle(fine)
+        teachers.check_idle([fine])
+    teachers.check_idle([lonely, student(**taught("c12345678"))])
 
 
 def test_a_teacher_that_is_not_stored_is_named_with_the_nearest(store, student):

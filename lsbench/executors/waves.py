@@ -37,13 +37,13 @@ def check(jobs: Sequence[Job], asked: Sequence[Job]) -> None:
             restore.restored(place.results_dir, record["run"])
     for job, place in students:
         if place in beside:
-            teachers.check_fit(job.run, job.splits.sha256, _facts(beside[place]))
+            teachers.check_fit(job.run, job.splits.sha256, _facts(beside[place]), job.teacher)
         elif place not in found:
-            raise UsageError(teachers.missing(job.run))
+            raise UsageError(teachers.missing(job.run, job.teacher))
         elif found[place]["status"] != "done":
-            raise UsageError(f"method.teacher={place.cell}: {_fate(found[place])}")
+            raise UsageError(f"method.teacher={job.teacher or place.cell}: {_fate(found[place])}")
         else:
-            teachers.check_fit(job.run, job.splits.sha256, found[place])
+            teachers.check_fit(job.run, job.splits.sha256, found[place], job.teacher)
 
 
 def _facts(job: Job) -> runs.Record:
@@ -64,7 +64,7 @@ def ready(jobs: Sequence[Job], board: Board) -> list[Job]:
         record = found.get(place)
         if record and record["status"] == "done":
             continue
-        reason = f"its teacher, {_fate(record)}" if record else teachers.missing(job.run)
+        reason = f"its teacher, {_fate(record)}" if record else teachers.missing(job.run, job.teacher)
         log.warning("%s: %s", job.run_id, reason)
         outcome = Outcome("failed", {}, error=reason)
         runs.write(job.run.results_dir, job.run, job.splits.sha256, outcome, "")
