@@ -108,15 +108,19 @@ def are_runs(jobs: Sequence[DictConfig]) -> bool:
     return all(OmegaConf.get_type(job) is config.Run for job in jobs)
 
 
-def check(jobs: Sequence[DictConfig]) -> "list[plan.Job]":
-    """The jobs' runs with their data. Raises `UsageError` naming the first job that cannot run, before any
-    data is read, and what `plan.with_data` raises."""
-    from lsbench import plan
+def check(jobs: Sequence[DictConfig], *, whole: bool) -> "list[plan.Job]":
+    """The jobs' runs with their data; ``whole`` where they are all of their sweep. Raises `UsageError` naming
+    the first job that cannot run or, of a whole sweep, a teacher from whom no job learns, before any data is
+    read, and what `plan.with_data` raises."""
+    from lsbench import plan, teachers
 
     hydra = HydraConfig.instance()
     before = hydra.cfg
     try:
-        return plan.with_data([_checked(job) for job in jobs])
+        checked = [_checked(job) for job in jobs]
+        if whole:
+            teachers.check_idle(checked)
+        return plan.with_data(checked)
     finally:
         hydra.cfg = before
 

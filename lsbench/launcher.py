@@ -42,6 +42,7 @@ class StackedLauncher(Launcher):
     def __init__(self, cluster: str = "local", **resources: Any) -> None:
         self.cluster = cluster
         self.resources = resources
+        self.whole = False  # whether the next launch is known to be all of the sweep
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         self.hydra_context = hydra_context
@@ -68,7 +69,7 @@ class StackedLauncher(Launcher):
         if self.cluster not in CLUSTERS:
             raise UsageError(f"hydra.launcher.cluster={self.cluster}: allowed is local or slurm")
         slurm = self.resources if self.cluster == "slurm" else None
-        checked = jobs.check(composed)
+        checked = jobs.check(composed, whole=self.whole)
         if MULTIRUN.dry_run:
             from lsbench.executors.preview import preview
 

@@ -23,7 +23,7 @@ def training_losses(
         rest = _against(labels, logits, alpha, convention, active) - alone
         losses = losses + share.to(losses.dtype) * rest
     for each in active:
-        if (teach := each.method.teacher) and batch.lesson:
+        if (teach := each.method.teach) and batch.lesson:
             losses = teach(losses, logits, batch.lesson, each.strength)
     for each in active:
         if penalty := each.method.penalty:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -76,10 +76,12 @@ def device_name(device: torch.device) -> str:
 
 @dataclass(frozen=True)
 class Job:
-    """A run with its data at hand, and therefore with its name in the store."""
+    """A run with its data at hand, and therefore with its name in the store; ``teacher`` is what the user
+    called the run's teacher, which is a cell by now."""
 
     run: Run
     splits: Splits
+    teacher: str | None = field(default=None, compare=False)
 
     @property
     def run_id(self) -> str:
@@ -101,7 +103,7 @@ def with_data(configs: Sequence[Run]) -> list[Job]:
         splits = loaded[source]
         split_sizes(splits, run.data)
         models.check(run.model, splits.train_images.shape[1:], len(splits.classes))
-        jobs.append(Job(teachers.named(run), splits))
+        jobs.append(Job(teachers.named(run), splits, run.method.teacher))
     return jobs
 
 
@@ -205,7 +207,7 @@ def stacks(jobs: Sequence[Job], device: torch.device, cores: int = 1) -> list[li
 
 def _hooked_knobs() -> set[str]:
     """The knobs of methods that add work to a training step."""
-    return {m.knob for m in all_methods().values() if m.batch or m.layers or m.loss or m.teacher or m.penalty}
+    return {m.knob for m in all_methods().values() if m.batch or m.layers or m.loss or m.teach or m.penalty}
 
 
 def _largest(job: Job, device: torch.device) -> int:

@@ -22,13 +22,14 @@ def register() -> None:
     config.register()
     found = Plugins.instance()  # executes the modules of Hydra's own plugins anew
     sweeper = reload(import_module("lsbench.sweeper"))  # so that it derives from Hydra's latest
+    claims_sweeper = reload(import_module("lsbench.claims_sweeper"))
     try:
         import_module("hydra_plugins")  # the real one, where some plugin is installed
     except ModuleNotFoundError:
         sys.modules["hydra_plugins"] = ModuleType("hydra_plugins")
         sys.modules["hydra_plugins"].__path__ = []
     home = sys.modules[HOME] = ModuleType(HOME)
-    for plugin in (StackedLauncher, sweeper.GridSweeper, sweeper.ClaimsSweeper):
+    for plugin in (StackedLauncher, sweeper.GridSweeper, claims_sweeper.ClaimsSweeper):
         plugin.__module__ = HOME
         setattr(home, plugin.__name__, plugin)
         found.register(plugin)
@@ -36,5 +37,5 @@ def register() -> None:
     store("stacked", StackedConf, group="hydra/launcher", provider="lsbench")
     grid = sweeper.BasicSweeperConf(_target_=f"{HOME}.GridSweeper")
     store("grid", grid, group="hydra/sweeper", provider="lsbench")
-    claims = sweeper.ClaimsSweeperConf(_target_=f"{HOME}.ClaimsSweeper")
+    claims = claims_sweeper.ClaimsSweeperConf(_target_=f"{HOME}.ClaimsSweeper")
     store("claims", claims, group="hydra/sweeper", provider="lsbench")

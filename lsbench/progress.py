@@ -79,7 +79,7 @@ class Board:
         """What was counted of ``stack`` is to be done again."""
         self._count(stack, -self._of[stack])
 
-    def stored(self, stack: str, epochs: int, runs: int, failed: int) -> None:
+    def settle(self, stack: str, epochs: int, runs: int, failed: int) -> None:
         """The ``runs`` of ``stack`` are stored, of which ``failed`` failed or diverged; it had ``epochs``."""
         self.resume(stack, epochs - self._of[stack])
         self._stored, self._failed = self._stored + runs, self._failed + failed

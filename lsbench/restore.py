@@ -16,7 +16,7 @@ CHUNK = 256
 
 
 @dataclass(frozen=True)
-class Stored:
+class Restored:
     """A run that is done, its settings and weights as they are kept in ``folder``."""
 
     folder: Path
@@ -44,7 +44,7 @@ class Stored:
         return model.to(device).eval().requires_grad_(False)
 
 
-def stored(results_dir: str | Path, run_id: str) -> Stored:
+def restored(results_dir: str | Path, run_id: str) -> Restored:
     """What is stored of a run. Raises `StorageError` where its record, settings or weights are missing or
     damaged."""
     folder = runs.run_dir(results_dir, run_id)
@@ -54,7 +54,7 @@ def stored(results_dir: str | Path, run_id: str) -> Stored:
     if record["status"] != "done":
         raise StorageError(f"{folder}: the run {record['status']}, so it has no weights")
     settings, weights = _settings(folder / "config.yaml"), _weights(folder / "model.pt")
-    return Stored(folder, settings, record["data_sha256"], weights)
+    return Restored(folder, settings, record["data_sha256"], weights)
 
 
 def _settings(path: Path) -> Run:

@@ -179,9 +179,25 @@ def check_writable(results_dir: str | Path) -> None:
 
 
 def write_sweep(results_dir: str | Path, sweep: Sweep) -> None:
-    """Keep the list of a sweep's runs; the same name given another grid replaces it."""
+    """Keep the list of a sweep's runs; the same name given another grid replaces it.
+
+    Raises `UsageError` where a page of claims has the name of a sweep without, or the other way round: the
+    files of one would stay beside those of the other, and contradict them.
+    """
+    _check_kind(results_dir, sweep.name, bool(sweep.claims))
     content = asdict(sweep) | {"lsbench": __version__}
     write_atomically(Path(results_dir) / sweep.name / "sweep.json", to_json(content))
+
+
+def _check_kind(results_dir: str | Path, name: str, claims: bool) -> None:
+    """Raises `UsageError` where ``name`` is that of a sweep of the other kind: with claims, or without."""
+    try:
+        other = bool(read_sweep(results_dir, name).claims) != claims
+    except (UsageError, StorageError):  # none, or a damaged one, which is replaced
+        return
+    if other:
+        kind = "a sweep without claims" if claims else "a page of claims"
+        raise UsageError(f"name={name}: is {kind} under {results_dir}; take another name")
 
 
 def read_sweep(results_dir: str | Path, name: str) -> Sweep:

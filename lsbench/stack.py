@@ -71,7 +71,7 @@ class Stack:
                 values = set_layers(self.model, active.strength, active.key)
                 self.buffers.update({name: value.clone() for name, value in values.items()})
         self.train_labels = self._train_labels()
-        taught = any(active.method.teacher for active in self.active.values())
+        taught = any(active.method.teach for active in self.active.values())
         self.lessons = self._lessons(runs) if taught else None
         self.steps = math.ceil(self.train_labels.shape[1] / self.shared.batch_size)
         lr, weight_decay = self._knob(runs, "lr"), self._knob(runs, "weight_decay")

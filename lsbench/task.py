@@ -84,7 +84,7 @@ def claims(command: str, arguments: Sequence[str]) -> int:
     if not any(argument.startswith("name=") for argument in rest):
         rest.insert(0, f"name={page_name(chosen)}")
     asked = f"hydra.sweeper.claims=[{','.join(chosen)}]"
-    return main(command, ["experiment=claims", "hydra/sweeper=claims", asked, *rest])
+    return main(command, ["hydra.mode=MULTIRUN", "hydra/sweeper=claims", asked, *rest])
 
 
 def _in_order(arguments: Sequence[str]) -> list[str]:
@@ -144,7 +144,7 @@ def _train(composed: DictConfig) -> "plan.Job":
         raise UsageError("hydra.launcher.cluster: only multiruns go to a cluster; add -m")
     run = located(config.to_run(composed))
     plan.check(run)
-    teachers.check_idle(run)
+    teachers.check_idle([run])
     [job] = plan.with_data([run])
     if MULTIRUN.dry_run:
         print(preview([job]))

@@ -17,7 +17,7 @@ from lsbench import runs
 from lsbench.config import MethodConfig, Run
 from lsbench.data.resident import Resident
 from lsbench.methods import all_methods
-from lsbench.restore import CHUNK, stored
+from lsbench.restore import CHUNK, restored
 from lsbench.terms import Lesson, UsageError, did_you_mean
 
 SPLIT_SIZES = ("train", "select", "calibrate", "test")
@@ -41,18 +41,19 @@ def check(run: Run) -> None:
         )
 
 
-def check_idle(run: Run) -> None:
-    """Raise `UsageError` for a teacher without a method that learns: in a single run somebody forgot it; in a
-    sweep it may stand beside other methods."""
-    if run.method.teacher and not any(knob in run.method.knobs for knob in _knobs()):
-        raise UsageError(
-            f"method.teacher={run.method.teacher}: nobody learns from it; add method=distillation"
-        )
+def check_idle(command: Sequence[Run]) -> None:
+    """Raise `UsageError` for a teacher where none of a command's runs has a method that learns: somebody
+    forgot it. Beside one that has, others may well be without."""
+    if any(knob in run.method.knobs for run in command for knob in _knobs()):
+        return
+    for run in command:
+        if cell := run.method.teacher:
+            raise UsageError(f"method.teacher={cell}: nobody learns from it; add method=distillation")
 
 
 def _knobs() -> list[str]:
     """Of the methods that need a teacher."""
-    return [method.knob for method in all_methods().values() if method.teacher]
+    return [method.knob for method in all_methods().values() if method.teach]
 
 
 def named(run: Run) -> Run:
@@ -93,13 +94,24 @@ def find(places: Iterable[Place | None]) -> dict[Place, runs.Record]:
     """The records in these places, of those that have one, whatever became of the run."""
     wanted = {each for each in places if each}
     found = {}
-    for results_dir in {each.results_dir for each in wanted}:
-        for seed in {each.seed for each in wanted if each.results_dir == results_dir}:
-            for path in _records(results_dir, seed):
+    for results_dir, seed in {(each.results_dir, each.seed) for each in wanted}:
+        for path in _records(results_dir, seed):
+            if (here := _place_of(results_dir, path)) in wanted:
                 record = runs.read(results_dir, path.parent.name)
-                if record and (here := Place(results_dir, record["cell"], record["seed"])) in wanted:
+                if here and record:
                     found[here] = record
     return found
+
+
+# Where the runs stand whose records `find` has read once, by the record's file: a run's name stands for all
+# its settings. A sweep asks for every stack, and its store may hold thousands of runs.
+_known: dict[Path, Place] = {}
+
+
+def _place_of(results_dir: str, path: Path) -> Place | None:
+    if path not in _known and (record := runs.read(results_dir, path.parent.name)):
+        _known[path] = Place(results_dir, record["cell"], record["seed"])
+    return _known.get(path)
 
 
 def _records(results_dir: str, seed: int | None = None) -> list[Path]:
@@ -107,9 +119,10 @@ def _records(results_dir: str, seed: int | None = None) -> list[Path]:
     return sorted(runs.run_dir(results_dir, "").glob(f"{pattern}/result.json"))
 
 
-def check_fit(run: Run, data_sha256: str, teacher: runs.Record) -> None:
-    """Raise `UsageError` for a teacher that was trained on other data than ``run``, or on another split."""
-    said = f"method.teacher={run.method.teacher}: {teacher['run']}"
+def check_fit(run: Run, data_sha256: str, teacher: runs.Record, called: str | None = None) -> None:
+    """Raise `UsageError` for a teacher, as the user ``called`` it, that was trained on other data than
+    ``run``, or on another split."""
+    said = f"method.teacher={called or run.method.teacher}: {teacher['run']}"
     if teacher["data_sha256"] != data_sha256:
         raise UsageError(f"{said} was trained on other data than data={run.data.name}")
     for name, value in run.settings["data"].items():
@@ -126,14 +139,15 @@ class Lessons:
     """What each member's teacher says of its train rows, kept on the device: called with rows [M,B] of the
     data, the `Lesson` on them.
 
-    ``logits`` [M,n,K] are of the rows ``rows`` [M,n], of a data set of ``total`` rows.
+    ``logits`` [T,n,K] are those of T teachers, and ``teacher`` [M] says which of them is each member's: they
+    are of the member's rows ``rows`` [M,n], of a data set of ``total`` rows.
     """
 
-    def __init__(self, logits: Tensor, temperature: Tensor, rows: Tensor, total: int):
-        members, count, classes = logits.shape
+    def __init__(self, logits: Tensor, teacher: Tensor, temperature: Tensor, rows: Tensor, total: int):
+        _, count, classes = logits.shape
         self.logits, self.temperature = logits.reshape(-1, classes), temperature
-        place = torch.arange(members * count, device=rows.device).view(members, count)
-        self.place = torch.zeros(members, total, dtype=torch.int64, device=rows.device).scatter_(
+        place = teacher[:, None] * count + torch.arange(count, device=rows.device)
+        self.place = torch.zeros(len(rows), total, dtype=torch.int64, device=rows.device).scatter_(
             1, rows, place
         )
 
@@ -151,19 +165,23 @@ def lessons(members: Sequence[Run], data: Resident, dtype: torch.dtype) -> Lesso
     """
     rows = data.rows["train"]
     records = find(map(place, members))
-    taught: dict[Place | None, Tensor] = {
-        None: torch.zeros(rows.shape[1], data.classes, dtype=dtype, device=rows.device)
-    }
+    taught: dict[Place | None, Tensor] = {}
     for member, run in enumerate(members):
-        if (here := place(run)) not in taught:
-            if here not in records:
-                raise UsageError(missing(run))
-            found = _logits(run.results_dir, records[here]["run"], data.of(member))
-            taught[here] = found.to(dtype)
-    logits = torch.stack([taught[place(run)] for run in members])
+        here = place(run)
+        if here in taught:
+            continue
+        if here is None:
+            taught[here] = torch.zeros(rows.shape[1], data.classes, dtype=dtype, device=rows.device)
+        elif here in records:
+            taught[here] = _logits(run.results_dir, records[here]["run"], data.of(member)).to(dtype)
+        else:
+            raise UsageError(missing(run))
+    numbers = {here: number for number, here in enumerate(taught)}
+    teacher = torch.tensor([numbers[place(run)] for run in members], device=rows.device)
     temperature = [run.method.teacher_temperature for run in members]
     return Lessons(
-        logits,
+        torch.stack(list(taught.values())),
+        teacher,
         torch.tensor(temperature, dtype=torch.float64, device=rows.device),
         rows,
         len(data.labels),
@@ -173,15 +191,17 @@ def lessons(members: Sequence[Run], data: Resident, dtype: torch.dtype) -> Lesso
 @torch.no_grad()
 def _logits(results_dir: str, run_id: str, data: Resident) -> Tensor:
     """The logits [n,K] of a stored run for the train rows of ``data``, which are one member's."""
-    teacher = stored(results_dir, run_id)
+    teacher = restored(results_dir, run_id)
     network = teacher.network(data.images.shape[1:], data.classes, data.images.device)
     parts = torch.split(data.rows["train"], CHUNK, dim=1)
     return torch.cat([network(data.normalise(data.gather(rows), teacher.dtype)[0]) for rows in parts])
 
 
-def missing(run: Run) -> str:
-    """What to say where the teacher of ``run`` is not stored."""
+def missing(run: Run, called: str | None = None) -> str:
+    """What to say where the teacher of ``run``, as the user ``called`` it, is not stored."""
+    cell = run.method.teacher
+    which = "this cell" if called in (None, cell) else f"its cell {cell}"
     return (
-        f"method.teacher={run.method.teacher}: no run of this cell with seed={run.seed} is stored in "
+        f"method.teacher={called or cell}: no run of {which} with seed={run.seed} is stored in "
         f"{run.results_dir}; train it first: a student learns from the teacher of its own seed and split"
     )

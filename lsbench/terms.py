@@ -145,7 +145,7 @@ class Method:
     layers:  (model, strength [M], keys [M]) -> {buffer name: [M, ...]}, each step
     loss:    (losses [M,B], logits [M,B,K], target, strength [M]) -> losses [M,B], each step, and again for
              each of the batch's other labels
-    teacher: (losses [M,B], logits [M,B,K], lesson, strength [M]) -> losses [M,B], each step, once a row,
+    teach:   (losses [M,B], logits [M,B,K], lesson, strength [M]) -> losses [M,B], each step, once a row,
              after ``loss``; a method that has it needs a teacher (see teachers.py)
     penalty: (logits [M,B,K], strength [M]) -> [M,B], each step; it is added to the loss, whatever the label
     """
@@ -159,7 +159,7 @@ class Method:
     batch: "Callable[[Batch, Tensor, Tensor, int, bool], Batch] | None" = None
     layers: "Callable[[nn.Module, Tensor, Tensor], dict[str, Tensor]] | None" = None
     loss: "Callable[[Tensor, Tensor, Target, Tensor], Tensor] | None" = None
-    teacher: "Callable[[Tensor, Tensor, Lesson, Tensor], Tensor] | None" = None
+    teach: "Callable[[Tensor, Tensor, Lesson, Tensor], Tensor] | None" = None
     penalty: "Callable[[Tensor, Tensor], Tensor] | None" = None
 
 

@@ -75,6 +75,14 @@ USAGE = [
         ["distillation=0.9", "beside mixup_beta"],
     ),
     (["train", "method.teacher=c12345678"], ["nobody learns from it", "method=distillation"]),
+    (
+        ["train", "-m", "method.teacher=c12345678", "method.teacher_temperature=1,2", "seed=0,1"],
+        ["method.teacher=c12345678: nobody learns from it"],
+    ),
+    (
+        ["train", "-m", "method.teacher=c12345678", "seed=0,1", "hydra.sweeper.max_batch_size=1"],
+        ["method.teacher=c12345678: nobody learns from it"],
+    ),
     (["train", "method=distillation", "method.knobs.distillation=1.1"], ["distillation=1.1", "from 0 to 1"]),
     (["train", "method.teacher_temperature=0"], ["method.teacher_temperature=0", "from 0.01"]),
     (["train", "method=mixup", "mixup_beta=1"], ["did you mean method.knobs.mixup_beta?"]),

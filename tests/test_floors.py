@@ -15,7 +15,8 @@ FLOORS = [
     {"stack", "measure", "loss", "reliability", "probes", "restore", "teachers"},
     {"plan", "report"},
     {"executors", "claims"},
-    {"multirun", "jobs", "launcher", "sweeper", "gather", "plugins", "task", "cli", "mistakes", "__main__"},
+    {"multirun", "jobs", "launcher", "sweeper", "claims_sweeper", "gather", "plugins", "task", "cli"}
+    | {"mistakes", "__main__"},
 ]
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
 SEPARATE = 4  # the floor whose files never import each other

@@ -8,7 +8,8 @@ from hydra.core.utils import setup_globals
 from hydra.types import RunMode
 from omegaconf import OmegaConf, open_dict
 
-from lsbench import conf_dir, jobs, plugins
+from lsbench import conf_dir, jobs, plan, plugins
+from lsbench.terms import UsageError
 
 
 class Counting:
@@ -116,3 +117,15 @@ def test_a_job_that_hydra_refuses_is_refused_in_its_words(wrong, loader):
     with pytest.raises(type(expected.value)) as found:
         jobs.compose(loader, base, [[right], [wrong]], 0)
     assert str(found.value) == str(expected.value)
+
+
+def test_a_teacher_is_idle_where_no_job_of_a_whole_sweep_learns(loader, monkeypatch):
+    """A batch of a sweep may be without a student, and so may runs beside one."""
+    monkeypatch.setattr(plan, "with_data", lambda runs: [run.method.name for run in runs])
+    base = loader.loader.load_configuration("train", [], RunMode.MULTIRUN)
+    grid = [[f"method={name}", "method.teacher=c12345678"] for name in ("none", "dropout", "distillation")]
+    composed = jobs.compose(loader, base, grid, 0)
+    assert jobs.check(composed, whole=True) == ["none", "dropout", "distillation"]
+    assert jobs.check(composed[:2], whole=False) == ["none", "dropout"]
+    with pytest.raises(UsageError, match="teacher=c12345678: nobody learns from it"):
+        jobs.check(composed[:2], whole=True)

@@ -28,7 +28,7 @@ def test_a_pipe_gets_a_line_a_stack_and_one_a_minute(capsys, lines, clock):
         for clock[0], loss in ((10.0, 0.5), (61.0, 0.25), (62.0, 0.125)):
             board.advance("a", 4, loss)
         clock[0] = 80.0
-        board.stored("a", 12, 4, 1)
+        board.settle("a", 12, 4, 1)
     assert lines() == [
         "training 4 x mlp",
         "0/8 runs, 0 failed, loss 0.2500, 0.131 epochs/s, 04:04 left",
@@ -43,19 +43,19 @@ def test_epochs_of_an_earlier_command_do_not_count_in_the_rate(lines, clock):
         board.resume("a", 20)
         board.advance("a", 10, 0.5)
         clock[0] = 10.0
-        board.stored("a", 30, 1, 0)
+        board.settle("a", 30, 1, 0)
     assert lines() == ["1/2 runs, 0 failed, loss 0.5000, 1 epochs/s, 00:10 left"]
 
 
 def test_a_run_that_stands_alone_gets_no_count(lines, clock):
     with Board(1, 2) as board:
-        board.stored("a", 2, 1, 0)
+        board.settle("a", 2, 1, 0)
     assert not lines()
 
 
 def test_nothing_is_known_of_the_time_left_before_the_first_epoch(lines, clock):
     with Board(2, 2) as board:
-        board.stored("a", 1, 1, 1)
+        board.settle("a", 1, 1, 1)
     assert lines() == ["1/2 runs, 1 failed, 0 epochs/s"]
 
 
@@ -66,12 +66,12 @@ def test_what_is_lost_is_done_again_and_what_ends_early_counts_whole(lines, cloc
         for half in ("b", "c"):
             board.advance(half, 5, 0.5)
         clock[0] = 10.0
-        board.stored("b", 10, 1, 0)
-        board.stored("c", 10, 1, 1)  # diverged half-way
+        board.settle("b", 10, 1, 0)
+        board.settle("c", 10, 1, 1)  # diverged half-way
         board.advance("d", 10, 0.5)
-        board.stored("d", 10, 1, 0)
+        board.settle("d", 10, 1, 0)
         board.advance("e", 10, 0.5)
-        board.stored("e", 10, 1, 0)
+        board.settle("e", 10, 1, 0)
     assert lines()[0].endswith("2 epochs/s, 00:12 left") and lines()[-1].endswith("00:00 left")
 
 
@@ -81,7 +81,7 @@ def test_a_terminal_gets_a_bar_with_runs_loss_and_time_left(capsys, lines, monke
         board.begin("4 x mlp")
         board.resume("a", 8)
         board.advance("a", 12, 0.5)
-        board.stored("a", 20, 4, 1)
+        board.settle("a", 20, 4, 1)
         board._bar.refresh()
     out, err = capsys.readouterr()
     assert out == "" and "4 x mlp:  50%" in err and "20/40" in err and "<" in err

@@ -175,3 +175,18 @@ def test_a_record_of_the_wrong_types_is_named(damage, run, tmp_path):
     (tmp_path / "runs" / run_id / "result.json").write_text(json.dumps(record))
     with pytest.raises(StorageError, match=r"result\.json: is no record"):
         runs.read(tmp_path, run_id)
+
+
+def test_claims_and_other_sweeps_do_not_take_each_others_names(tmp_path):
+    claims = {"width": ["a"]}
+    runs.write_sweep(tmp_path, runs.Sweep("page", "lsbench claims", ("a",), claims))
+    runs.write_sweep(tmp_path, runs.Sweep("grid", "lsbench compare", ("a",)))
+    with pytest.raises(UsageError, match="name=page: is a page of claims under "):
+        runs.write_sweep(tmp_path, runs.Sweep("page", "lsbench compare", ("b",)))
+    with pytest.raises(UsageError, match="name=grid: is a sweep without claims"):
+        runs.write_sweep(tmp_path, runs.Sweep("grid", "lsbench claims", ("b",), claims))
+    assert [runs.read_sweep(tmp_path, name).runs for name in ("page", "grid")] == [("a",), ("a",)]
+    runs.write_sweep(tmp_path, runs.Sweep("page", "lsbench claims", ("b",), claims))
+    (tmp_path / "grid" / "sweep.json").write_text("damaged")
+    runs.write_sweep(tmp_path, runs.Sweep("grid", "lsbench claims", ("b",), claims))
+    assert runs.read_sweep(tmp_path, "grid").claims == claims

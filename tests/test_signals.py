@@ -14,6 +14,7 @@ BOTH = pytest.mark.parametrize(
 @pytest.fixture(autouse=True)
 def _installed():
     before = {number: signal.getsignal(number) for number in signals.STOPPING}
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup, which may run the tests, has it ignored
     signals.install()
     yield
     for number, handler in before.items():

@@ -110,6 +110,34 @@ def test_a_teacher_named_as_a_run_is_its_cell_and_each_seed_has_its_own(store, s
     }
 
 
+def test_members_who_share_a_teacher_share_what_it_says(store, student, splits):
+    """Four members of two seeds, in turns, and one without a teacher: three tables of logits, not five."""
+    records = [store(seed=seed, epochs=1) for seed in (0, 1)]
+    cell = records[0]["cell"]
+    members = [student(seed=seed, alpha=alpha, **taught(cell)) for alpha in (0, 0.1) for seed in (0, 1)]
+    members.append(student(seed=1))
+    stacked = Stack(members, splits, CPU)
+    rows = stacked.data.rows["train"]
+    assert stacked.lessons.logits.shape == (3 * rows.shape[1], 3)
+    lesson = stacked.lessons(rows.flip(1))
+    for place, run in enumerate(members[:4]):
+        alone = Stack([run], splits, CPU).lessons(rows[place, None].flip(1))
+        assert torch.equal(lesson.logits[place], alone.logits[0]) and alone.logits.abs().max() > 0.1
+    assert not lesson.logits[4].any() and not torch.equal(lesson.logits[0], lesson.logits[1])
+
+
+def test_a_record_is_read_once_while_a_teacher_is_sought(store, student, monkeypatch):
+    """But for the teacher's own, which may have failed and been trained since."""
+    records = [store(seed=3, alpha=alpha, epochs=1) for alpha in (0, 0.1, 0.2)]
+    wanted = teachers.place(student(seed=3, **taught(records[1]["cell"])))
+    assert teachers.find([wanted]) == {wanted: records[1]}
+    asked, read = [], runs.read
+    monkeypatch.setattr(runs, "read", lambda *place: asked.append(place[1]) or read(*place))
+    later = store(seed=3, alpha=0.3, epochs=1)
+    assert teachers.find([wanted]) == {wanted: records[1]}
+    assert sorted(asked) == sorted([records[1]["run"], later["run"]])
+
+
 def test_who_learns_from_nobody_has_no_teacher(store, student):
     record = store(epochs=1)
     off = teachers.named(student(**taught(record["run"], weight=0.0, temperature=2.0)))
@@ -128,11 +156,12 @@ def test_a_student_and_a_teacher_belong_together(student):
         teachers.check(student(method=MethodConfig("distillation", {"distillation": 0.5})))
     lonely = student(method=MethodConfig("none", {}, "c12345678"))
     with pytest.raises(UsageError, match="c12345678: nobody learns from it; add method=distillation"):
-        teachers.check_idle(lonely)
+        teachers.check_idle([student(), lonely])
     assert teachers.named(lonely).run_id("d") == student().run_id("d")
     for fine in (student(**taught("c12345678")), student(**taught("c12345678", weight=0.0)), student()):
         teachers.check(fine)
-        teachers.check_idle(fine)
+        teachers.check_idle([fine])
+    teachers.check_idle([lonely, student(**taught("c12345678"))])
 
 
 def test_a_teacher_that_is_not_stored_is_named_with_the_nearest(store, student):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lsbench.claims._claim import Comparison, Evidence, Measurement, Unit
-from lsbench.report.stats import holm
+from lsbench.report.stats import equivalence, holm, paired
 from lsbench.report.text import number
 from lsbench.report.verdicts import judge
 
@@ -66,11 +66,18 @@ def findings(claims: "Mapping[str, Claim]", evidence: Mapping[str, Evidence]) ->
 def _asked(claim: "Claim", evidence: Evidence) -> Sequence[Comparison | Measurement | Finding]:
     if evidence.runs.empty:
         return [Finding("none of its runs is done", "inconclusive")]
+    if claim.students and not _has_students(evidence):
+        return [Finding("none of its students is done", "inconclusive")]
     try:
         return claim.compare(evidence) or [Finding("nothing was measured", "inconclusive")]
     except Exception as error:  # the other claims shall not be lost
         log.debug("claim failed", exc_info=True)
         return [Finding(f"{type(error).__name__}: {error}".splitlines()[0], "failed")]
+
+
+def _has_students(evidence: Evidence) -> bool:
+    runs = evidence.runs
+    return "method.teacher" in runs and bool(runs["method.teacher"].notna().any())
 
 
 def _family(items: Sequence[Comparison | Measurement | Finding]) -> list[Finding]:
@@ -80,31 +87,33 @@ def _family(items: Sequence[Comparison | Measurement | Finding]) -> list[Finding
 
 
 def _judge_all(tests: Sequence[Comparison]) -> list[Finding]:
-    alone = [judge(*_paired(test), test.margin, test.better) for test in tests]
+    values = [_common(test) for test in tests]
+    alone = [paired(*each) for each in values]
     p_holm = holm([each.p for each in alone])
-    p_equivalent = holm([each.p_equivalent for each in alone])
+    p_equivalent = holm([equivalence(each, test.margin) for each, test in zip(alone, tests, strict=True)])
     found = []
-    for test, own, p, within in zip(tests, alone, p_holm, p_equivalent, strict=True):
-        final = judge(*_paired(test), test.margin, test.better, p, p_equivalent_adjusted=within)
+    for test, both, own, p, within in zip(tests, values, alone, p_holm, p_equivalent, strict=True):
+        final = judge(*both, test.margin, test.better, p, p_equivalent_adjusted=within)
         withheld = final.word in test.withheld
         word, meanings = ("inconclusive", test.withheld) if withheld else (final.word, test.meaning)
-        numbers = (own.effect, own.low, own.high, own.n, own.p, p)
-        finding = Finding(test.words, word, *numbers, test.margin, test.unit, own.exploratory)
+        numbers = (own.diff, own.low, own.high, own.n, own.p, p)
+        finding = Finding(test.words, word, *numbers, test.margin, test.unit, final.exploratory)
         meaning = meanings.get(final.word, "")
         found.append(replace(finding, meaning=meaning, p_equivalent=within, better=test.better, sd=own.sd))
     return found
 
 
-def _paired(test: Comparison) -> tuple[list[float], list[float]]:
+def _common(test: Comparison) -> tuple[list[float], list[float]]:
+    """The values of the seeds that both sides have, equal positions paired."""
     seeds = test.values.index.intersection(test.base.index)
     return test.values.loc[seeds].tolist(), test.base.loc[seeds].tolist()
 
 
 def _plain(item: Measurement | Finding) -> Finding:
-    return measured(item) if isinstance(item, Measurement) else item
+    return by_median(item) if isinstance(item, Measurement) else item
 
 
-def measured(item: Measurement) -> Finding:
+def by_median(item: Measurement) -> Finding:
     """Judged by the 95 % interval of the median: all of it within the bound supports, all beyond refutes."""
     low, high = median_interval(item.values)
     verdict = "supported" if high <= item.bound else "refuted" if low > item.bound else "inconclusive"

@@ -18,7 +18,7 @@ from lsbench.claims._words import (
     verdict,
 )
 from lsbench.report.markdown import facts, setup
-from lsbench.report.text import pipe_table
+from lsbench.report.text import code, image, literal, pipe_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,19 +36,24 @@ def text(
     plates: "Sequence[Plate]",
 ) -> str:
     """The page: all claims in a table, the figures, and a section a claim."""
-    source = facts(runs, f"`{command}`", missing)
+    source = facts(runs, code(command), missing)
     overview = [[all_claims()[name].words, *cells(group[0])] for name, group in judged.items()]
     blocks = [
         f"# {TITLE}",
         "\n".join(f"- {name}: {fact}" for name, fact in source.items()),
         *([] if runs.empty else [setup(summary)]),
         pipe_table(["claim", *HEADER], overview),
-        *(f"![{plate.title}. {plate.alt}](figures/{plate.name}.png)\n\n{plate.caption}" for plate in plates),
+        *map(_figure, plates),
         reading(judged),
         *_more_seeds(judged),
         *(_section(name, group) for name, group in judged.items()),
     ]
     return "\n\n".join(blocks) + "\n"
+
+
+def _figure(plate: "Plate") -> str:
+    shown = image(f"{plate.title}. {plate.alt}", f"figures/{plate.name}.png")
+    return f"{shown}\n\n{literal(plate.caption)}"
 
 
 def _more_seeds(judged: Mapping[str, Sequence[Finding]]) -> list[str]:
@@ -58,7 +63,8 @@ def _more_seeds(judged: Mapping[str, Sequence[Finding]]) -> list[str]:
 
 def _section(name: str, group: Sequence[Finding]) -> str:
     claim = all_claims()[name]
-    about = f"`{name}`. Claimed or measured by: {claim.source}. Measured here: {claim.measured}."
-    decided = f"**{verdict(group[0])}**. That is: {sense(group[0])}"
+    source, measured = literal(claim.source), literal(claim.measured)
+    about = f"`{name}`. Claimed or measured by: {source}. Measured here: {measured}."
+    decided = f"**{literal(verdict(group[0]))}**. That is: {literal(sense(group[0]))}"
     table = pipe_table(FULL_HEADER, [full_cells(finding) for finding in group])
-    return f"## {title(claim.words)}\n\n{decided}\n\n{about}\n\n{table}"
+    return f"## {literal(title(claim.words))}\n\n{decided}\n\n{about}\n\n{table}"

@@ -116,8 +116,7 @@ def _claim(name: str, group: Sequence[Finding]) -> str:
     numbers += [f"{'bound' if first.bounded else 'margin'} {margin}{first.unit.name}"]
     told = {
         "That is": sense(first),
-        "Decided by": first.words,
-        "Effect": "; ".join(numbers),
+        **({"Decided by": first.words, "Effect": "; ".join(numbers)} if first.n else {}),
         "Measured here": claim.measured,
         "Claimed or measured by": claim.source,
         "By itself": f"lsbench claims {name}",

@@ -23,7 +23,7 @@ SECONDS = 60.0  # after which the least number of rounds will do
 STEPS = 8  # of each kind in a round, at most an epoch
 KINDS = {"alpha": "smoothed", "dropout": "dropout", "augment": "augment"}
 SHOWN = {
-    "smoothed": f"with α = {USUAL:g}",
+    "smoothed": f"with α = {USUAL:g} by lsbench's loss",
     "torch": f"with α = {USUAL:g} by torch's own cross entropy",
     "dropout": "with dropout",
     "augment": "with augmentation",

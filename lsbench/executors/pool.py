@@ -118,7 +118,7 @@ def _lost(worker: Worker, board: Board, again: bool) -> Sequence[Planned]:
     planned = worker.planned
     training.settle(planned.results_dir)
     if training.is_stored(planned):  # it was killed after all its work
-        board.stored(planned.key, planned.epochs, len(planned.jobs), 0)
+        board.settle(planned.key, planned.epochs, len(planned.jobs), 0)
         return ()
     code = worker.process.exitcode or 0
     how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
@@ -132,7 +132,7 @@ def _lost(worker: Worker, board: Board, again: bool) -> Sequence[Planned]:
         return training.divide(planned)
     log.warning("%s: %s", planned, reason)
     training.fail(planned, reason)
-    board.stored(planned.key, planned.epochs, 1, 1)
+    board.settle(planned.key, planned.epochs, 1, 1)
     return ()
 
 

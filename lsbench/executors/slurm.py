@@ -147,4 +147,4 @@ def _finish(job: Any, planned: Planned, board: Board) -> None:
         training.fail(planned, reason)
     records = [runs.read(planned.results_dir, member.run_id) for member in planned.jobs]
     failed = sum(record is None or record["status"] != "done" for record in records)
-    board.stored(planned.key, planned.epochs, len(records), failed)
+    board.settle(planned.key, planned.epochs, len(records), failed)

@@ -31,7 +31,7 @@ def train(planned: Planned, board: Board, *, wait: bool) -> bool:
         if not mine:
             return False
         if is_stored(planned):  # by a process that had it before
-            board.stored(planned.key, planned.epochs, len(planned.jobs), 0)
+            board.settle(planned.key, planned.epochs, len(planned.jobs), 0)
             checkpoint.drop(planned.folder)
             return True
         board.begin(str(planned))
@@ -40,7 +40,7 @@ def train(planned: Planned, board: Board, *, wait: bool) -> bool:
             if outcomes:
                 _store(planned, outcomes, device_name(planned.device))
                 failed = sum(outcome.status != "done" for outcome in outcomes)
-                board.stored(planned.key, planned.epochs, len(outcomes), failed)
+                board.settle(planned.key, planned.epochs, len(outcomes), failed)
     if not outcomes:
         log.warning("%s: out of memory; trying again in halves", planned)
         board.lose(planned.key)

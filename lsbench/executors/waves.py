@@ -34,16 +34,16 @@ def check(jobs: Sequence[Job], asked: Sequence[Job]) -> None:
     beside = _by_place(asked) if students else {}
     for place, record in found.items():
         if record["status"] == "done":
-            restore.stored(place.results_dir, record["run"])
+            restore.restored(place.results_dir, record["run"])
     for job, place in students:
         if place in beside:
-            teachers.check_fit(job.run, job.splits.sha256, _facts(beside[place]))
+            teachers.check_fit(job.run, job.splits.sha256, _facts(beside[place]), job.teacher)
         elif place not in found:
-            raise UsageError(teachers.missing(job.run))
+            raise UsageError(teachers.missing(job.run, job.teacher))
         elif found[place]["status"] != "done":
-            raise UsageError(f"method.teacher={place.cell}: {_fate(found[place])}")
+            raise UsageError(f"method.teacher={job.teacher or place.cell}: {_fate(found[place])}")
         else:
-            teachers.check_fit(job.run, job.splits.sha256, found[place])
+            teachers.check_fit(job.run, job.splits.sha256, found[place], job.teacher)
 
 
 def _facts(job: Job) -> runs.Record:
@@ -64,11 +64,11 @@ def ready(jobs: Sequence[Job], board: Board) -> list[Job]:
         record = found.get(place)
         if record and record["status"] == "done":
             continue
-        reason = f"its teacher, {_fate(record)}" if record else teachers.missing(job.run)
+        reason = f"its teacher, {_fate(record)}" if record else teachers.missing(job.run, job.teacher)
         log.warning("%s: %s", job.run_id, reason)
         outcome = Outcome("failed", {}, error=reason)
         runs.write(job.run.results_dir, job.run, job.splits.sha256, outcome, "")
-        board.stored(job.run_id, job.run.epochs, 1, 1)
+        board.settle(job.run_id, job.run.epochs, 1, 1)
         lost.add(job.run_id)
     return [job for job in jobs if job.run_id not in lost]
 

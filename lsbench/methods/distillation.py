@@ -7,7 +7,7 @@ from torch import Tensor
 from lsbench.terms import Lesson, Method
 
 
-def teacher(losses: Tensor, logits: Tensor, lesson: Lesson, strength: Tensor) -> Tensor:
+def teach(losses: Tensor, logits: Tensor, lesson: Lesson, strength: Tensor) -> Tensor:
     """(1 − w)·loss + w·τ²·KL(teacher ‖ student), both softened: softmax(z/τ), w the strength.
 
     τ² keeps the gradient's size as τ grows (their section 2). The divergence has the gradient of the cross
@@ -23,4 +23,4 @@ def teacher(losses: Tensor, logits: Tensor, lesson: Lesson, strength: Tensor) ->
 
 
 # A mixture of images is nothing that the teacher was asked about.
-METHOD = Method(knob="distillation", high=1, closed=True, excludes=("mixup_beta",), teacher=teacher)
+METHOD = Method(knob="distillation", high=1, closed=True, excludes=("mixup_beta",), teach=teach)

@@ -15,12 +15,12 @@ from pkgutil import iter_modules
 import torch
 
 from lsbench import __version__, memory
-from lsbench.probes._subject import Probe, Subject, restore
+from lsbench.probes._subject import Probe, Subject, load_subject
 from lsbench.runs import run_dir
 from lsbench.storage import to_json, write_atomically
 from lsbench.terms import StorageError, UsageError, or_these
 
-__all__ = ["Probe", "Subject", "all_probes", "restore", "run_probe", "stored"]
+__all__ = ["Probe", "Subject", "all_probes", "load_subject", "probed", "run_probe"]
 
 CPU = torch.device("cpu")
 
@@ -54,7 +54,7 @@ def run_probe(
     values = _kept(path, probe)
     if values is None:
         memory.keep_freed()
-        found = probe.measure(restore(results_dir, run_id, device))
+        found = probe.measure(load_subject(results_dir, run_id, device))
         values = {
             column: found[column] if math.isfinite(found[column]) else math.nan for column in probe.columns
         }
@@ -63,7 +63,7 @@ def run_probe(
     return values
 
 
-def stored(results_dir: str | Path, run_id: str, name: str) -> dict[str, float] | None:
+def probed(results_dir: str | Path, run_id: str, name: str) -> dict[str, float] | None:
     """What `run_probe` has kept of the stored run, without computing it; None where that is nothing."""
     return _kept(run_dir(results_dir, run_id) / "probes" / f"{name}.json", find(name))
 

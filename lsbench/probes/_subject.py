@@ -11,7 +11,7 @@ from lsbench import rng
 from lsbench.config import DataConfig
 from lsbench.data import load
 from lsbench.data.resident import Resident, stratified_order
-from lsbench.restore import stored
+from lsbench.restore import restored
 from lsbench.terms import DataError, Splits
 
 
@@ -63,13 +63,13 @@ class Probe:
     version: int = 1
 
 
-def restore(results_dir: str | Path, run_id: str, device: torch.device) -> Subject:
+def load_subject(results_dir: str | Path, run_id: str, device: torch.device) -> Subject:
     """The network of a stored run on ``device``.
 
     Raises `StorageError` where its record, settings or weights are missing or damaged, `DataError` where its
     data are missing or are not those it was trained on.
     """
-    found = stored(results_dir, run_id)
+    found = restored(results_dir, run_id)
     run, splits = found.run, _splits(found.run.data, found.data_sha256)
     model = found.network(splits.train_images.shape[1:], len(splits.classes), device)
     data = Resident(splits, run.data, [run.seed], device)

@@ -1,8 +1,9 @@
 """Tables and figures from run records. Records are the source; everything here can be rebuilt from them.
 
-- numbers: aggregate.py (runs to cells), baselines.py (what a cell is compared with), stats.py, verdicts.py,
-  criterion.py and selection.py (which α), traces.py and floors.py (bins, epochs and noise floors from the
-  runs' folders), projecting.py and layers.py (what `lsbench probe` finds, and what a report takes of it)
+- numbers: aggregate.py (runs to cells), labels.py (what cells are called), baselines.py (what a cell is
+  compared with), stats.py, verdicts.py, criterion.py and selection.py (which α), traces.py and floors.py
+  (bins, epochs and noise floors from the runs' folders), projecting.py and layers.py (what `lsbench probe`
+  finds, and what a report takes of it)
 - words: text.py (numbers and tables as text), comparison.py, verdict_text.py, reading.py
 - forms: markdown.py, page/ (HTML), figures/, json_report.py, terminal.py
 - commands: sweeps.py, report_command.py, probe_command.py

@@ -11,13 +11,12 @@ from typing import Any, NamedTuple, cast
 
 import pandas as pd
 
-from lsbench.report.baselines import TREATMENTS, compared, settings_of
+from lsbench.report.baselines import TREATMENTS, Row, compared
 from lsbench.report.criterion import criterion
+from lsbench.report.selection import marks
 from lsbench.report.stats import holm, paired, t_interval
-from lsbench.report.text import brief
 from lsbench.terms import COLUMNS
 
-Row = dict[str, Any]
 Values = dict[int, dict[str, float]]  # of a cell: seed to metric to value
 
 # What smoothing is measured against besides plain training: temperature scaling alone, that is, the same cell
@@ -31,7 +30,7 @@ PER_RUN = [
     *("run", "status", "seed", "device", "stack_size", "lsbench", "git_sha", "torch", "finished", "error"),
     *("cell", "temperature_flag", "diverged_step"),
 ]
-CONDITIONS = ["label_noise", "lr", "epochs", "batch_size", "convention"]
+ORDER = ["label_noise", "lr", "epochs", "batch_size", "convention"]  # of rows, behind treatments and knobs
 
 
 def runs_table(records: Sequence[dict[str, Any]]) -> pd.DataFrame:
@@ -52,9 +51,9 @@ def runs_table(records: Sequence[dict[str, Any]]) -> pd.DataFrame:
 def summary_table(runs: pd.DataFrame) -> pd.DataFrame:
     """One row per cell: its settings, ``cell``, ``baseline`` and ``unsmoothed`` (names of cells, empty if
     none), the numbers of runs that are done (n), failed or diverged (n_failed) and without a temperature
-    (n_flagged), ``chosen_by`` (the column whose least mean is chosen), then for each metric, in its own unit,
-    mean, sd, 95 % t-interval and the paired difference from the baseline; at the end the differences of
-    `RIVALS`.
+    (n_flagged), ``chosen_by`` (the column whose least mean is chosen) and `selection.marks`, then for each
+    metric, in its own unit, mean, sd, 95 % t-interval and the paired difference from the baseline; at the end
+    the differences of `RIVALS`.
     """
     if runs.empty:
         return runs[["data", "model"]]
@@ -73,7 +72,9 @@ def summary_table(runs: pd.DataFrame) -> pd.DataFrame:
         for cell, (base, rival) in zip(cells["cell"], others, strict=True)
     ]
     counts = _counts(runs).loc[cells["cell"]].reset_index(drop=True)
-    summary = pd.concat([cells, counts, _chosen_by(runs, cells), pd.DataFrame(rows)], axis=1)
+    cells = pd.concat([cells, counts, _chosen_by(runs, cells)], axis=1)
+    marked = [marks(runs, table) for _, table in cells.groupby(["data", "model"], sort=False)]
+    summary = pd.concat([cells, pd.concat(marked), pd.DataFrame(rows)], axis=1)
     for _, table in summary.groupby(["data", "model"], sort=False):
         for name in (*metrics, *RIVALS):
             summary.loc[table.index, f"{name}_p_holm"] = holm(table[f"{name}_p"].to_numpy())
@@ -116,37 +117,6 @@ def tables(summary: pd.DataFrame) -> Iterator[Part]:
         yield Part(str(data), str(model), table)
 
 
-def varying(table: pd.DataFrame) -> list[str]:
-    """Settings besides alpha that tell apart cells of one method, and so belong beside its name."""
-    by_method = table.groupby("method", sort=False)
-    several = (name for name in settings_of(table) if name != "alpha" and table[name].nunique() > 1)
-    return [name for name in several if (by_method[name].nunique() > 1).any()]
-
-
-def telling(table: pd.DataFrame) -> list[str]:
-    """Those of `varying`, and the cell's own name where they are not enough to tell all cells apart."""
-    found = varying(table)
-    return found if not table.duplicated(["method", "alpha", *found]).any() else [*found, "cell"]
-
-
-def grouped(table: pd.DataFrame, settings: Sequence[str]) -> Iterator[tuple[str, pd.DataFrame]]:
-    """The rows of each method and value of ``settings``, with a label that says these."""
-    for key, rows in table.groupby(["method", *settings], sort=False, dropna=False):
-        values = (f"{name}={brief(value)}" for name, value in zip(settings, key[1:], strict=True))
-        yield ", ".join([str(key[0]), *values]), rows
-
-
-def lines(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """A label (the method, and what else tells it apart) and its rows, alpha ascending."""
-    for label, rows in grouped(table, varying(table)):
-        yield label, rows.sort_values("alpha", kind="stable")
-
-
-def labels(table: pd.DataFrame) -> dict[str, str]:
-    """The label of each cell's line."""
-    return {cell: label for label, line in lines(table) for cell in line["cell"]}
-
-
 def as_rows(table: pd.DataFrame) -> list[Row]:
     names = list(table.columns)
     columns = [table[name].tolist() for name in names]  # pandas' own to_dict takes ten times as long here
@@ -158,7 +128,7 @@ def _place(record: dict[str, Any], knobs: Sequence[str], dotted: Sequence[str]) 
     runs have first too; then knobs, conditions, alpha and seed, so that the rows of one line are together."""
     method = record["method"]
     first = (record["data"], record["model"], method != "none", method.count("+"), method)
-    settings = (record[name] for name in (*TREATMENTS, *knobs, *CONDITIONS))
+    settings = (record[name] for name in (*TREATMENTS, *knobs, *ORDER))
     further = ((isinstance(value, str), value or 0) for value in map(record.get, dotted))
     last = (record[name] for name in ("alpha", "cell", "seed", "run"))
     return (*first, *settings, *further, *last)

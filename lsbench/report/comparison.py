@@ -4,7 +4,9 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from lsbench.report.aggregate import Row, as_rows, telling
+from lsbench.report.aggregate import as_rows
+from lsbench.report.baselines import Row
+from lsbench.report.labels import telling
 from lsbench.report.text import brief, difference, floor, number, probability, spread
 
 

@@ -64,7 +64,12 @@ def _table(part: Part, runs: pd.DataFrame) -> dict[str, Any]:
             **{"cell": choice.row["cell"], "chosen_by": choice.row["chosen_by"]},
             **{name: choice.row.get(f"{name}_mean") for name in CRITERIA},
             **{"n": choice.row["n"], "n_failed": choice.row["n_failed"]},
-            **{"options": choice.options, "agree": choice.agree, "seeds": choice.seeds},
+            **{
+                "options": choice.options,
+                "agree": choice.agree,
+                "seeds": choice.seeds,
+                "largest": choice.largest,
+            },
         }
         for choice in choices(runs, part.table)
     ]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from lsbench.report.aggregate import lines
+from lsbench.report.labels import lines
 from lsbench.report.stats import t_interval
 from lsbench.report.text import brief, plus_minus
 from lsbench.report.verdict_text import Table
@@ -68,9 +68,9 @@ def ratios(results_dir: Path, runs: pd.DataFrame) -> pd.DataFrame:
     ]
     if not kept:
         return pd.DataFrame(columns=["cell", *TITLES])
-    from lsbench.probes import stored  # torch, which takes longer than most reports
+    from lsbench.probes import probed  # torch, which takes longer than most reports
 
-    found = [(cell, stored(results_dir, run, "geometry")) for run, cell in kept]
+    found = [(cell, probed(results_dir, run, "geometry")) for run, cell in kept]
     rows = [{"cell": cell, **values} for cell, values in found if values is not None]
     return pd.DataFrame(rows, columns=["cell", *TITLES])
 

@@ -9,8 +9,9 @@ from lsbench.plan import choose_device
 from lsbench.probes import all_probes, find, run_probe
 from lsbench.progress import each
 from lsbench.report import figures, layers, projecting, to_csv
-from lsbench.report.aggregate import as_rows, runs_table, summary_table, tables, telling
+from lsbench.report.aggregate import as_rows, runs_table, summary_table, tables
 from lsbench.report.figures import geometry
+from lsbench.report.labels import telling
 from lsbench.report.text import TERMINAL_WIDTH, brief, difference, fixed_table, number, spread, tight
 from lsbench.storage import write_atomically
 from lsbench.terms import UsageError, or_these
@@ -18,7 +19,7 @@ from lsbench.terms import UsageError, or_these
 if TYPE_CHECKING:
     import pandas as pd
 
-    from lsbench.report.aggregate import Row
+    from lsbench.report.baselines import Row
 
 OPTIONS = {"results_dir": "results", "device": "auto", "classes": "", "alpha": ""}
 FIGURE = ("classes", "alpha")

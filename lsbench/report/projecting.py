@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from lsbench.probes import restore
+from lsbench.probes import load_subject
 from lsbench.probes.geometry import Projection, project
 from lsbench.report.aggregate import PER_RUN, is_metric
 from lsbench.runs import Record
@@ -37,7 +37,7 @@ def points(
     for data, model in dict.fromkeys((record["data"], record["model"]) for record in records):
         own = [record for record in records if (record["data"], record["model"]) == (data, model)]
         for record in pair(own, alpha) or ():
-            subject = restore(results_dir, record["run"], device)
+            subject = load_subject(results_dir, record["run"], device)
             if len(subject.classes) < 3 and not options["classes"]:
                 continue
             classes = numbers(options["classes"], subject.classes)

@@ -5,39 +5,47 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from lsbench.report.aggregate import Row, as_rows, labels
-from lsbench.report.baselines import settings_of, treatments
+from lsbench.report.aggregate import as_rows
+from lsbench.report.baselines import Row, settings_of, treatments
+from lsbench.report.labels import labels
 from lsbench.report.selection import choices as selected
-from lsbench.report.selection import chooses, contests, eligible, recommended
+from lsbench.report.selection import chooses, contests, recommended, undecided
 from lsbench.report.text import brief, difference, floor, literal, number, pipe_table, spread
 from lsbench.report.verdict_text import MORE, Table, margins, more_seeds, sentence, word_table
 from lsbench.report.verdicts import LEVEL, VERDICT_SEEDS, Verdict, verdicts
 
 NOTHING_TO_CHOOSE = "One α per method, so there was nothing to choose."
+NO_CHOICE = "No α could be chosen, so there is nothing to read here; verdicts need no choice."
+LARGEST = "(the largest tried)"
 
 
 def choices(runs: pd.DataFrame, table: pd.DataFrame) -> str:
     """`choice_table` in Markdown, and how it came about."""
     header, rows = choice_table(runs, table)
-    return f"{choosing(table)}\n\n{pipe_table(header, rows)}" if rows else NOTHING_TO_CHOOSE
+    return f"{choosing(table)}\n\n{pipe_table(header, rows)}" if rows else choosing(table)
 
 
 def choosing(table: pd.DataFrame) -> str:
-    """By what the choices were made, and among which cells they were not."""
+    """By what the choices were made, among which cells they were not, and where there was none."""
+    if all(len(cells) == 1 for _, _, cells in contests(table)):
+        return NOTHING_TO_CHOOSE
     text = (
-        f"Each α was chosen by mean {chooses(table).words}. Temperatures were fitted on the calibrate split. "
-        "The test split was opened once, at the end, and had no part in either."
+        f"Each α was chosen by mean {chooses(table).words}, over the seeds that all cells of a method have. "
+        "Temperatures were fitted on the calibrate split. The test split was opened once, at the end, and "
+        "had no part in either."
     )
     label_of = labels(table)
     left = [
         f"{label_of[row['cell']]}, α = {brief(row['alpha'])}"
         for _, _, cells in contests(table)
-        for row in as_rows(cells.drop(eligible(cells).index))
+        for row in as_rows(cells[cells["n"] < cells["n"].max()])
     ]
-    if not left:
-        return text
-    names = literal("; ".join(left))
-    return f"{text} Not chosen among, since fewer runs finished than of others: {names}."
+    if left:
+        names = literal("; ".join(left))
+        text += f" Not chosen among, since fewer runs finished than of others: {names}."
+    if without := undecided(table):
+        text += f" Nothing was chosen where cells have no seed in common: {literal('; '.join(without))}."
+    return text
 
 
 def choice_table(runs: pd.DataFrame, table: pd.DataFrame) -> Table:
@@ -48,7 +56,7 @@ def choice_table(runs: pd.DataFrame, table: pd.DataFrame) -> Table:
     columns = {
         "method": [choice.label for choice in found],
         "strength": [choice.strength for choice in found],
-        "α": [brief(choice.row["alpha"]) for choice in found],
+        "α": [brief(choice.row["alpha"]) + f" {LARGEST}" * choice.largest for choice in found],
         "n": [str(choice.row["n"]) for choice in found],
         "failed": [str(choice.row["n_failed"] or "") for choice in found],
         by.short: [spread(choice.row, by.column, 4) for choice in found],
@@ -69,7 +77,7 @@ def reading(table: pd.DataFrame) -> str:
     one with the best smoothing where none is chosen."""
     rows = _recommended(table)
     if not rows:
-        return "No run finished, so there is nothing to read."
+        return NO_CHOICE if table["n"].any() else "No run finished, so there is nothing to read."
     label_of = labels(table)
     found: dict[str, list[Verdict]] = {row["cell"]: [] for row in as_rows(table)}
     for verdict in verdicts(table):

@@ -34,12 +34,22 @@ def main(
         sweeps.combine(results_dir, names, settings["name"], shlex.join(["lsbench", "report", *kept]))
         names = [settings["name"]]
     if JSON not in flags:
-        return max(publish(results_dir, name) for name in names)
+        return _publish_all(publish, results_dir, names)
     from lsbench.report import json_report
 
     described = [(describe or json_report.describe)(results_dir, name) for name in names]
     print(json_report.document([report for report, _ in described]))
     return max(code for _, code in described)
+
+
+def _publish_all(publish: Callable[[str, str], int], results_dir: str, names: Sequence[str]) -> int:
+    """The greatest of ``publish``'s exit codes; where there are several names, each stands above its page."""
+    codes = []
+    for place, name in enumerate(names):
+        if len(names) > 1:
+            print("\n" * bool(place) + f"{name}\n")
+        codes.append(publish(results_dir, name))
+    return max(codes)
 
 
 def _check(name: str, results_dir: str) -> None:

@@ -25,7 +25,9 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from lsbench.report.aggregate import Row, as_rows, labels
+from lsbench.report.aggregate import as_rows
+from lsbench.report.baselines import Row
+from lsbench.report.labels import labels
 from lsbench.report.selection import chosen, contests
 from lsbench.report.stats import Paired, Values, equivalence, holm, paired
 from lsbench.report.text import brief

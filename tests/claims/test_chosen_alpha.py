@@ -1,8 +1,12 @@
 """Which alpha is chosen, by which number, and how it changes with label noise."""
 
+import re
+
 import numpy as np
 import pytest
+from omegaconf import OmegaConf
 
+from lsbench import conf_dir
 from lsbench.claims import all_claims
 from lsbench.claims._claim import Evidence
 
@@ -37,6 +41,13 @@ def test_nll_after_scaling_chooses_or_as_trained_where_a_run_lacks_it(evidence):
             said = [each.words for each in decide(name, asked) if "chosen by" in each.words]
             assert said and all(f"chosen by {words}" in f"{each} " for each in said)
             assert words != "select NLL" or not any("scaled" in each for each in said)
+
+
+@pytest.mark.parametrize("name", ["alpha_default", "distillation", "generalisation", "noise_alpha"])
+def test_what_is_said_to_be_measured_holds_whichever_number_chooses(name):
+    """NLL after scaling is not what chooses where older records lack it."""
+    assert re.search("by NLL|least NLL", all_claims()[name].measured)
+    assert "temperature scaling" not in all_claims()[name].measured
 
 
 def test_the_smaller_alpha_is_chosen_on_a_tie_and_seeds_without_all_are_left_out(evidence):
@@ -101,3 +112,39 @@ def test_a_choice_at_the_largest_alpha_gives_no_verdict_that_a_larger_one_might_
     assert found.verdict == verdict
     edge = f"at the edge of the grid: most seeds choose α = 0.2 at noise {levels}"
     assert (found.meaning == edge) == bool(levels)
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "at_edge", "inside"),
+    [
+        ("alpha_default", 0, {0: "inconclusive", 0.05: "inconclusive", -0.05: "refuted"}, "equivalent"),
+        ("alpha_default", 1, {0: "inconclusive"}, "equivalent"),
+        ("generalisation", 1, {0: "inconclusive", 0.05: "inconclusive", -0.05: "supported"}, "equivalent"),
+    ],
+)
+def test_what_a_larger_alpha_might_undo_is_withheld_where_most_seeds_choose_the_largest(
+    name, place, at_edge, inside, evidence
+):
+    """Test accuracy of every other alpha is better than that of the largest by so much."""
+
+    def decided(wanted, better):
+        def effect(row):
+            asked = wanted - 0.05 * (row["seed"] < 4)  # six seeds are most
+            loss = 100 * abs(row["alpha"] - asked)
+            return {"select_nll_ts": loss, "test_accuracy": -better * (row["alpha"] == 0.2)}
+
+        return decide(name, evidence({"alpha": ALPHAS}, effect, 1e-4))[place]
+
+    for better, verdict in at_edge.items():
+        found = decided(0.2, better)
+        assert found.verdict == verdict
+        edge = "at the edge of the grid: most seeds choose α = 0.2"
+        assert (found.meaning == edge) == (verdict == "inconclusive")
+    assert decided(0.15, 0).verdict == inside
+
+
+def test_a_claim_that_chooses_alpha_has_the_whole_grid():
+    """Ten seeds of mnist5k, by hand: with 0.2 the largest, 7 choose it."""
+    for name in ("alpha_default", "generalisation"):
+        grid = OmegaConf.load(conf_dir() / "experiment" / "claims" / f"{name}.yaml").hydra.sweeper.params
+        assert grid.alpha == "0,0.05,0.1,0.15,0.2,0.3,0.5"

@@ -147,6 +147,19 @@ def test_the_slope_over_width_is_that_of_polyfit(evidence):
     assert decide("width", found)[0].effect == pytest.approx(fitted, rel=1e-9)
 
 
+def test_beside_the_slope_stands_the_gain_at_each_width(evidence):
+    """The largest against the smallest would be the slope once more, where there are three."""
+    grid = {"alpha": [0.0, 0.1], "model.hidden": ["[256]", "[16]", "[64]"]}
+    runs = evidence(grid, noise=0.05).runs
+    _, *gains = decide("width", Evidence(runs))
+    wide = runs.pivot_table(index="model.hidden", columns="alpha", values="test_accuracy")
+    expected = [wide.loc[text, 0.1] - wide.loc[text, 0.0] for text in WIDTHS]
+    assert [each.effect for each in gains] == pytest.approx(expected)
+    assert [each.words for each in gains] == [
+        f"test accuracy with {width} hidden units, α = 0.1 against 0" for width in (16, 64, 256)
+    ]
+
+
 @pytest.mark.parametrize(("size", "verdict"), [(0.1, "supported"), (-0.1, "refuted")])
 def test_adversarial_asks_the_probes_for_each_run(size, verdict, evidence, monkeypatch):
     found = evidence({"alpha": [0.0, 0.1]})

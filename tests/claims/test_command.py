@@ -96,7 +96,7 @@ def test_a_dry_run_counts_a_run_that_two_claims_want_once(call, tmp_path, monkey
     monkeypatch.setattr("lsbench.executors.preview.estimate", lambda planned: 1.0)
     code, out, _ = call("generalisation", "calibration", "augmentation_wins", *SMALL, "seed=4,5", "--dry-run")
     assert code == 0
-    assert out.startswith("14 runs: 0 stored, 14 to train")  # 5 alphas and 2 with augmentation, 2 seeds
+    assert out.startswith("18 runs: 0 stored, 18 to train")  # 7 alphas and 2 with augmentation, 2 seeds
     assert not (tmp_path / "results").exists()
 
 
@@ -166,3 +166,23 @@ def test_a_run_that_is_not_done_is_named_and_the_exit_code_is_1(call):
     assert code == 1
     assert "overconfidence  inconclusive  none of its runs is done" in out
     assert out.count("diverged") == 4 and "0 of 4 runs done" in out
+
+
+def test_no_experiment_of_train_takes_the_place_of_the_page(call, tmp_path, capsys):
+    """Before, train experiment=claims was one run, whose report was put where the page of all claims is."""
+    assert call("overconfidence", *SMALL, "seed=0", "name=claims-mnist5k-mlp")[0] == 0
+    before = (tmp_path / "results" / "claims-mnist5k-mlp" / "sweep.json").read_bytes()
+    assert main(["train", "experiment=claims", *SMALL]) == 2
+    assert "experiment" in capsys.readouterr().err
+    assert (tmp_path / "results" / "claims-mnist5k-mlp" / "sweep.json").read_bytes() == before
+
+
+def test_the_sweeper_of_claims_has_all_of_them_where_none_is_named(call, monkeypatch, capsys):
+    monkeypatch.setattr("lsbench.executors.preview.estimate", lambda planned: 1.0)
+    command = [*SMALL[:3], "seed=0", "--dry-run"]
+    planned = call(*command)[1].splitlines()[0]
+    assert int(planned.split()[0]) > 30
+    assert main(["train", "-m", "hydra/sweeper=claims", *command]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == planned
+    assert main(["train", "-m", "hydra/sweeper=claims", "hydra.sweeper.claims=[nonsense]", *SMALL]) == 2
+    assert "nonsense: no such claim" in capsys.readouterr().err

@@ -31,6 +31,7 @@ def test_cost_is_judged_by_its_bound(ratios, verdict, evidence):
     assert found[0].effect == pytest.approx(np.median(ratios) - 1)
     assert [each.effect for each in found[1:]] == pytest.approx([0.5, 4.0])
     assert np.isnan(found[0].p)
+    assert found[0].words.startswith("a step with α = 0.1 by lsbench's loss over a plain one")
     with_torch = Evidence(evidence({"alpha": [0.0]}).runs, measured=steps.assign(torch=0.0021))
     again = decide("cost", with_torch)
     assert again[0] == found[0] and again[1].effect == pytest.approx(0.05)

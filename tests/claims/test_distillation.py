@@ -71,8 +71,9 @@ def test_each_seeds_temperature_is_chosen_on_select_and_the_lower_one_on_a_tie()
     assert taught_by(teachers, Evidence(tied)).tolist() == by_1["test_accuracy"].tolist()
     older = Evidence(runs.drop(columns="select_nll_ts"))
     assert taught_by(teachers, older).tolist() == by_1["test_accuracy"].tolist()
-    assert decide(older.runs)[0].words.endswith("(T by select NLL)")
-    assert decide(runs)[0].words.endswith("(T by select NLL scaled)")
+    for some, by in ((older.runs, "select NLL"), (runs, "select NLL scaled")):
+        words = [each.words for each in decide(some) if "student" in each.words]
+        assert len(words) == 3 and all(each.endswith(f"(softening chosen by {by})") for each in words)
 
 
 def test_a_seed_that_lacks_a_temperature_had_less_to_choose_from_and_is_left_out():
@@ -84,10 +85,12 @@ def test_a_seed_that_lacks_a_temperature_had_less_to_choose_from_and_is_left_out
 
 def test_teachers_without_a_student_that_is_done_are_no_failure():
     runs = make(0.0, 0.01)
-    teachers = runs[runs["cell"].isin(["c0", "c1"])].dropna(axis=1)
-    assert [(each.verdict, each.words) for each in decide(teachers)] == [
-        ("inconclusive", "nothing was measured")
-    ]
+    teachers = runs[runs["cell"].isin(["c0", "c1"])]
+    assert teachers["method.teacher"].isna().all()
+    for found in (teachers, teachers.dropna(axis=1)):  # as where a student failed, and where none began
+        assert [(each.verdict, each.words) for each in decide(found)] == [
+            ("inconclusive", "none of its students is done")
+        ]
 
 
 @pytest.fixture

@@ -9,13 +9,15 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from lsbench.claims import _markdown, _page, all_claims
 from lsbench.claims import _more_seeds as more_seeds
-from lsbench.claims import all_claims
 from lsbench.claims._claim import PER_CENT, POINTS
 from lsbench.claims._findings import Finding
 from lsbench.claims._forest import LOOKS, forest, in_margins
 from lsbench.claims._words import cells, family, full_cells, lines, sense
+from lsbench.report.figures.plate import Plate
 
+from ..report.conftest import make_record
 from .conftest import EVIL
 
 SHOWN = ["generalisation", "overconfidence", "cost", "alpha_default"]  # by importance
@@ -179,3 +181,33 @@ def test_claims_csv_has_the_numbers_in_the_metrics_unit(folder):
     assert first["effect"] == pytest.approx((wide[0.1] - wide[0.0]).mean())
     cost = table[(table["claim"] == "cost") & table["decides"]].iloc[0]
     assert cost["effect"] == pytest.approx(0.03) and np.isnan(cost["p"]) and cost["better"] == -1
+
+
+MARKUP = "*x* <b>y</b> `z`"
+
+
+def test_in_markdown_text_is_text():
+    """A backtick in the command, and a run's own words in an error and in a figure's."""
+    runs, summary = pd.DataFrame([make_record("none", 0.1, 0)]), pd.DataFrame()
+    plate = Plate("claims", "claims", "", MARKUP, (), (), f"caption {MARKUP}", f"alt {MARKUP} ]")
+    judged = {"cost": [Finding(f"ValueError: {MARKUP}", "failed")]}
+    asked = {"command": "lsbench claims `x`", "missing": [], "plates": [plate]}
+    page = _markdown.text(judged, runs.iloc[:0], summary, **asked)
+    escaped = r"\*x\* \<b>y\</b> \`z\`"
+    assert "- Command: `` lsbench claims `x` ``" in page
+    assert f"**failed**. That is: nothing could be judged: ValueError: {escaped}." in page
+    assert (
+        rf"![{escaped}. alt {escaped} \]](figures/claims.png)" in page and f"\n\ncaption {escaped}\n" in page
+    )
+    assert MARKUP not in page
+
+
+def test_where_nothing_is_judged_no_numbers_are_shown():
+    """Neither an effect of a dash nor "0 seeds; no p"."""
+    runs = pd.DataFrame([make_record("none", 0.1, 0)])
+    judged = {"distillation": [Finding("none of its students is done", "inconclusive")]}
+    asked = {"command": "x", "missing": [], "plates": [], "drawn": {}}
+    table = pd.DataFrame({"data": [], "model": []})
+    text = _page.page(judged, runs.iloc[:0], table, **asked).decode()
+    assert "nothing could be judged: none of its students is done" in text
+    assert "0 seeds" not in text and "<dt>Effect</dt>" not in text

@@ -1,5 +1,6 @@
 """Sweeps that a signal stops; `lsbench train` is reduced to its sweep, which test_cli.py stops as a whole."""
 
+import multiprocessing
 import os
 import signal
 import sys
@@ -49,16 +50,23 @@ def before_step(number, act):
 
 
 def stop_alone(number):
-    os.kill(os.getpid(), number)
+    return lambda: os.kill(os.getpid(), number)
 
 
 def stop_pool(number):
-    """What a worker does that stops the pool, and waits to be stopped by it."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
-    os.kill(os.getppid(), number)
-    signal.sigwait([signal.SIGTERM])
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
-    signal.raise_signal(signal.SIGTERM)
+    """What a worker does that stops the pool, and waits to be stopped by it. Only the first worker sends the
+    signal: a second one would have the pool stop without waiting."""
+    first = multiprocessing.Lock()
+
+    def act():
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+        if first.acquire(block=False):
+            os.kill(os.getppid(), number)
+        signal.sigwait([signal.SIGTERM])
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+        signal.raise_signal(signal.SIGTERM)
+
+    return act
 
 
 @pytest.mark.parametrize(("number", "code"), STOPS)
@@ -70,7 +78,7 @@ def test_a_stopped_sweep_goes_on_where_it_stood(
     clean, jobs = sweep(store / "clean", epochs=2), sweep(store / "stopped", epochs=2, executor=executor)
     execute(clean)
     steps()
-    assert command(jobs, 3, lambda: stop(number)) == code
+    assert command(jobs, 3, stop(number)) == code
     said = capfd.readouterr().err.splitlines()[-1]
     assert said.endswith("ed; go on with: lsbench train -m alpha=0,0.1")
     assert list(store.rglob("state.pt")) and not list(store.glob("stopped/runs/*/result.json"))

@@ -8,7 +8,7 @@ import torch
 from lsbench import checkpoint, runs, stack
 from lsbench.config import MethodConfig
 from lsbench.executors import execute, preview, waves
-from lsbench.plan import Job, plan
+from lsbench.plan import Job, plan, with_data
 from lsbench.stack import Stack
 from lsbench.terms import StorageError, UsageError
 
@@ -92,6 +92,28 @@ def test_a_missing_or_unfit_teacher_is_said_before_anything_trains(look, job, tm
     with pytest.raises(StorageError, match=r"model\.pt: cannot be read"):
         look([plain, job(teacher, seed=0)])
     assert {path.name for path in tmp_path.glob("runs/*/")} == {teacher.run_id}
+
+
+def test_errors_call_a_teacher_as_the_user_does(job, splits, tmp_path, monkeypatch):
+    """A run, where its cell is what the student keeps."""
+    teacher, ill = job(seed=0, epochs=1), job(seed=0, lr=1e30)
+    execute([teacher, ill])
+    monkeypatch.setattr("lsbench.plan.load", lambda config: splits)
+
+    def student(of, **settings):
+        plain = job(of, **settings).run
+        [named] = with_data([replace(plain, method=replace(plain.method, teacher=of.run_id))])
+        [by_cell] = with_data([plain])
+        assert named == by_cell and named.run_id == by_cell.run_id
+        return named
+
+    with pytest.raises(UsageError, match=f"={teacher.run_id}: no run of its cell {teacher.cell_id} with"):
+        execute([student(teacher, seed=1)])
+    with pytest.raises(UsageError, match=f"method.teacher={ill.run_id}: {ill.run_id}, diverged"):
+        execute([student(ill, seed=0)])
+    data = replace(teacher.run.data, calibrate=19)
+    with pytest.raises(UsageError, match=f"method.teacher={teacher.run_id}: .* another split"):
+        execute([student(teacher, seed=0, data=data)])
 
 
 def test_a_student_goes_on_from_its_state_bit_for_bit(job, splits, caplog):

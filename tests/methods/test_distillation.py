@@ -89,6 +89,6 @@ def test_penalties_come_on_top_whatever_the_order(drawn):
 def test_logits_far_apart_leave_the_loss_and_its_gradient_finite():
     logits = torch.tensor([[[1e4, -1e4, 0.0]]], requires_grad=True)
     lesson = Lesson(torch.tensor([[[-1e4, 1e4, 0.0]]]), torch.tensor([4.0]))
-    losses = distillation.teacher(torch.zeros(1, 1), logits, lesson, torch.tensor([0.5]))
+    losses = distillation.teach(torch.zeros(1, 1), logits, lesson, torch.tensor([0.5]))
     assert losses.item() == pytest.approx(0.5 * 16 * 2e4 / 4)
     assert gradient(losses, logits).isfinite().all()

@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 from scipy import stats as scipy_stats
 
-from lsbench.report.aggregate import lines, runs_table, summary_table, tables, telling, varying
+from lsbench.report.aggregate import runs_table, summary_table, tables
 from lsbench.report.baselines import strengths
+from lsbench.report.labels import lines, telling, varying
 from lsbench.report.selection import choices, chosen
 from lsbench.terms import COLUMNS
 

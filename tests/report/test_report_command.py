@@ -107,6 +107,9 @@ def test_several_names_are_a_report_each_in_one_document(store, call, sweep):
     assert code == 1 and [found["name"] for found in document["reports"]] == ["a", "b"]
     code, out, _ = call("a", "b")
     assert code == 1 and out.count("runs done") == 2
+    first, second = out.index("a\n\nmnist5k, mlp\n"), out.index("\n\nb\n\nmnist5k, mlp\n")  # each by its name
+    assert first == 0 < out.index("a/report.html") < second < out.index("b/report.html")
+    assert call("b")[1].startswith("mnist5k, mlp\n")
 
 
 def test_name_makes_one_report_of_several_sweeps(store, call, sweep, tmp_path):

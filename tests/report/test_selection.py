@@ -13,8 +13,10 @@ from lsbench.config import DataConfig
 from lsbench.report import json_report
 from lsbench.report.aggregate import runs_table, summary_table, tables
 from lsbench.report.reading import choice_table, choosing, reading
+from lsbench.report.reading import choices as written
 from lsbench.report.selection import choices
 from lsbench.report.sweeps import Stored
+from lsbench.report.verdicts import verdicts
 from lsbench.runs import Sweep
 from lsbench.terms import Splits
 
@@ -73,7 +75,7 @@ def test_the_table_has_a_column_for_strengths_where_some_were_run(sweep, record)
     ((_, _, table),) = tables(summary_table(found))
     header, rows = choice_table(found, table)
     assert header[:6] == ["method", "strength", "α", "n", "select NLL scaled", "seeds that agree"]
-    assert rows[1][:3] == ["dropout", "dropout=0.3", "0.1"]
+    assert rows[1][:3] == ["dropout", "dropout=0.3", "0.1 (the largest tried)"]
     found = runs_table(sweep())
     ((_, _, table),) = tables(summary_table(found))
     header, rows = choice_table(found, table)
@@ -202,3 +204,53 @@ def test_permuted_test_labels_change_no_choice_and_no_temperature(make_run, tmp_
     # had test been asked, the choice would have been another one
     assert summary["test_nll_mean"].argmin() != other["test_nll_mean"].argmin()
     assert (honest["test_accuracy"] > permuted["test_accuracy"] + 0.1).all()
+
+
+def lopsided(sweep):
+    """Two α with as many runs each: seed 0, hard for both, is done at 0.2 alone, and seed 1 at 0.1 alone. On
+    the seeds of both 0.2 is the better one, and by the mean over its own seeds 0.1."""
+    records = sweep(methods=["none"], alphas=[0.1, 0.2], seeds=range(5))
+    for r in records:
+        r["select_nll_ts"] = 0.3 - 0.1 * r["alpha"] + (r["seed"] == 0)
+    return [r for r in records if (r["alpha"], r["seed"]) not in {(0.1, 0), (0.2, 1)}]
+
+
+def test_cells_are_compared_over_the_seeds_that_both_have(sweep):
+    records = lopsided(sweep)
+    found = runs_table(records)
+    ((_, _, table),) = tables(summary_table(found))
+    assert table["n"].tolist() == [4, 4]
+    assert table["select_nll_ts_mean"][0] < table["select_nll_ts_mean"][1]
+    [choice] = choices(found, table)
+    assert (choice.row["alpha"], choice.agree, choice.seeds) == (0.2, 3, 3)
+    assert table["choice"].tolist() == ["", "chosen"]
+    assert "over the seeds that all cells of a method have" in choosing(table)
+
+
+def test_without_a_common_seed_nothing_is_chosen_and_that_is_said(sweep):
+    records = sweep(methods=["none"], alphas=[0.0, 0.1], seeds=range(3))
+    records += sweep(methods=["none"], alphas=[0.2], seeds=range(3, 6))
+    found = runs_table(records)
+    ((_, _, table),) = tables(summary_table(found))
+    assert choices(found, table) == [] and set(table["choice"]) == {""}
+    said = "Nothing was chosen where cells have no seed in common: none."
+    assert said in choosing(table) and said in written(found, table)
+    assert reading(table).startswith("No α could be chosen") and not any(v.chosen for v in verdicts(table))
+
+
+@pytest.mark.parametrize(("best", "shown"), [(0.0, "0"), (0.1, "0.1"), (0.2, "0.2 (the largest tried)")])
+def test_the_table_says_where_the_choice_is_at_the_edge_of_the_grid(best, shown, sweep, monkeypatch):
+    records = sweep(methods=["none"], alphas=[0.0, 0.1, 0.2], seeds=range(3))
+    for r in records:
+        r["select_nll_ts"] = 0.2 + abs(r["alpha"] - best)
+    found = runs_table(records)
+    ((_, _, table),) = tables(summary_table(found))
+    header, [row] = choice_table(found, table)
+    assert row[header.index("α")] == shown
+    [told] = told_to_machines(records, monkeypatch)
+    assert told["largest"] == (best == 0.2)
+
+
+def test_a_single_alpha_is_no_edge(sweep, record):
+    records = [r for r in strengths(sweep, record, best=(0.5, 0.1)) if r["alpha"]]
+    assert [c.largest for c in chosen(records)] == [False]

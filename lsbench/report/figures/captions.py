@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 
 import pandas as pd
 
-from lsbench.report.aggregate import Row, as_rows
+from lsbench.report.aggregate import as_rows
+from lsbench.report.baselines import Row
 from lsbench.report.text import brief, number
 
 OVER_ALPHA = (

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from lsbench.report.aggregate import lines, tables
+from lsbench.report.aggregate import tables
 from lsbench.report.figures import captions
 from lsbench.report.figures.marks import BEST, PLAIN, SCALED, SMOOTHED, TRAINED, Mark, as_plain, mark
 from lsbench.report.figures.plate import Panel, Plate
-from lsbench.report.selection import chooses, recommended
+from lsbench.report.labels import lines
+from lsbench.report.selection import MARK_AT_STRENGTH, chooses, recommended
 from lsbench.report.text import brief
 
 KINDS = ("alpha", "reliability", "confidence", "training")
@@ -62,7 +63,7 @@ def plates(summary: pd.DataFrame, bins: pd.DataFrame, epochs: pd.DataFrame) -> I
 
 
 def _line(label: str, rows: pd.DataFrame) -> Line:
-    found = recommended(rows)
+    found = recommended(rows, MARK_AT_STRENGTH)
     plain = rows.loc[rows["alpha"] == 0, "cell"].head(1)
     cases = dict.fromkeys(plain, 0.0) | {row["cell"]: row["alpha"] for row in found}
     least = found[0][f"{chooses(rows).column}_mean"] if found else math.inf

@@ -6,13 +6,14 @@ from typing import Any
 import pandas as pd
 
 from lsbench.report import layers
-from lsbench.report.aggregate import is_metric, lines, tables
+from lsbench.report.aggregate import is_metric, tables
 from lsbench.report.comparison import comparison
 from lsbench.report.figures.plate import Plate
+from lsbench.report.labels import lines
 from lsbench.report.markdown import DEFINITIONS, facts, left_out, setup
 from lsbench.report.page import markup
 from lsbench.report.page.frame import document, figure, section
-from lsbench.report.reading import NOTHING_TO_CHOOSE, buying_table, choice_table, choosing, reading
+from lsbench.report.reading import buying_table, choice_table, choosing, reading
 from lsbench.report.selection import choices
 from lsbench.report.text import brief
 from lsbench.report.verdict_text import MORE, full_table, word_table
@@ -88,7 +89,7 @@ def _comparison(pair: str, table: pd.DataFrame, runs: pd.DataFrame) -> str:
 def _choices(pair: str, runs: pd.DataFrame, table: pd.DataFrame) -> str:
     header, rows = choice_table(runs, table)
     if not rows:
-        return markup.prose(NOTHING_TO_CHOOSE)
+        return markup.prose(choosing(table))
     shown = markup.table(header, rows, f"α chosen on the select split: {pair}")
     return f"{markup.prose(choosing(table))}{shown}"
 

@@ -187,3 +187,51 @@ def test_printed_tables_fit_the_paper(tab, folder):
     assert max(tab.run(f"{tables}.map(table => table.getBoundingClientRect().right)")) <= 703
     assert tab.run("getComputedStyle(document.querySelector('nav')).display") == "none"
     tab.open(folder / "report.html")
+
+
+WIDER = "[...document.querySelectorAll('.scroll.first')].filter(b => b.scrollWidth > b.clientWidth)"
+BROKEN = r"""
+    [...document.querySelectorAll('.first thead th')].flatMap(title => {
+        const texts = document.createTreeWalker(title, NodeFilter.SHOW_TEXT), broken = [];
+        while (texts.nextNode())
+            for (const word of texts.currentNode.data.matchAll(/\S+/g)) {
+                const range = document.createRange();
+                range.setStart(texts.currentNode, word.index);
+                range.setEnd(texts.currentNode, word.index + word[0].length);
+                if (range.getClientRects().length > 1) broken.push(word[0]);
+            }
+        return broken;
+    })"""
+OPEN = "document.querySelectorAll('details:not(figure details)').forEach(lid => lid.open = true)"
+
+
+@pytest.fixture(scope="module")
+def floored(tmp_path_factory):
+    """A report as it is made today: every run has its noise floors, and there are verdicts of every kind."""
+    records = make_sweep(seeds=range(5))
+    for record in records:
+        record |= {"test_ece_floor": 0.0123, "test_ece_floor_ts": 0.0145}
+    folder = tmp_path_factory.mktemp("floored")
+    build(folder, runs := runs_table(records), summary_table(runs), command="lsbench compare", missing=[])
+    return folder
+
+
+def test_no_table_of_results_needs_sideways_scroll_on_a_desktop(tab, floored):
+    tab.open(floored / "report.html", width=1280)
+    tab.run(OPEN)
+    assert len(column(tab, LABEL, "floor %")) == 15  # it is the widest that the comparison usually is
+    assert tab.run(f"{WIDER}.map(box => box.ariaLabel)") == []
+
+
+def test_no_word_of_a_title_is_broken_in_print(tab, floored):
+    tab.open(floored / "report.html", width=703, print_=True)
+    tab.run(OPEN)
+    assert tab.run(BROKEN) == []
+    right = "[...document.querySelectorAll('.first table')].map(table => table.getBoundingClientRect().right)"
+    assert max(tab.run(right)) <= 703
+    tab.run(
+        "document.querySelectorAll('.first thead th').forEach(th => th.style = 'overflow-wrap: anywhere')"
+    )
+    tab.run("document.querySelectorAll('.first').forEach(box => box.style.width = '9rem')")
+    assert tab.run(BROKEN) != []  # it would be noticed
+    tab.open(floored / "report.html")
