@@ -29,7 +29,7 @@ from lsbench.report.aggregate import as_rows
 from lsbench.report.baselines import Row
 from lsbench.report.labels import labels
 from lsbench.report.selection import chosen, contests
-from lsbench.report.stats import Paired, Values, equivalence, holm, paired
+from lsbench.report.stats import Paired, equivalence, holm
 from lsbench.report.text import brief
 
 VERDICT_SEEDS = 8  # below it a verdict is exploratory; 10 or more are better
@@ -119,20 +119,27 @@ QUESTIONS = (
 
 
 def judge(
-    values: Values,
-    base: Values,
+    found: Paired,
     margin: float,
     better: int,
     p_adjusted: float | None = None,
-    *,
     p_equivalent_adjusted: float | None = None,
 ) -> Judgement:
-    """``values`` against ``base``, equal positions paired; ``better`` is +1 where higher is better, else −1.
+    """The paired differences ``found``; ``better`` is +1 where higher is better, else −1.
 
     The adjusted p stand in for those of this comparison alone where it is one of several.
-    Raises `ValueError` on unequal lengths or no margin.
+    Raises `ValueError` on no margin.
     """
-    return _judged(paired(values, base), margin, better, p_adjusted, p_equivalent_adjusted)
+    diff, low, high, p, n, sd = found
+    p = p if p_adjusted is None else p_adjusted
+    within = equivalence(found, margin) if p_equivalent_adjusted is None else p_equivalent_adjusted
+    if within < LEVEL:  # False for NaN
+        word = "equivalent"
+    elif p < LEVEL:
+        word = "supported" if diff * better > 0 else "refuted"
+    else:
+        word = "inconclusive"
+    return Judgement(diff, low, high, n, p, margin, word, within, sd, n < VERDICT_SEEDS)
 
 
 def verdicts(table: pd.DataFrame, questions: Sequence[Question] = QUESTIONS) -> list[Verdict]:
@@ -179,24 +186,9 @@ def _family(rows: list[Row], question: Question) -> Iterator[tuple[Row, str, int
         if question.metric == "test_ece_ts_vs_ts" and row["baseline"] == other:
             continue  # asked already, of the baseline
         p = row[f"{question.metric}_p_holm"]
-        yield row, other, family, _judged(pair, question.margin, question.better, p, p_equivalent)
+        yield row, other, family, judge(pair, question.margin, question.better, p, p_equivalent)
 
 
 def _found(row: Row, metric: str) -> Paired:
     diff, low, high, sd, n = (row[f"{metric}_diff{name}"] for name in ("", "_low", "_high", "_sd", "_n"))
     return Paired(diff, low, high, row[f"{metric}_p"], int(n), sd)
-
-
-def _judged(
-    found: Paired, margin: float, better: int, p_adjusted: float | None, p_equivalent: float | None
-) -> Judgement:
-    diff, low, high, p, n, sd = found
-    p = p if p_adjusted is None else p_adjusted
-    within = equivalence(found, margin) if p_equivalent is None else p_equivalent
-    if within < LEVEL:  # False for NaN
-        word = "equivalent"
-    elif p < LEVEL:
-        word = "supported" if diff * better > 0 else "refuted"
-    else:
-        word = "inconclusive"
-    return Judgement(diff, low, high, n, p, margin, word, within, sd, n < VERDICT_SEEDS)
