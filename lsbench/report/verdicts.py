@@ -21,7 +21,6 @@ the margin. Metrics are families of their own: they answer different questions, 
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import pandas as pd
 
@@ -47,7 +46,8 @@ ECE_MARGIN = 0.005
 NLL_MARGIN = 0.005
 
 
-class Judgement(NamedTuple):
+@dataclass(frozen=True)
+class Judgement:
     """A paired difference judged: its mean and 95 % t-interval in the metric's unit, the number of pairs, the
     p of no difference, the margin and the word; the p of a difference beyond the margin, the differences'
     standard deviation, and whether there are too few of them to be more than exploratory."""
@@ -65,27 +65,17 @@ class Judgement(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Verdict(Judgement):
     """A cell compared with ``against`` in one respect. ``p`` and ``p_equivalent`` are adjusted by Holm's
     method; ``metric`` begins the summary's columns that it is read from; ``chosen`` marks the α and strength
     that the select split recommends for its method; ``family`` counts the comparisons that Holm's correction
-    is taken over. The rest is as in `Judgement`."""
+    is taken over."""
 
     label: str
     alpha: float
     against: str
     words: str
     metric: str
-    effect: float
-    low: float
-    high: float
-    n: int
-    p: float
-    margin: float
-    word: str
-    p_equivalent: float
-    sd: float
-    exploratory: bool
     chosen: bool
     family: int
     cell: str
@@ -161,7 +151,7 @@ def verdicts(table: pd.DataFrame, questions: Sequence[Question] = QUESTIONS) -> 
             chosen=row["cell"] in best,
             family=family,
             cell=row["cell"],
-            **judgement._asdict(),
+            **vars(judgement),
         )
         for question in questions
         for row, other, family, judgement in _family(rows, question)
