@@ -7,7 +7,7 @@ import lsbench
 
 PACKAGE = Path(lsbench.__file__).parent
 FLOORS = [
-    {"terms"},
+    {"terms", "parts"},
     {"ops", "rng", "memory", "precision", "progress", "provenance", "signals", "storage"},
     {"methods"},
     {"config"},

@@ -9,9 +9,9 @@ from functools import cache
 from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
-from pkgutil import iter_modules
 from typing import Any
 
+from lsbench import parts
 from lsbench.claims._claim import Claim
 from lsbench.terms import UsageError, or_these
 
@@ -51,8 +51,7 @@ LONGEST = 40  # of the claims' part in NAME, for which a name has room
 @cache
 def all_claims() -> dict[str, Claim]:
     """Every claim by its file's name, the most important first."""
-    names = sorted(module.name for module in iter_modules(__path__) if not module.name.startswith("_"))
-    found = {name: import_module(f"{__name__}.{name}").CLAIM for name in names}
+    found = {name: import_module(f"{__name__}.{name}").CLAIM for name in parts.names(__path__)}
     return dict(sorted(found.items(), key=lambda item: item[1].rank))  # stable: by name among equals
 
 

@@ -87,13 +87,12 @@ def _family(items: Sequence[Comparison | Measurement | Finding]) -> list[Finding
 
 
 def _judge_all(tests: Sequence[Comparison]) -> list[Finding]:
-    values = [_common(test) for test in tests]
-    alone = [paired(*each) for each in values]
+    alone = [paired(*_common(test)) for test in tests]
     p_holm = holm([each.p for each in alone])
     p_equivalent = holm([equivalence(each, test.margin) for each, test in zip(alone, tests, strict=True)])
     found = []
-    for test, both, own, p, within in zip(tests, values, alone, p_holm, p_equivalent, strict=True):
-        final = judge(*both, test.margin, test.better, p, p_equivalent_adjusted=within)
+    for test, own, p, within in zip(tests, alone, p_holm, p_equivalent, strict=True):
+        final = judge(own, test.margin, test.better, p, within)
         withheld = final.word in test.withheld
         word, meanings = ("inconclusive", test.withheld) if withheld else (final.word, test.meaning)
         numbers = (own.diff, own.low, own.high, own.n, own.p, p)

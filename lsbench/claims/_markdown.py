@@ -17,8 +17,8 @@ from lsbench.claims._words import (
     title,
     verdict,
 )
-from lsbench.report.markdown import facts, setup
-from lsbench.report.text import code, image, literal, pipe_table
+from lsbench.report.markdown import facts, figure, setup
+from lsbench.report.text import code, literal, pipe_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,17 +43,12 @@ def text(
         "\n".join(f"- {name}: {fact}" for name, fact in source.items()),
         *([] if runs.empty else [setup(summary)]),
         pipe_table(["claim", *HEADER], overview),
-        *map(_figure, plates),
+        *map(figure, plates),
         reading(judged),
         *_more_seeds(judged),
         *(_section(name, group) for name, group in judged.items()),
     ]
     return "\n\n".join(blocks) + "\n"
-
-
-def _figure(plate: "Plate") -> str:
-    shown = image(f"{plate.title}. {plate.alt}", f"figures/{plate.name}.png")
-    return f"{shown}\n\n{literal(plate.caption)}"
 
 
 def _more_seeds(judged: Mapping[str, Sequence[Finding]]) -> list[str]:

@@ -54,8 +54,9 @@ def run(stacks: Sequence[Planned], board: Board, *, wait: bool) -> list[Planned]
     try:
         while waiting or workers:
             while waiting and _has_room(waiting[0], workers.values(), cores):
-                connection, worker = _start(waiting.popleft(), wait)
-                workers[connection] = worker
+                with _signals_blocked():  # they find it among the workers, and it knows what to do with them
+                    connection, worker = _start(waiting.popleft(), wait)
+                    workers[connection] = worker
             for connection in cast(list[Connection], ready(list(workers))):
                 worker = workers[connection]
                 if _listen(connection, worker, board):
@@ -89,8 +90,7 @@ def _start(planned: Planned, wait: bool) -> tuple[Connection, Worker]:
     process = context.Process(
         target=_work, args=(planned, theirs, wait, log.getEffectiveLevel()), daemon=True
     )
-    with _signals_blocked():
-        process.start()
+    process.start()
     theirs.close()  # so that its end is the end of the pipe
     return ours, Worker(planned, process)
 
@@ -193,7 +193,7 @@ def _work(planned: Planned, connection: Connection, wait: bool, level: int) -> N
 
 @contextmanager
 def _signals_blocked() -> Iterator[None]:
-    """Let no signal meet a new process before it knows what to do with it."""
+    """Let signals wait for the end, in this process and in those that it starts."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signals.STOPPING)
     try:
         yield

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from pkgutil import iter_modules
 
 from torch import Tensor
 
+from lsbench import parts
 from lsbench.terms import Method
 
 
@@ -22,5 +22,4 @@ class Active:
 @cache
 def all_methods() -> dict[str, Method]:
     """Every method by its file's name; files whose names begin with an underscore are left out."""
-    names = sorted(module.name for module in iter_modules(__path__) if not module.name.startswith("_"))
-    return {name: import_module(f"{__name__}.{name}").METHOD for name in names}
+    return {name: import_module(f"{__name__}.{name}").METHOD for name in parts.names(__path__)}

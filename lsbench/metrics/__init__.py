@@ -5,10 +5,10 @@ device, ``labels`` int64 [M,N], or [N] where all members share them. Writing the
 files whose names begin with an underscore are not metrics. Where two classes tie, the first is predicted.
 """
 
-import pkgutil
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from lsbench import parts
 from lsbench.terms import COLUMNS
 
 if TYPE_CHECKING:
@@ -21,9 +21,7 @@ def _rank(name: str) -> tuple[int, str]:
 
 
 # In the order of the columns that users read; metrics without a column of their own follow by name.
-NAMES = tuple(
-    sorted((file.name for file in pkgutil.iter_modules(__path__) if file.name[0] != "_"), key=_rank)
-)
+NAMES = tuple(sorted(parts.names(__path__), key=_rank))
 
 
 def measure(logits: "Tensor", labels: "Tensor") -> dict[str, "Tensor"]:

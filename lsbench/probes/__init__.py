@@ -10,11 +10,10 @@ import math
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from pkgutil import iter_modules
 
 import torch
 
-from lsbench import __version__, memory
+from lsbench import __version__, memory, parts
 from lsbench.probes._subject import Probe, Subject, load_subject
 from lsbench.runs import run_dir
 from lsbench.storage import to_json, write_atomically
@@ -28,8 +27,7 @@ CPU = torch.device("cpu")
 @cache
 def all_probes() -> dict[str, Probe]:
     """Every probe by its file's name."""
-    names = sorted(module.name for module in iter_modules(__path__) if not module.name.startswith("_"))
-    return {name: import_module(f"{__name__}.{name}").PROBE for name in names}
+    return {name: import_module(f"{__name__}.{name}").PROBE for name in parts.names(__path__)}
 
 
 def find(name: str) -> Probe:

@@ -71,7 +71,7 @@ def report(
     blocks = [f"# Label smoothing: {literal('; '.join(part.pair for part in parts)) or 'no runs'}"]
     blocks += ["\n".join(f"- {name}: {fact}" for name, fact in source.items())]
     for part in parts:
-        table, images = part.table, {p.kind: _image(p) for p in plates if p.pair == part.pair}
+        table, images = part.table, {p.kind: figure(p) for p in plates if p.pair == part.pair}
         blocks += [f"## {literal(part.pair)}" if len(parts) > 1 else "## Comparison", setup(table)]
         blocks += [pipe_table(*comparison(table)), images.pop("alpha", "")]
         blocks += ["### α chosen on the select split", choices(runs, table), "### Reading", reading(table)]
@@ -88,7 +88,8 @@ def _scatter(table: pd.DataFrame, ratios: pd.DataFrame) -> str:
     return f"{layers.ABOUT}\n\n{pipe_table(header, rows)}" if rows else ""
 
 
-def _image(plate: Plate) -> str:
+def figure(plate: Plate) -> str:
+    """``plate`` as drawn, with its words, and the caption below."""
     shown = image(f"{plate.title}. {plate.alt}", f"figures/{plate.name}.png")
     return f"{shown}\n\n{literal(plate.caption)}"
 

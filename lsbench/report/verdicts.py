@@ -21,7 +21,6 @@ the margin. Metrics are families of their own: they answer different questions, 
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import pandas as pd
 
@@ -29,7 +28,7 @@ from lsbench.report.aggregate import as_rows
 from lsbench.report.baselines import Row
 from lsbench.report.labels import labels
 from lsbench.report.selection import chosen, contests
-from lsbench.report.stats import Paired, Values, equivalence, holm, paired
+from lsbench.report.stats import Paired, equivalence, holm
 from lsbench.report.text import brief
 
 VERDICT_SEEDS = 8  # below it a verdict is exploratory; 10 or more are better
@@ -47,7 +46,8 @@ ECE_MARGIN = 0.005
 NLL_MARGIN = 0.005
 
 
-class Judgement(NamedTuple):
+@dataclass(frozen=True)
+class Judgement:
     """A paired difference judged: its mean and 95 % t-interval in the metric's unit, the number of pairs, the
     p of no difference, the margin and the word; the p of a difference beyond the margin, the differences'
     standard deviation, and whether there are too few of them to be more than exploratory."""
@@ -65,27 +65,17 @@ class Judgement(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Verdict(Judgement):
     """A cell compared with ``against`` in one respect. ``p`` and ``p_equivalent`` are adjusted by Holm's
     method; ``metric`` begins the summary's columns that it is read from; ``chosen`` marks the α and strength
     that the select split recommends for its method; ``family`` counts the comparisons that Holm's correction
-    is taken over. The rest is as in `Judgement`."""
+    is taken over."""
 
     label: str
     alpha: float
     against: str
     words: str
     metric: str
-    effect: float
-    low: float
-    high: float
-    n: int
-    p: float
-    margin: float
-    word: str
-    p_equivalent: float
-    sd: float
-    exploratory: bool
     chosen: bool
     family: int
     cell: str
@@ -119,20 +109,27 @@ QUESTIONS = (
 
 
 def judge(
-    values: Values,
-    base: Values,
+    found: Paired,
     margin: float,
     better: int,
     p_adjusted: float | None = None,
-    *,
     p_equivalent_adjusted: float | None = None,
 ) -> Judgement:
-    """``values`` against ``base``, equal positions paired; ``better`` is +1 where higher is better, else −1.
+    """The paired differences ``found``; ``better`` is +1 where higher is better, else −1.
 
     The adjusted p stand in for those of this comparison alone where it is one of several.
-    Raises `ValueError` on unequal lengths or no margin.
+    Raises `ValueError` on no margin.
     """
-    return _judged(paired(values, base), margin, better, p_adjusted, p_equivalent_adjusted)
+    diff, low, high, p, n, sd = found
+    p = p if p_adjusted is None else p_adjusted
+    within = equivalence(found, margin) if p_equivalent_adjusted is None else p_equivalent_adjusted
+    if within < LEVEL:  # False for NaN
+        word = "equivalent"
+    elif p < LEVEL:
+        word = "supported" if diff * better > 0 else "refuted"
+    else:
+        word = "inconclusive"
+    return Judgement(diff, low, high, n, p, margin, word, within, sd, n < VERDICT_SEEDS)
 
 
 def verdicts(table: pd.DataFrame, questions: Sequence[Question] = QUESTIONS) -> list[Verdict]:
@@ -154,7 +151,7 @@ def verdicts(table: pd.DataFrame, questions: Sequence[Question] = QUESTIONS) -> 
             chosen=row["cell"] in best,
             family=family,
             cell=row["cell"],
-            **judgement._asdict(),
+            **vars(judgement),
         )
         for question in questions
         for row, other, family, judgement in _family(rows, question)
@@ -179,24 +176,9 @@ def _family(rows: list[Row], question: Question) -> Iterator[tuple[Row, str, int
         if question.metric == "test_ece_ts_vs_ts" and row["baseline"] == other:
             continue  # asked already, of the baseline
         p = row[f"{question.metric}_p_holm"]
-        yield row, other, family, _judged(pair, question.margin, question.better, p, p_equivalent)
+        yield row, other, family, judge(pair, question.margin, question.better, p, p_equivalent)
 
 
 def _found(row: Row, metric: str) -> Paired:
     diff, low, high, sd, n = (row[f"{metric}_diff{name}"] for name in ("", "_low", "_high", "_sd", "_n"))
     return Paired(diff, low, high, row[f"{metric}_p"], int(n), sd)
-
-
-def _judged(
-    found: Paired, margin: float, better: int, p_adjusted: float | None, p_equivalent: float | None
-) -> Judgement:
-    diff, low, high, p, n, sd = found
-    p = p if p_adjusted is None else p_adjusted
-    within = equivalence(found, margin) if p_equivalent is None else p_equivalent
-    if within < LEVEL:  # False for NaN
-        word = "equivalent"
-    elif p < LEVEL:
-        word = "supported" if diff * better > 0 else "refuted"
-    else:
-        word = "inconclusive"
-    return Judgement(diff, low, high, n, p, margin, word, within, sd, n < VERDICT_SEEDS)

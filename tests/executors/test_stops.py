@@ -4,12 +4,13 @@ import multiprocessing
 import os
 import signal
 import sys
+import time
 
 import pytest
 import torch
 
 from lsbench import cli, signals, stack
-from lsbench.executors import execute
+from lsbench.executors import execute, pool
 
 STOPS = [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
 
@@ -59,12 +60,10 @@ def stop_pool(number):
     first = multiprocessing.Lock()
 
     def act():
-        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
         if first.acquire(block=False):
             os.kill(os.getppid(), number)
-        signal.sigwait([signal.SIGTERM])
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
-        signal.raise_signal(signal.SIGTERM)
+        while not signals.pending():
+            time.sleep(0.001)
 
     return act
 
@@ -108,6 +107,24 @@ def test_a_second_signal_while_the_state_is_kept_leaves_a_valid_store(
     assert not list(store.rglob("*state.pt*"))
     execute(jobs)
     assert table(jobs) == table(clean) and is_tidy(store / "stopped")
+
+
+def test_a_signal_while_a_process_starts_stops_that_one_too(command, sweep, store, monkeypatch):
+    start, stop = pool._start, pool._stop
+
+    def signalled(*arguments):
+        started = start(*arguments)
+        os.kill(os.getpid(), signal.SIGINT)
+        return started
+
+    def counted(processes):
+        (store / "number").write_text(str(len(processes)))
+        stop(processes)
+
+    monkeypatch.setattr(pool, "_start", signalled)
+    monkeypatch.setattr(pool, "_stop", counted)
+    assert command(sweep(store, executor="pool")) == 130
+    assert (store / "number").read_text() == "1"
 
 
 def test_a_signal_while_runs_are_stored_waits_until_they_are(command, sweep, store, monkeypatch):

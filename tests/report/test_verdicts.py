@@ -7,6 +7,7 @@ from scipy import stats as scipy_stats
 from scipy.optimize import brentq
 
 from lsbench.report.aggregate import runs_table, summary_table, tables
+from lsbench.report.stats import paired
 from lsbench.report.verdict_text import more_seeds
 from lsbench.report.verdicts import (
     ACCURACY_MARGIN,
@@ -46,21 +47,21 @@ def one(found, **wanted):
     ],
 )
 def test_the_word(shift, better, word):
-    found = judge(BASE + shift + JITTER, BASE, 0.002, better)
+    found = judge(paired(BASE + shift + JITTER, BASE), 0.002, better)
     assert found.word == word
     assert found.effect == pytest.approx(shift, abs=1e-15) and found.n == 10 and not found.exploratory
 
 
 def test_noise_decides_nothing():
     noise = np.random.default_rng(0).normal(0, 0.01, 10)
-    found = judge(BASE + noise, BASE, 0.002, 1)
+    found = judge(paired(BASE + noise, BASE), 0.002, 1)
     assert found.word == "inconclusive" and found.p > LEVEL and found.p_equivalent > LEVEL
 
 
 def test_numbers_are_scipys():
     noise = np.random.default_rng(1).normal(0.002, 0.002, 9)
     a, b = BASE[:9] + noise, BASE[:9]
-    found, expected = judge(a, b, 0.005, 1), scipy_stats.ttest_rel(a, b)
+    found, expected = judge(paired(a, b), 0.005, 1), scipy_stats.ttest_rel(a, b)
     interval = expected.confidence_interval(0.95)
     assert (found.low, found.high) == pytest.approx((interval.low, interval.high), rel=1e-9)
     assert found.p == pytest.approx(expected.pvalue, rel=1e-9)
@@ -70,27 +71,27 @@ def test_numbers_are_scipys():
 
 
 def test_an_adjusted_p_decides_instead_of_the_own_one():
-    own = judge(BASE + 0.01 + JITTER, BASE, 0.002, 1)
+    own = judge(paired(BASE + 0.01 + JITTER, BASE), 0.002, 1)
     assert own.p < 1e-6
-    adjusted = judge(BASE + 0.01 + JITTER, BASE, 0.002, 1, 0.2)
+    adjusted = judge(paired(BASE + 0.01 + JITTER, BASE), 0.002, 1, 0.2)
     assert (adjusted.p, adjusted.word) == (0.2, "inconclusive")
-    alike = judge(BASE + JITTER, BASE, 0.002, 1, p_equivalent_adjusted=0.06)
+    alike = judge(paired(BASE + JITTER, BASE), 0.002, 1, p_equivalent_adjusted=0.06)
     assert (alike.p_equivalent, alike.word) == (0.06, "inconclusive")
 
 
 @pytest.mark.parametrize("n", [2, 5, 7, 8, 10])
 def test_below_eight_pairs_a_verdict_is_exploratory(n):
-    found = judge(BASE[:n] + 0.01 + JITTER[:n], BASE[:n], 0.002, 1)
+    found = judge(paired(BASE[:n] + 0.01 + JITTER[:n], BASE[:n]), 0.002, 1)
     assert found.exploratory == (n < 8) and VERDICT_SEEDS == 8
     assert said(found.word, found.exploratory) == ("exploratory: supported" if n < 8 else "supported")
 
 
 def test_one_pair_is_inconclusive():
-    found = judge([0.99], [0.9], 0.002, 1)
+    found = judge(paired([0.99], [0.9]), 0.002, 1)
     assert found.word == said(found.word, found.exploratory) == "inconclusive"
     assert math.isnan(found.p) and math.isnan(found.p_equivalent) and math.isnan(found.low)
     with pytest.raises(ValueError, match="margin"):
-        judge([0.99, 0.98], [0.9, 0.9], 0.0, 1)
+        judge(paired([0.99, 0.98], [0.9, 0.9]), 0.0, 1)
 
 
 def holm(ps):
