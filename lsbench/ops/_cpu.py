@@ -5,6 +5,9 @@ a part stays in the cache from its first pass to its last, and backward begins w
 nothing of size [N,K] is written but the gradient. Few classes are turned to the first axis: there the softmax
 of eight rows is computed at once, while along the last axis each row of ten takes its turn (measured: 57 and
 1276 µs for [8192,10], and 78 to turn it).
+
+A part's target is written out, though it is one number but for the labels: the fewest operations that way,
+and of a small batch they are the cost (64 µs of them for [128,10], where PyTorch's own loss takes 163).
 """
 
 from collections.abc import Iterator
@@ -14,131 +17,123 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lsbench.ops._plain import FEW, Rows
+from lsbench.ops._plain import FEW, Rows, target_terms
 
 # Numbers of a part. Measured with 1 MiB of second-level cache a core, as a share of eager's time at
-# (4096,1000) in float32: 0.59 with 2**14, 0.30 with 2**16, 0.27 with 2**18, 0.37 all at once.
-PART = 2**18
+# (8192,100) in float32: 0.50 with 2**15, 0.42 with 2**16, 0.39 with 2**17, 0.62 with 2**18.
+PART = 2**17
 
 
 def losses(rows: Rows) -> tuple[Tensor, None]:
     """The loss of each row [N]. Raises IndexError for a label outside [0,K)."""
-    sums = _sums(rows)
-    for part, logits in _parts(rows):
-        sums.enter(F.log_softmax(logits, dim=sums.axis, dtype=rows.dtype), part)
-    return sums.losses(rows), None
+    ignored = _ignored(rows)
+    loss = torch.empty(len(rows.target), dtype=rows.dtype)
+    for part in _parts(rows, ignored):
+        log_probs = F.log_softmax(part.logits, dim=part.axis, dtype=rows.dtype)
+        loss[part.at] = part.loss(log_probs, part.target())
+    return _without(ignored, loss), None
 
 
 def slopes(grad: Tensor, rows: Rows, kept: None) -> Tensor:
     """The gradient [N,K] of Σ grad·losses in the logits, for ``grad`` [N]."""
-    lines = _lines(grad, rows)
-    for part, logits in _parts(rows):
-        lines.enter(F.softmax(logits, dim=lines.axis, dtype=rows.dtype), part)
-    return lines.slope
+    ignored = _ignored(rows)
+    grad, slope = _without(ignored, grad), _like(rows.logits)
+    for part in _parts(rows, ignored):
+        probs = F.softmax(part.logits, dim=part.axis, dtype=rows.dtype)
+        part.enter_slope(slope, probs, part.target(), grad)
+    return slope
 
 
 def losses_and_slopes(grad: float | Tensor, rows: Rows) -> tuple[Tensor, Tensor]:
-    """Both, in one pass over the logits."""
-    sums, lines = _sums(rows), _lines(grad, rows)
-    for part, logits in _parts(rows):
-        log_probs = F.log_softmax(logits, dim=sums.axis, dtype=rows.dtype)
-        sums.enter(log_probs, part)
-        lines.enter(log_probs.exp_(), part)
-    return sums.losses(rows), lines.slope
+    """Both, in one pass over the logits; ``grad`` may be a number."""
+    ignored = _ignored(rows)
+    if isinstance(grad, Tensor) or ignored is not None:
+        grad = _without(ignored, torch.as_tensor(grad, dtype=rows.dtype).expand(len(rows.target)))
+    loss, slope = torch.empty(len(rows.target), dtype=rows.dtype), _like(rows.logits)
+    for part in _parts(rows, ignored):
+        log_probs = F.log_softmax(part.logits, dim=part.axis, dtype=rows.dtype)
+        target = part.target()
+        loss[part.at] = part.loss(log_probs, target)
+        part.enter_slope(slope, log_probs.exp_(), target, grad)
+    return _without(ignored, loss), slope
 
 
-def _axis(rows: Rows) -> int:
-    """Of the classes."""
-    return 0 if rows.logits.shape[1] < FEW else 1
+class Part(NamedTuple):
+    """The rows ``at`` a place, with their classes along ``axis``, and what their target is made of: it is
+    ``here`` at the label, ``elsewhere`` at other classes, and its sum is 1 where no ``mass`` is given.
+
+    Of n rows, ``logits`` are [n,K] or [K,n]; ``elsewhere`` may have 1 in place of K, and the others have.
+    """
+
+    at: slice
+    axis: int
+    logits: Tensor
+    label: Tensor
+    here: Tensor
+    elsewhere: Tensor
+    mass: Tensor | None
+    smooth: bool
+
+    def target(self) -> Tensor:
+        return self.elsewhere.expand_as(self.logits).scatter(self.axis, self.label, self.here)
+
+    def loss(self, log_probs: Tensor, target: Tensor) -> Tensor:
+        if self.smooth:
+            return (target * log_probs).sum(self.axis).neg_()
+        return (self.here * log_probs.gather(self.axis, self.label)).squeeze(self.axis).neg_()
+
+    def enter_slope(self, slope: Tensor, probs: Tensor, target: Tensor, grad: float | Tensor) -> None:
+        """Write grad·(mass·probs − target) to its rows of ``slope`` [N,K], and over ``probs``."""
+        if self.mass is not None:
+            probs.mul_(self.mass)
+        probs.sub_(target)
+        own = grad[self.at].unsqueeze(1) if isinstance(grad, Tensor) else grad
+        torch.mul(probs if self.axis else probs.t(), own, out=slope[self.at])
 
 
-def _parts(rows: Rows) -> Iterator[tuple[slice, Tensor]]:
+def _parts(rows: Rows, ignored: Tensor | None) -> Iterator[Part]:
     count, classes = rows.logits.shape
-    step = max(PART // classes, 1)
-    for first in range(0, count, step):
-        part = slice(first, first + step)
-        yield part, rows.logits[part] if _axis(rows) else rows.logits[part].t()
-
-
-class Sums(NamedTuple):
-    """Place for log p_y and Σ log p_k of each row [N], weighted. Labels are [1,N] or [N,1], as ``axis`` is
-    that of the classes; those of rows that are ignored are 0."""
-
-    axis: int
-    label: Tensor
-    ignored: Tensor
-    weight: Tensor | None
-    at_label: Tensor
-    total: Tensor | None
-
-    def enter(self, log_probs: Tensor, part: slice) -> None:
-        label = self.label.narrow(1 - self.axis, part.start, log_probs.shape[1 - self.axis])
-        self.at_label[part] = log_probs.gather(self.axis, label).squeeze(self.axis)
-        if self.total is not None:
-            weighted = log_probs if self.weight is None else log_probs * self.weight.unsqueeze(1 - self.axis)
-            self.total[part] = weighted.sum(self.axis)
-
-    def losses(self, rows: Rows) -> Tensor:
-        on, spread = rows.terms()
-        loss = self.at_label
-        if self.weight is not None:
-            loss.mul_(self.weight[self.label.squeeze(self.axis)])
-        loss.mul_(on)
-        if self.total is not None:
-            loss.add_(self.total.mul_(spread))
-        return loss.neg_().masked_fill_(self.ignored, 0.0)
-
-
-def _labels(rows: Rows) -> tuple[Tensor, Tensor]:
-    ignored = rows.target == rows.ignore_index
-    return ignored, rows.target.masked_fill(ignored, 0).unsqueeze(_axis(rows))
-
-
-def _sums(rows: Rows) -> Sums:
-    ignored, label = _labels(rows)
-    if len(label.view(-1)):
-        least, largest = map(int, label.aminmax())
-        if least < 0 or largest >= rows.logits.shape[1]:
-            raise IndexError(f"target {largest if least >= 0 else least} is out of bounds")
-    place = torch.empty(len(rows.target), dtype=rows.dtype)
-    total = torch.empty_like(place) if rows.smooth else None
-    return Sums(_axis(rows), label, ignored, rows.weight, place, total)
-
-
-class Lines(NamedTuple):
-    """What makes of the probabilities p of a row its slope: scale·p − rest·weight, with own added at its
-    label; [1,N] or [N,1] as in `Sums`."""
-
-    axis: int
-    scale: Tensor
-    rest: Tensor
-    own: Tensor
-    label: Tensor
-    weight: Tensor | None
-    slope: Tensor
-
-    def enter(self, probs: Tensor, part: slice) -> None:
-        """Write slopes over ``probs``, and to their place."""
-        first, length = part.start, probs.shape[1 - self.axis]
-        scale, rest, own, label = (
-            line.narrow(1 - self.axis, first, length)
-            for line in (self.scale, self.rest, self.own, self.label)
-        )
-        if self.weight is not None:
-            rest = rest * self.weight.unsqueeze(1 - self.axis)
-        probs.mul_(scale).sub_(rest).scatter_add_(self.axis, label, own)
-        self.slope[part] = probs if self.axis else probs.t()
-
-
-def _lines(grad: float | Tensor, rows: Rows) -> Lines:
-    axis, (ignored, label) = _axis(rows), _labels(rows)
-    grad = torch.as_tensor(grad, dtype=rows.dtype).expand(len(ignored)).masked_fill(ignored, 0.0)
-    on, spread = rows.terms()
-    own, rest, weights = grad * on, grad * spread, float(rows.logits.shape[1])
-    scale = own + rest * weights
+    axis = 0 if classes < FEW else 1
+    label = _without(ignored, rows.target).unsqueeze(axis)
+    alpha = torch.as_tensor(rows.alpha, dtype=rows.dtype).expand(count).unsqueeze(axis)
+    on, spread = target_terms(alpha, classes, rows.convention)
+    here, elsewhere, mass = on + spread, spread, None
     if rows.weight is not None:
-        own = own * rows.weight[label.squeeze(axis)]
-        scale = own + rest * rows.weight.sum()
-    scale, rest, own = (line.unsqueeze(axis) for line in (scale, rest, -own))
-    slope = torch.empty_like(rows.logits, memory_format=torch.contiguous_format)
-    return Lines(axis, scale, rest, own, label, rows.weight, slope)
+        weight, own = rows.weight.unsqueeze(1 - axis), rows.weight[label]
+        here, elsewhere, mass = here * own, spread * weight, on * own + spread * rows.weight.sum()
+    elif rows.convention == "as_printed":
+        mass = on + spread * classes
+    logits = rows.logits if axis else rows.logits.t()
+    whole = Part(slice(None), axis, logits, label, here, elsewhere, mass, rows.smooth)
+    step = max(PART // classes, 1)
+    if count <= step:
+        yield whole
+        return
+    for first in range(0, count, step):
+        at = slice(first, first + step)
+        cut = at if axis else (slice(None), at)
+        tensors = {name: each[cut] for name, each in whole._asdict().items() if isinstance(each, Tensor)}
+        yield whole._replace(at=at, **tensors)
+
+
+def _ignored(rows: Rows) -> Tensor | None:
+    """Which rows are ignored [N], if any. Raises IndexError for a label outside [0,K) of any other."""
+    if not len(rows.target):
+        return None
+    least, largest = map(int, rows.target.aminmax())
+    ignored = None
+    if least <= rows.ignore_index <= largest and (found := rows.target == rows.ignore_index).any():
+        ignored = found
+        least, largest = map(int, rows.target.masked_fill(found, 0).aminmax())
+    if least < 0 or largest >= rows.logits.shape[1]:
+        raise IndexError(f"target {largest if least >= 0 else least} is out of bounds")
+    return ignored
+
+
+def _without(ignored: Tensor | None, values: Tensor) -> Tensor:
+    """With 0 for the rows that are ``ignored``."""
+    return values if ignored is None else values.masked_fill(ignored, 0)
+
+
+def _like(logits: Tensor) -> Tensor:
+    return torch.empty_like(logits, memory_format=torch.contiguous_format)

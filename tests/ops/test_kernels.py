@@ -51,8 +51,8 @@ def exact(rows, grads):
     """Losses and gradient in float64, by plain PyTorch and its autograd."""
     wide = {name: t.double() for name, t in rows._asdict().items() if torch.is_tensor(t) and name != "target"}
     rows = rows._replace(**wide)
-    logits = rows.logits.requires_grad_()
-    losses = _plain.losses(rows)
+    logits = rows.logits.detach().requires_grad_()
+    losses = _plain.losses(rows._replace(logits=logits))
     return losses.detach(), torch.autograd.grad(losses @ grads.double(), logits)[0]
 
 
