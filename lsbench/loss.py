@@ -2,11 +2,34 @@
 
 from collections.abc import Collection
 
+import torch
 from torch import Tensor
 
 from lsbench.methods import Active
-from lsbench.ops.smoothed_ce import smoothed_cross_entropy, target_terms
+from lsbench.ops.smoothed_ce import loss_and_gradient, smoothed_cross_entropy, target_terms
 from lsbench.terms import Batch, Target
+
+
+def losses_and_slopes(
+    logits: Tensor, batch: Batch, alpha: Tensor, convention: str, active: Collection[Active]
+) -> tuple[Tensor, Tensor]:
+    """Every row's loss [M,B], as `training_losses` has it, and the gradient [M,B,K] in the ``logits`` of the
+    members' mean losses; in one pass over them where smoothing is all that is at work."""
+    changes = batch.others or batch.lesson or any(each.method.loss or each.method.penalty for each in active)
+    if changes:
+        logits = logits.detach().requires_grad_()
+        losses = training_losses(logits, batch, alpha, convention, active)
+        [slopes] = torch.autograd.grad(losses.mean(1).sum(), [logits])
+        return losses.detach(), slopes
+    labels = batch.labels
+    losses, slopes = loss_and_gradient(
+        logits.flatten(0, 1),
+        labels.flatten(),
+        alpha.to(logits.dtype)[:, None].expand_as(labels).flatten(),
+        convention=convention,
+        scale=1 / labels.shape[1],
+    )
+    return losses.view_as(labels), slopes.view_as(logits)
 
 
 def training_losses(

@@ -19,7 +19,7 @@ from lsbench import metrics, models, precision, rng
 from lsbench.config import Run
 from lsbench.data.resident import Resident
 from lsbench.graphs import Graphs
-from lsbench.loss import training_losses
+from lsbench.loss import losses_and_slopes
 from lsbench.methods import Active, all_methods
 from lsbench.optim import Optimizer, schedule
 from lsbench.teachers import Lessons, lessons
@@ -186,14 +186,16 @@ class Stack:
                 for name, value in set_layers(self.model, active.strength, key).items():
                     self.buffers[name].copy_(value)
         logits = self.forward(self.data.normalise(batch.images, self.dtype))
-        means = self.row_losses(logits, batch).mean(1)
-        grads = torch.autograd.grad(means.sum(), list(self.params.values()))
+        losses, grads = self.losses_and_gradients(logits, batch)
         self.optimizer.step(dict(zip(self.params, grads, strict=True)), factor)
-        return means.detach()
+        return losses.mean(1)
 
-    def row_losses(self, logits: Tensor, batch: Batch) -> Tensor:
-        """What a step makes small: a loss [M,B] for the ``logits`` [M,B,K] of each row of ``batch``."""
-        return training_losses(logits, batch, self.alpha, self.shared.convention, self.active.values())
+    def losses_and_gradients(self, logits: Tensor, batch: Batch) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """The loss [M,B] of each row of ``batch``, whose ``logits`` are [M,B,K], and what a step follows: the
+        gradients of the members' mean losses in the parameters."""
+        active = self.active.values()
+        losses, slopes = losses_and_slopes(logits, batch, self.alpha, self.shared.convention, active)
+        return losses, torch.autograd.grad(logits, list(self.params.values()), slopes)
 
     def _freeze(self, bad: Tensor, step: Tensor | int) -> None:
         """Stop the members in ``bad`` [M] for good and remember the ``step`` at which each went wrong."""

@@ -82,21 +82,20 @@ def test_the_knobs_of_the_keystone_do_something(splits, make_run):
         assert largest_difference(plain.weights[0], changed.weights[0]) > 1e-4, name
 
 
-@pytest.mark.parametrize("precision", ["fp64", "fp32"])
+@pytest.mark.parametrize(("precision", "tolerance"), [("fp64", 1e-12), ("fp32", 1e-5)])
 @pytest.mark.parametrize("knob", RIVALS)
-def test_a_member_at_0_is_bit_for_bit_as_without_the_method(knob, precision, splits, make_run):
+def test_a_member_at_0_is_as_without_the_method(knob, precision, tolerance, splits, make_run):
     """Beside members at three strengths, and under the other knobs; and so is the stack without any of it."""
     others = {"alpha": 0.1, "augment": 1.0, "dropout": 0.3, "label_noise": 0.2, "precision": precision}
     without = [make_run(seed=seed, **others) for seed in range(4)]
     strengths = [0.0, 0.1, 1.0, 3.0]
     mixed = [make_run(seed=s, **others, **rivals(**{knob: x})) for s, x in enumerate(strengths)]
     plain, ours = train(without, splits), train(mixed, splits)
-    assert largest_difference(plain.weights[0], ours.weights[0]) == 0
-    assert torch.equal(plain.logits["test"][0], ours.logits["test"][0])
-    assert [rows["train_loss"] for rows in plain.history[0]] == [
-        rows["train_loss"] for rows in ours.history[0]
-    ]
-    assert min(map(largest_difference, plain.weights[1:], ours.weights[1:])) > 1e-5
+    assert largest_difference(plain.weights[0], ours.weights[0]) <= tolerance
+    assert (plain.logits["test"][0] - ours.logits["test"][0]).abs().max() <= 10 * tolerance
+    losses = [[rows["train_loss"] for rows in trained.history[0]] for trained in (plain, ours)]
+    assert losses[0] == pytest.approx(losses[1], rel=tolerance)
+    assert min(map(largest_difference, plain.weights[1:], ours.weights[1:])) > 1e-4
 
 
 def test_draws_are_the_same_alone_and_stacked(splits, make_run):

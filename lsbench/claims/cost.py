@@ -72,14 +72,19 @@ def measure(jobs: "Sequence[Job]") -> "pd.DataFrame":
 def _kinds(jobs: "Sequence[Job]") -> "dict[str, stack.Stack]":
     """A stack of one for each job that has at most one knob of these on, with one seed for all; for the
     smoothed one with either loss."""
+    import torch
     import torch.nn.functional as F
 
     from lsbench import plan, stack
 
     class Torch(stack.Stack):
-        def row_losses(self, logits: "Tensor", batch: "Batch") -> "Tensor":
+        def losses_and_gradients(
+            self, logits: "Tensor", batch: "Batch"
+        ) -> "tuple[Tensor, tuple[Tensor, ...]]":
             rows, alpha = (logits.flatten(0, 1), batch.labels.flatten()), self.shared.alpha
-            return F.cross_entropy(*rows, reduction="none", label_smoothing=alpha).view_as(batch.labels)
+            losses = F.cross_entropy(*rows, reduction="none", label_smoothing=alpha)
+            grads = torch.autograd.grad(losses.mean(), list(self.params.values()))
+            return losses.detach().view_as(batch.labels), grads
 
     seed = min(job.run.seed for job in jobs)
     kinds: dict[str, stack.Stack] = {}

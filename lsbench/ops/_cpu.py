@@ -11,7 +11,7 @@ and of a small batch they are the cost (64 µs of them for [128,10], where PyTor
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -112,8 +112,8 @@ def _parts(rows: Rows, ignored: Tensor | None) -> Iterator[Part]:
     for first in range(0, count, step):
         at = slice(first, first + step)
         cut = at if axis else (slice(None), at)
-        tensors = {name: each[cut] for name, each in whole._asdict().items() if isinstance(each, Tensor)}
-        yield whole._replace(at=at, **tensors)
+        own: dict[str, Any] = {**whole._asdict(), "at": at}
+        yield Part(**{n: each[cut] if isinstance(each, Tensor) else each for n, each in own.items()})
 
 
 def _ignored(rows: Rows) -> Tensor | None:
