@@ -112,8 +112,8 @@ def _parts(rows: Rows, ignored: Tensor | None) -> Iterator[Part]:
     for first in range(0, count, step):
         at = slice(first, first + step)
         cut = at if axis else (slice(None), at)
-        own: dict[str, Any] = {**whole._asdict(), "at": at}
-        yield Part(**{n: each[cut] if isinstance(each, Tensor) else each for n, each in own.items()})
+        fields: dict[str, Any] = {**whole._asdict(), "at": at}
+        yield Part(**{n: each[cut] if isinstance(each, Tensor) else each for n, each in fields.items()})
 
 
 def _ignored(rows: Rows) -> Tensor | None:
