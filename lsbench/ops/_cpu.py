@@ -11,7 +11,7 @@ and of a small batch they are the cost (64 µs of them for [128,10], where PyTor
 """
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -104,16 +104,15 @@ def _parts(rows: Rows, ignored: Tensor | None) -> Iterator[Part]:
     elif rows.convention == "as_printed":
         mass = on + spread * classes
     logits = rows.logits if axis else rows.logits.t()
-    whole = Part(slice(None), axis, logits, label, here, elsewhere, mass, rows.smooth)
     step = max(PART // classes, 1)
     if count <= step:
-        yield whole
+        yield Part(slice(None), axis, logits, label, here, elsewhere, mass, rows.smooth)
         return
     for first in range(0, count, step):
         at = slice(first, first + step)
         cut = at if axis else (slice(None), at)
-        fields: dict[str, Any] = {**whole._asdict(), "at": at}
-        yield Part(**{n: each[cut] if isinstance(each, Tensor) else each for n, each in fields.items()})
+        of_part = logits[cut], label[cut], here[cut], elsewhere[cut]
+        yield Part(at, axis, *of_part, None if mass is None else mass[cut], rows.smooth)
 
 
 def _ignored(rows: Rows) -> Tensor | None:
