@@ -26,11 +26,12 @@ STATE_VERSION = 1
 
 @dataclass(frozen=True)
 class Plan:
-    """The members of a stack in their order, and with how many threads it trains on a CPU: what has to stay
-    as it is for a resumed stack to give the same bits."""
+    """The members of a stack in their order, with how many threads it trains on a CPU, and which way they go
+    through their network: what has to stay as it is for a resumed stack to give the same bits."""
 
     runs: tuple[str, ...]
     threads: int
+    way: str = "vmap"
 
 
 def stacks_dir(results_dir: str | Path) -> Path:
@@ -74,7 +75,7 @@ def kept_plans(results_dir: str | Path) -> list[Plan]:
 
 
 def _plan(content: Mapping[str, Any]) -> Plan:
-    return Plan(tuple(content["runs"]), int(content["threads"]))
+    return Plan(tuple(content["runs"]), int(content["threads"]), str(content.get("way", "vmap")))
 
 
 def save(folder: Path, state: Mapping[str, Any]) -> None:

@@ -7,13 +7,13 @@ from itertools import pairwise
 from pathlib import Path
 
 import torch
-from torch import nn
 
-from lsbench import checkpoint, models, teachers
+from lsbench import checkpoint, models, teachers, ways
 from lsbench.config import Between, Run
 from lsbench.data import load
 from lsbench.data.resident import split_sizes
 from lsbench.methods import all_methods
+from lsbench.passes import STREAMS
 from lsbench.terms import Splits, UsageError
 
 # More members gain little on a CPU (measured: 1.56 times at 16, 1.64 at 40) and lose more at a stop.
@@ -109,16 +109,18 @@ def with_data(configs: Sequence[Run]) -> list[Job]:
 
 @dataclass(frozen=True)
 class Planned:
-    """A stack to be trained: its members, where, by which executor, and with how many threads on a CPU."""
+    """A stack to be trained: its members, where, by which executor, with how many threads on a CPU, and which
+    way they go through their network (passes.py)."""
 
     jobs: tuple[Job, ...]
     device: torch.device
     executor: str
     threads: int
+    way: str = "vmap"
 
     @property
     def kept(self) -> checkpoint.Plan:
-        return checkpoint.Plan(tuple(job.run_id for job in self.jobs), self.threads)
+        return checkpoint.Plan(tuple(job.run_id for job in self.jobs), self.threads, self.way)
 
     @property
     def results_dir(self) -> str:
@@ -138,6 +140,11 @@ class Planned:
     def epochs(self) -> int:
         """Of all members together."""
         return len(self.jobs) * self.jobs[0].run.epochs
+
+    @property
+    def graphs(self) -> bool:
+        """Whether a GPU replays its steps."""
+        return self.executor == "graphs"
 
     def halves(self) -> "tuple[Planned, Planned]":
         middle = len(self.jobs) // 2
@@ -178,31 +185,44 @@ def _plan(group: list[Job], cores: int, node: Node | None) -> list[Planned]:
     first = group[0].run
     device, waiting = node.device if node else choose_device(first.device), {job.run_id: job for job in group}
     spread = device.type == "cpu" and first.executor != "stack" and not node
+    graphs = replays(first, device)
     before = []
     for kept in checkpoint.kept_plans(first.results_dir):
         if all(run_id in waiting for run_id in kept.runs):
             members = tuple(waiting.pop(run_id) for run_id in kept.runs)
-            before.append((members, kept.threads if node else min(kept.threads, cores)))
-    parts = stacks(list(waiting.values()), device, cores if spread else 1)
+            before.append((members, kept.way, kept.threads if node else min(kept.threads, cores)))
+    parts = stacks(list(waiting.values()), device, cores if spread else 1, graphs=graphs, here=not node)
     count = len(before) + len(parts)
     executor = node.executor if node else first.executor
-    if executor == "auto":  # on a GPU without graphs, until they have been measured on one
-        executor = "pool" if spread and count > 1 else "stack"
+    if executor == "auto":
+        executor = "graphs" if graphs else "pool" if spread and count > 1 else "stack"
     threads = node.threads if node else max(cores // count, 1) if executor == "pool" else cores
-    chosen = [*before, *((tuple(part), threads) for part in parts)]
-    return [Planned(members, device, executor, number) for members, number in chosen]
+    chosen = [*before, *((members, way, threads) for members, way in parts)]
+    return [Planned(members, device, executor, number, way) for members, way, number in chosen]
 
 
-def stacks(jobs: Sequence[Job], device: torch.device, cores: int = 1) -> list[list[Job]]:
+def replays(run: Run, device: torch.device) -> bool:
+    """Whether the steps of ``run`` are to be replayed from CUDA graphs."""
+    return device.type == "cuda" and run.executor in ("auto", "graphs")
+
+
+def stacks(
+    jobs: Sequence[Job], device: torch.device, cores: int = 1, *, graphs: bool = False, here: bool = True
+) -> list[tuple[tuple[Job, ...], str]]:
     """Group jobs into stacks: equal in all but seed and knobs, and with the same methods at work, so that no
-    member pays for another's dropout masks or shifted images. Each group is divided over ``cores``."""
+    member pays for another's dropout masks or shifted images. Each group is divided over ``cores``; with it
+    stands the way that is fastest, on a GPU for such that is ``here`` to be asked."""
     groups: dict[str, list[Job]] = {}
     for job in jobs:
         knobs = sorted(name for name, value in job.run.knobs.items() if value and name in _hooked_knobs())
         shared = {k: v for k, v in job.run.settings.items() if k not in (*job.run.knobs, "seed", "method")}
         key = json.dumps([shared, knobs, job.splits.sha256], sort_keys=True)
         groups.setdefault(key, []).append(job)
-    return [part for group in groups.values() for part in _parts(group, _largest(group[0], device), cores)]
+    found = []
+    for group in groups.values():
+        way, largest = _together(group, device, graphs, here)
+        found += [(tuple(part), way) for part in _parts(group, largest, cores)]
+    return found
 
 
 def _hooked_knobs() -> set[str]:
@@ -210,11 +230,21 @@ def _hooked_knobs() -> set[str]:
     return {m.knob for m in all_methods().values() if m.batch or m.layers or m.loss or m.teach or m.penalty}
 
 
-def _largest(job: Job, device: torch.device) -> int:
-    """Convolutions do not stack on a CPU: grouped ones ran at 0.53 times the speed of one after another."""
-    model = models.check(job.run.model, job.splits.train_images.shape[1:], len(job.splits.classes))
-    convolutional = model is not None and any(isinstance(part, nn.Conv2d) for part in model.modules())
-    return 1 if convolutional and device.type == "cpu" else LARGEST_STACK
+def _together(group: list[Job], device: torch.device, graphs: bool, here: bool) -> tuple[str, int]:
+    """The way in which members of a group train, and how many at most in a stack.
+
+    Convolutions do not stack on a CPU: grouped ones ran at 0.53 times the speed of one after another. What
+    a GPU makes of them is measured where it is.
+    """
+    first = group[0]
+    model = models.check(first.run.model, first.splits.train_images.shape[1:], len(first.splits.classes))
+    if model is None or not models.is_convolutional(model):
+        return "vmap", LARGEST_STACK
+    if device.type == "cpu" or len(group) == 1:
+        return "vmap", 1
+    if not here:
+        return "streams", STREAMS
+    return ways.fastest([job.run for job in group], first.splits, device, graphs=graphs)
 
 
 def _parts(group: list[Job], largest: int, cores: int) -> list[list[Job]]:

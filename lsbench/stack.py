@@ -1,7 +1,7 @@
 """THE training loop and THE evaluation loop: M members as one program, M = 1 included.
 
-Every tensor of a member's state has a leading axis M. Only the forward pass is vmapped; the loss sits outside
-it, and member losses are summed, never averaged, so that members do not scale each other's gradients.
+Every tensor of a member's state has a leading axis M. Only the pass through the network knows members apart
+(passes.py); member losses are summed, never averaged, so that members do not scale each other's gradients.
 """
 
 import math
@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, stack_module_state, vmap
+from torch.func import stack_module_state
 
 from lsbench import metrics, models, precision, rng
 from lsbench.config import Run
@@ -22,6 +22,7 @@ from lsbench.graphs import Graphs
 from lsbench.loss import losses_and_slopes
 from lsbench.methods import Active, all_methods
 from lsbench.optim import Optimizer, schedule
+from lsbench.passes import Passes
 from lsbench.teachers import Lessons, lessons
 from lsbench.terms import SPLIT_NAMES, Batch, Splits
 
@@ -40,7 +41,8 @@ class Stack:
 
     ``between_steps(stack)`` is called where nothing is half done: after each training step and each part of
     an evaluation. Whatever it raises ends the training; `state` and `restore` make that no loss. With
-    ``graphs`` a GPU replays training steps instead of being told each of their operations anew.
+    ``graphs`` a GPU replays training steps instead of being told each of their operations anew. ``way`` is
+    how several members go through their network.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Stack:
         between_steps: "Callable[[Stack], None]" = lambda stack: None,
         *,
         graphs: bool = False,
+        way: str = "vmap",
     ):
         self.shared, self.size, self.device = runs[0], len(runs), device
         self.between_steps = between_steps
@@ -59,7 +62,7 @@ class Stack:
         self.seeds = torch.tensor(seeds, device=device)
         self.data = Resident(splits, self.shared.data, seeds, device)
         self.model, self.params, self.buffers = self._initial(seeds)
-        self.rounded = precision.round_outside_norms(self.model) if self.shared.precision == "bf16" else set()
+        self.passes = Passes(self.model, self.size, device, way, bf16=self.shared.precision == "bf16")
         self.alpha = self._knob(runs, "alpha")
         self.active = {
             name: Active(method, strength, rng.key(self.seeds, name))
@@ -118,26 +121,8 @@ class Stack:
         return lessons(runs, self.data, self.dtype)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Normalised images [M,B,C,H,W] to logits [M,B,K].
-
-        With bf16 the weights are rounded for the pass and kept in float32.
-        """
-
-        def member(params: Tensors, buffers: Tensors, images: Tensor) -> Tensor:
-            logits: Tensor = functional_call(self.model, (params, buffers), (images,))
-            return logits
-
-        params = self.params
-        if self.rounded:
-            images = images.bfloat16()
-            params = {name: t.bfloat16() if name in self.rounded else t for name, t in params.items()}
-        if self.size > 1:
-            logits: Tensor = vmap(member)(params, self.buffers, images)
-            return logits.to(self.dtype)
-        # measured on a CPU: vmap over a single member costs 1.5 times the direct call
-        # and t[0] instead of squeeze would copy every gradient
-        params, buffers = ({name: t.squeeze(0) for name, t in d.items()} for d in (params, self.buffers))
-        return member(params, buffers, images[0])[None].to(self.dtype)
+        """Normalised images [M,B,C,H,W] to logits [M,B,K]."""
+        return self.passes(self.params, self.buffers, images).to(self.dtype)
 
     def train_epoch(self) -> Tensor:
         """What is left of the pass over each member's train split in its own order; the mean loss of each

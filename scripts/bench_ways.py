@@ -36,7 +36,7 @@ def sequential(runs: Sequence[Run], splits: Splits) -> None:
 
 def stacked(runs: Sequence[Run], splits: Splits) -> None:
     """As `plan` stacks them: one stack of MLPs, stacks of one for convolutions."""
-    for jobs in plan.stacks([plan.Job(run, splits) for run in runs], CPU):
+    for jobs, _ in plan.stacks([plan.Job(run, splits) for run in runs], CPU):
         train([job.run for job in jobs], splits)
 
 

@@ -5,7 +5,7 @@ from types import ModuleType
 import pytest
 import torch
 
-from lsbench import checkpoint, plan
+from lsbench import checkpoint, plan, ways
 from lsbench.config import MethodConfig
 from lsbench.plan import Job
 from lsbench.terms import UsageError
@@ -14,7 +14,7 @@ CPU = torch.device("cpu")
 
 
 def sizes(parts):
-    return sorted(len(part) for part in parts)
+    return sorted(len(jobs) for jobs, _ in parts)
 
 
 def test_runs_that_differ_in_knobs_and_seed_are_one_stack(splits, make_run):
@@ -53,7 +53,7 @@ def test_runs_of_one_method_are_one_stack_and_a_strength_of_0_is_no_method(split
     jobs = [
         Job(make_run(seed=s, alpha=0.1 * s, method=MethodConfig(*m)), splits) for s in (0, 1) for m in chosen
     ]
-    names = [{job.run.method_name for job in part} for part in plan.stacks(jobs, CPU)]
+    names = [{job.run.method_name for job in part} for part, _ in plan.stacks(jobs, CPU)]
     assert names == [{"none"}, {"mixup"}, {"focal"}, {"confidence_penalty"}]
     assert sizes(plan.stacks(jobs, CPU)) == [2, 2, 4, 4]
 
@@ -80,17 +80,57 @@ def test_the_ends_of_a_teachers_weight(make_run):
         plan.check(make_run(method=MethodConfig("x", {"distillation": 1.01}, "c12345678")))
 
 
-def test_convolutions_do_not_stack_on_a_cpu_and_do_on_a_gpu(splits, make_run):
+def test_convolutions_do_not_stack_on_a_cpu(splits, make_run):
     jobs = [Job(make_run("resnet8", seed=seed), splits) for seed in range(5)]
     assert sizes(plan.stacks(jobs, CPU)) == [1] * 5
-    assert sizes(plan.stacks(jobs, torch.device("cuda"))) == [5]
+
+
+@pytest.mark.parametrize(
+    ("fastest", "expected"), [(("vmap", 1), [1] * 20), (("vmap", 8), [6, 7, 7]), (("streams", 8), [6, 7, 7])]
+)
+def test_a_gpu_takes_convolutions_the_way_that_was_fastest_on_it(
+    fastest, expected, splits, make_run, monkeypatch
+):
+    """Which is asked once for runs that can train together, and not for a single one, nor for perceptrons."""
+    asked = []
+
+    def measured(runs, *others, graphs):
+        asked.append((len(runs), graphs))
+        return fastest
+
+    monkeypatch.setattr(ways, "fastest", measured)
+    cuda = torch.device("cuda")
+    found = plan.stacks(
+        [Job(make_run("resnet8", seed=seed), splits) for seed in range(20)], cuda, graphs=True
+    )
+    assert sizes(found) == expected and {way for _, way in found} == {fastest[0]}
+    assert asked == [(20, True)]
+    assert sizes(plan.stacks([Job(make_run("resnet8"), splits)], cuda)) == [1]
+    assert sizes(plan.stacks([Job(make_run(seed=seed), splits) for seed in range(20)], cuda)) == [20]
+    assert len(asked) == 1
+    elsewhere = plan.stacks(
+        [Job(make_run("resnet8", seed=seed), splits) for seed in range(20)], cuda, here=False
+    )
+    assert sizes(elsewhere) == [6, 7, 7] and len(asked) == 1
+
+
+def test_what_was_fastest_is_kept_with_the_plan(splits, make_run, monkeypatch, tmp_path):
+    """Or a stack would go on in another way, when the GPU is busier, and end with other bits."""
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(ways, "fastest", lambda *arguments, graphs: ("streams", 3))
+    jobs = [Job(make_run("resnet8", seed=s, results_dir=str(tmp_path)), splits) for s in range(6)]
+    first = plan.plan(jobs)
+    assert [(len(each.jobs), each.way, each.executor) for each in first] == [(3, "streams", "graphs")] * 2
+    checkpoint.keep_plans(tmp_path, [each.kept for each in first])
+    monkeypatch.setattr(ways, "fastest", lambda *arguments, graphs: ("vmap", 1))
+    assert {each.kept for each in plan.plan(jobs)} == {each.kept for each in first}
 
 
 def test_large_groups_are_parted_evenly(splits, make_run):
     jobs = [Job(make_run(seed=seed), splits) for seed in range(82)]
     parts = plan.stacks(jobs, CPU)
     assert sizes(parts) == [27, 27, 28]
-    assert sorted(job.run.seed for part in parts for job in part) == list(range(82))
+    assert sorted(job.run.seed for part, _ in parts for job in part) == list(range(82))
 
 
 @pytest.mark.parametrize(
@@ -124,11 +164,11 @@ class Dropping(torch.nn.Sequential):
         super().__init__(torch.nn.Flatten(), torch.nn.Linear(144, classes), torch.nn.Dropout(0.5))
 
 
-def test_graphs_need_a_gpu_and_have_to_be_asked_for(splits, make_run, monkeypatch):
+def test_graphs_need_a_gpu_and_are_what_it_gets(splits, make_run, monkeypatch):
     with pytest.raises(UsageError, match="executor=graphs: CUDA graphs need a CUDA device, not cpu"):
         plan.check(make_run(executor="graphs", device="cpu"))
     monkeypatch.setattr(plan, "choose_device", lambda name: torch.device("cuda"))
-    for asked, chosen in (("graphs", "graphs"), ("auto", "stack")):
+    for asked, chosen in (("graphs", "graphs"), ("auto", "graphs"), ("stack", "stack")):
         run = make_run(executor=asked)
         plan.check(run)
         assert [stack.executor for stack in plan.plan([Job(run, splits)])] == [chosen]
@@ -154,9 +194,9 @@ def test_sizes_are_checked_before_training(make_run, splits, monkeypatch):
 def test_a_stack_is_divided_over_the_cores_into_parts_worth_a_process(splits, make_run):
     for runs, cores, parts in ((24, 2, [12, 12]), (24, 4, [8, 8, 8]), (15, 4, [15]), (16, 4, [8, 8])):
         jobs = [Job(make_run(seed=seed), splits) for seed in range(runs)]
-        assert sizes(planned.jobs for planned in plan.plan(jobs, cores=cores)) == parts
+        assert sorted(len(planned.jobs) for planned in plan.plan(jobs, cores=cores)) == parts
     one_process = [Job(make_run(seed=seed, executor="stack"), splits) for seed in range(24)]
-    assert sizes(planned.jobs for planned in plan.plan(one_process, cores=4)) == [24]
+    assert [len(planned.jobs) for planned in plan.plan(one_process, cores=4)] == [24]
 
 
 @pytest.mark.parametrize(

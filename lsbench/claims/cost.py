@@ -2,9 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from contextlib import suppress
-from itertools import pairwise
-from statistics import median
 from typing import TYPE_CHECKING
 
 from lsbench.claims._claim import USUAL, Claim, Evidence, Measurement
@@ -52,6 +49,8 @@ def measure(jobs: "Sequence[Job]") -> "pd.DataFrame":
     import pandas as pd
     import torch
 
+    from lsbench.timing import step_seconds
+
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # two that wait for each other on a busy machine measure the machine
     try:
@@ -63,7 +62,7 @@ def measure(jobs: "Sequence[Job]") -> "pd.DataFrame":
                 break
             first = number % len(kinds)
             turns = [*kinds, *kinds][first : first + len(kinds)]
-            rows.append({name: _step(kinds[name]) for name in turns})
+            rows.append({name: step_seconds(kinds[name], STEPS) for name in turns})
         return pd.DataFrame(rows[1:])  # the first round warms up
     finally:
         torch.set_num_threads(threads)
@@ -95,32 +94,6 @@ def _kinds(jobs: "Sequence[Job]") -> "dict[str, stack.Stack]":
             kinds |= {name: stack.Stack(*one) for name in on}
             kinds |= {"torch" if on else "plain": Torch(*one)} if on in ([], ["smoothed"]) else {}
     return kinds
-
-
-def _step(training: "stack.Stack") -> float:
-    """The median seconds of a step, from the beginning of an epoch."""
-    import torch
-
-    moments: list[float] = []
-
-    def clock(training: "stack.Stack") -> None:
-        if training.device.type == "cuda":
-            torch.cuda.synchronize(training.device)
-        moments.append(time.perf_counter())
-        if len(moments) > STEPS:
-            raise _EnoughError
-
-    training.between_steps, training.losses = clock, []
-    started = time.perf_counter()
-    with suppress(_EnoughError):
-        training.train_epoch()
-    if len(moments) == 1:  # an epoch of one step
-        moments.insert(0, started)
-    return median(later - sooner for sooner, later in pairwise(moments))
-
-
-class _EnoughError(Exception):
-    """Ends the epoch from within."""
 
 
 CLAIM = Claim(

@@ -3,22 +3,16 @@
 import math
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import replace
-from itertools import pairwise
-from statistics import median
 from typing import Any
 
 import torch
 from tqdm import tqdm
 
-from lsbench import graphs, stack
-from lsbench.config import Run
 from lsbench.executors import pending, slurm, waves
 from lsbench.plan import Job, Planned, plan
 from lsbench.progress import count
 from lsbench.report.text import fixed_table
-from lsbench.teachers import Lessons, lessons
+from lsbench.timing import step_seconds, untaught
 
 HEADER = ["stacks", "of", "epochs", "executor", "threads", "about"]
 STEPS = 6  # that are timed for an estimate, after one to warm up
@@ -61,44 +55,16 @@ def _rounds(group: list[Planned]) -> float:
 def estimate(planned: Planned) -> float:
     """Seconds that the stack takes, from its first steps and one look at select."""
     runs, threads = [job.run for job in planned.jobs], torch.get_num_threads()
-    replays = planned.executor == "graphs"
-    skipped = graphs.WARM_UP if replays else 0  # steps before the one in which a graph is recorded
-    moments: list[float] = []
-
-    def clock(training: stack.Stack) -> None:
-        if planned.device.type == "cuda":
-            torch.cuda.synchronize(planned.device)
-        moments.append(time.perf_counter())
-        if len(moments) > skipped + STEPS:
-            raise _EnoughError
-
     torch.set_num_threads(planned.threads)
     try:
-        timed = _Untaught(runs, planned.jobs[0].splits, planned.device, clock, graphs=replays)
-        with suppress(_EnoughError):
-            timed.train_epoch()
-        moments = moments[skipped:] or moments
-        # the median: a machine that stumbles once shall not decide
-        step = median(later - sooner for sooner, later in pairwise(moments)) if len(moments) > 1 else 0.0
-        timed.between_steps = lambda training: None
+        splits = planned.jobs[0].splits
+        timed = untaught(runs, splits, planned.device, graphs=planned.graphs, way=planned.way)
+        step = step_seconds(timed, STEPS)
         started = time.perf_counter()
         timed.evaluate("select")
         return runs[0].epochs * (step * timed.steps + time.perf_counter() - started)
     finally:
         torch.set_num_threads(threads)
-
-
-class _Untaught(stack.Stack):
-    """Its teachers, who may not be trained yet, say nothing."""
-
-    def _lessons(self, runs: Sequence[Run]) -> Lessons:
-        return lessons(
-            [replace(run, method=replace(run.method, teacher=None)) for run in runs], self.data, self.dtype
-        )
-
-
-class _EnoughError(Exception):
-    """Ends the epoch from within."""
 
 
 def _time(seconds: float) -> str:

@@ -17,7 +17,7 @@ import torch
 from lsbench import checkpoint, runs
 from lsbench.config import Run
 from lsbench.executors import training
-from lsbench.plan import Node, Planned, choose_device, with_data
+from lsbench.plan import Node, Planned, choose_device, replays, with_data
 from lsbench.progress import Board, count
 from lsbench.terms import DataError, UsageError
 
@@ -35,7 +35,7 @@ class Training:
     """What a Slurm job does. submitit pickles it, and calls ``checkpoint`` when Slurm wants the node back or
     the time is up: the job is queued again and goes on from the state that was kept last."""
 
-    def __call__(self, configs: Sequence[Run], run_ids: Sequence[str], threads: int) -> None:
+    def __call__(self, configs: Sequence[Run], run_ids: Sequence[str], threads: int, way: str) -> None:
         """Raises `DataError` where the node has other data than the machine that planned the stack."""
         torch.set_num_threads(threads)
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
@@ -43,8 +43,8 @@ class Training:
         if [job.run_id for job in jobs] != list(run_ids):
             raise DataError(f"{configs[0].data.name}: the node has other data than the machine that planned")
         device = choose_device(jobs[0].run.device)
-        graphs = jobs[0].run.executor == "graphs" and device.type == "cuda"
-        planned = Planned(jobs, device, "graphs" if graphs else "stack", threads)
+        executor = "graphs" if replays(jobs[0].run, device) else "stack"
+        planned = Planned(jobs, device, executor, threads, way)
         with Board(len(jobs), planned.epochs) as board:
             training.train(planned, board, wait=True)
 
@@ -123,8 +123,9 @@ def _submit(stacks: Sequence[Planned], resources: Mapping[str, Any]) -> list[Any
         executor = submitit.AutoExecutor(logs, cluster="slurm", slurm_max_num_timeout=retries)
         executor.update_parameters(name="lsbench", slurm_additional_parameters=dict(further), **named)
         configs = [[_anywhere(job.run) for job in planned.jobs] for planned in stacks]
-        ids, threads = [planned.kept.runs for planned in stacks], [planned.threads for planned in stacks]
-        return list(executor.map_array(Training(), configs, ids, threads))
+        kept = [planned.kept for planned in stacks]
+        ids, threads, ways = zip(*((each.runs, each.threads, each.way) for each in kept), strict=True)
+        return list(executor.map_array(Training(), configs, ids, threads, ways))
     except (FailedJobError, RuntimeError, ValueError, NameError) as error:
         lines = str(error).strip().splitlines()
         reason = next((line for line in lines if line.startswith("sbatch: error")), lines[0])

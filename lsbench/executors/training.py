@@ -154,7 +154,7 @@ def _resumed(planned: Planned) -> stack.Stack:
 def _fresh(planned: Planned) -> stack.Stack:
     members, splits = [job.run for job in planned.jobs], planned.jobs[0].splits
     keeper = _Keeper(planned.folder, members[0].checkpoint_minutes)
-    return stack.Stack(members, splits, planned.device, keeper, graphs=planned.executor == "graphs")
+    return stack.Stack(members, splits, planned.device, keeper, graphs=planned.graphs, way=planned.way)
 
 
 class _Keeper:

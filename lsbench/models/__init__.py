@@ -51,3 +51,7 @@ def _resolve(settings: Settings) -> tuple[Callable[..., Any], dict[str, Any]]:
     except (ImportError, AttributeError, KeyError, ValueError, TypeError) as error:
         raise UsageError(f"model={settings.get('name')}: {error}") from error
     return target, options
+
+
+def is_convolutional(module: nn.Module) -> bool:
+    return any(isinstance(part, nn.Conv2d) for part in module.modules())
