@@ -20,7 +20,7 @@ from yaml import YAMLError
 from lsbench.terms import CONVENTIONS, UsageError
 
 # Raised whenever the same settings would give other numbers than before; it is part of a run's identity.
-RESULT_VERSION = 1
+RESULT_VERSION = 2
 
 RESERVED = ("runs", "hydra")  # folders of results_dir that are no sweep's
 METHOD_KNOBS = ("dropout", "augment", "weight_decay")

@@ -12,9 +12,8 @@ FLOORS = [
     {"methods"},
     {"config"},
     {"data", "models", "metrics", "calibrate", "optim", "graphs", "runs", "checkpoint"},
-    {"stack", "measure", "loss", "reliability", "probes", "restore", "teachers"}
-    | {"passes", "timing", "ways"},
-    {"plan", "report"},
+    {"stack", "measure", "loss", "reliability", "probes", "restore", "teachers", "passes", "timing"},
+    {"plan", "ways", "report"},
     {"executors", "claims"},
     {"multirun", "jobs", "launcher", "sweeper", "claims_sweeper", "gather", "plugins", "task", "cli"}
     | {"mistakes", "__main__"},
