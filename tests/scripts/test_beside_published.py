@@ -1,20 +1,14 @@
 """scripts/beside_published.py on a small summary whose numbers were worked out by hand."""
 
-import importlib.util
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "beside_published.py"
 
-
-@pytest.fixture(scope="module")
-def script():
-    spec = importlib.util.spec_from_file_location("beside_published", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture
+def script(load):
+    return load("beside_published")
 
 
 def row(alpha: float, **others: object) -> dict[str, object]:
