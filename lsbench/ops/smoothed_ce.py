@@ -50,7 +50,7 @@ def smoothed_cross_entropy(
     _check_settings(alpha, convention, reduction)
     _check_tensors(logits, target, alpha, weight, convention)
     rows = _cast(Rows(logits, target, alpha, convention, weight, ignore_index))
-    if reduction != "none" and _rows.kernels(logits) is None and _is_simple(rows):
+    if _rows.kernels(logits) is None and _is_simple(rows):
         return _plain.reduced(rows, reduction)
     loss = _rows.losses(rows)
     if reduction == "none":
