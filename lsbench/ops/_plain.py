@@ -70,9 +70,9 @@ def losses(rows: Rows) -> Tensor:
 
 
 def reduced(rows: Rows, reduction: str) -> Tensor:
-    """The losses [N], or their mean or sum [], where every label is that of a class, classes weigh the same and
-    alpha needs no gradient: as the product of target and log-probabilities, which for a small batch takes two
-    thirds of the time, since autograd has fewer operations to note."""
+    """The losses [N], or their mean or sum [], where every label is that of a class, classes weigh the same
+    and alpha needs no gradient: as the product of target and log-probabilities, which for a small batch takes
+    two thirds of the time, since autograd has fewer operations to note."""
     if not rows.smooth:
         return F.cross_entropy(rows.logits.to(rows.dtype), rows.target, reduction=reduction)
     axis = 0 if rows.logits.shape[1] < FEW else 1
