@@ -4,16 +4,16 @@
     python scripts/bench_loss.py --quick            # does it run? Its figures mean nothing
 
 Ways: PyTorch's own (eager), the same under torch.compile, lsbench with autograd and in one call
-(loss_and_gradient), on a GPU also Liger's where it is installed (pip install liger-kernel), and each of them
-replayed from a CUDA graph where it can be recorded. They take turns (A B C A B C ...), and each ratio is taken
-within a turn; eager is timed twice a turn, and the second one's ratio shows the noise. On a CPU seconds are
-those of the process, with one thread; on a GPU they are between events, and inputs rotate through more than
-three times its second-level cache.
+(loss_and_gradient), on a GPU also Liger's where it is installed (pip install liger-kernel), and each of
+them replayed from a CUDA graph where it can be recorded. They take turns (A B C A B C ...), and each ratio
+is taken within a turn; eager is timed twice a turn, and the second one's ratio shows the noise. On a CPU
+seconds are those of the process, with one thread; on a GPU they are between events, and inputs rotate
+through more than three times its second-level cache.
 
-`bytes` are what a way has to move at least: 2NKb where loss and gradient come of one pass, 3NKb where backward
-comes back to the logits or to log-probabilities, 9NKb for eager PyTorch's launches (b bytes a number). `share`
-is bytes a second as a share of a copy's, measured in the same turn. `error` is the largest of the gradient's,
-against float64, relative to the largest gradient.
+`bytes` are what a way has to move at least: 2NKb where loss and gradient come of one pass, 3NKb where
+backward comes back to the logits or to log-probabilities, 9NKb for eager PyTorch's launches (b bytes a
+number). `share` is bytes a second as a share of a copy's, measured in the same turn. `error` is the largest
+of the gradient's, against float64, relative to the largest gradient.
 """
 
 import argparse
@@ -197,8 +197,8 @@ def bench(device: str, shape: tuple[int, int], name: str, turns: int, budget: fl
         micro = [1e6 * value for value in values]
         plain = steps[way, False]
         made.append(
-            Row(*shape, name, way, graphed, median(micro), min(micro), max(micro), bytes_moved, median(shares),
-                median(against), min(against), max(against), median(compiled),
+            Row(*shape, name, way, graphed, median(micro), min(micro), max(micro), bytes_moved,
+                median(shares), median(against), min(against), max(against), median(compiled),
                 None if graphed else peak(device, plain, inputs[0]), error(plain, inputs[0]))
         )  # fmt: skip
     return made
@@ -208,8 +208,8 @@ def table(rows: list[Row], turns: int) -> list[str]:
     lines = [
         f"Medians of {turns} interleaved turns, with the least and the greatest.",
         "",
-        "| rows | classes | type | way | µs | share of copy | times eager | times compiled | MiB | error |",
-        "| ---: | ---: | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| rows | classes | type | way | µs | bytes | share of copy | times eager | times compiled | MiB | error |",
+        "| ---: | ---: | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for r in rows:
         way = f"{r.way}, graph" if r.graphed else r.way
@@ -217,7 +217,7 @@ def table(rows: list[Row], turns: int) -> list[str]:
         eager_times = f"{r.times_eager:.2f} [{r.times_eager_min:.2f}, {r.times_eager_max:.2f}]"
         mib = "" if r.peak_mib is None else f"{r.peak_mib:.1f}"
         lines.append(
-            f"| {r.rows} | {r.classes} | {r.dtype} | {way} | {micro} | {r.share:.2f} | {eager_times} | "
+            f"| {r.rows} | {r.classes} | {r.dtype} | {way} | {micro} | {r.bytes:.3g} | {r.share:.2f} | {eager_times} | "
             f"{r.times_compiled:.2f} | {mib} | {r.error:.1e} |"
         )
     return lines
