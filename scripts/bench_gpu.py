@@ -45,16 +45,15 @@ class Network:
     members: tuple[tuple[str, int], ...]
 
 
-RESNET = "lsbench.models.resnet.ResNet"
+MLP, RESNET = "lsbench.models.mlp.MLP", "lsbench.models.resnet.ResNet"
+DIGITS, PHOTOS = ((1, 28, 28), 60_000), ((3, 32, 32), 50_000)
+EIGHT, FOUR = (("vmap", 8), ("streams", 8)), (("vmap", 4), ("streams", 4))
 NETWORKS = (
-    Network("mlp", "lsbench.models.mlp.MLP", {"hidden": [256]}, (1, 28, 28), 60_000, 128, "fp32", (("vmap", 40),)),
-    Network("resnet8", RESNET, {"depth": 8}, (3, 32, 32), 50_000, 128, "bf16", (("vmap", 8), ("streams", 8))),
-    Network("resnet20", RESNET, {"depth": 20}, (3, 32, 32), 50_000, 128, "bf16", (("vmap", 8), ("streams", 8))),
-    Network(
-        "resnet18", "lsbench.models.resnet.resnet18", {}, (3, 32, 32), 50_000, 512, "bf16",
-        (("vmap", 4), ("streams", 4)),
-    ),
-)  # fmt: skip
+    Network("mlp", MLP, {"hidden": [256]}, *DIGITS, 128, "fp32", (("vmap", 40),)),
+    Network("resnet8", RESNET, {"depth": 8}, *PHOTOS, 128, "bf16", EIGHT),
+    Network("resnet20", RESNET, {"depth": 20}, *PHOTOS, 128, "bf16", EIGHT),
+    Network("resnet18", "lsbench.models.resnet.resnet18", {}, *PHOTOS, 512, "bf16", FOUR),
+)
 
 
 @dataclass(frozen=True)

@@ -208,7 +208,7 @@ def table(rows: list[Row], turns: int) -> list[str]:
     lines = [
         f"Medians of {turns} interleaved turns, with the least and the greatest.",
         "",
-        "| rows | classes | type | way | µs | bytes | share of copy | times eager | times compiled | MiB | error |",
+        "| rows | classes | type | way | µs | bytes | of copy | times eager | times compiled | MiB | error |",
         "| ---: | ---: | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for r in rows:
@@ -217,8 +217,8 @@ def table(rows: list[Row], turns: int) -> list[str]:
         eager_times = f"{r.times_eager:.2f} [{r.times_eager_min:.2f}, {r.times_eager_max:.2f}]"
         mib = "" if r.peak_mib is None else f"{r.peak_mib:.1f}"
         lines.append(
-            f"| {r.rows} | {r.classes} | {r.dtype} | {way} | {micro} | {r.bytes:.3g} | {r.share:.2f} | {eager_times} | "
-            f"{r.times_compiled:.2f} | {mib} | {r.error:.1e} |"
+            f"| {r.rows} | {r.classes} | {r.dtype} | {way} | {micro} | {r.bytes:.3g} | {r.share:.2f} | "
+            f"{eager_times} | {r.times_compiled:.2f} | {mib} | {r.error:.1e} |"
         )
     return lines
 

@@ -1,5 +1,6 @@
 """Training as somebody writes it who knows PyTorch and a GPU, for `bench_gpu.py`: all data on the device, an
-nn.Module with its channels last, autocast, torch.optim's fused SGD, F.cross_entropy; torch.compile if asked."""
+nn.Module with its channels last, autocast, torch.optim's fused SGD, F.cross_entropy, torch.compile if
+asked."""
 
 import torch
 import torch.nn.functional as F
