@@ -27,7 +27,7 @@ PART = 2**17
 def losses(rows: Rows) -> tuple[Tensor, None]:
     """The loss of each row [N]. Raises IndexError for a label outside [0,K)."""
     ignored = _ignored(rows)
-    loss = torch.empty(len(rows.target), dtype=rows.dtype)
+    loss = rows.logits.new_empty(len(rows.target), dtype=rows.dtype)
     for part in _parts(rows, ignored):
         log_probs = F.log_softmax(part.logits, dim=part.axis, dtype=rows.dtype)
         loss[part.at] = part.loss(log_probs, part.target())
@@ -48,8 +48,9 @@ def losses_and_slopes(grad: float | Tensor, rows: Rows) -> tuple[Tensor, Tensor]
     """Both, in one pass over the logits; ``grad`` may be a number."""
     ignored = _ignored(rows)
     if isinstance(grad, Tensor) or ignored is not None:
-        grad = _without(ignored, torch.as_tensor(grad, dtype=rows.dtype).expand(len(rows.target)))
-    loss, slope = torch.empty(len(rows.target), dtype=rows.dtype), _like(rows.logits)
+        grad = torch.as_tensor(grad, dtype=rows.dtype, device="cpu").expand(len(rows.target))
+        grad = _without(ignored, grad)
+    loss, slope = rows.logits.new_empty(len(rows.target), dtype=rows.dtype), _like(rows.logits)
     for part in _parts(rows, ignored):
         log_probs = F.log_softmax(part.logits, dim=part.axis, dtype=rows.dtype)
         target = part.target()
@@ -95,7 +96,7 @@ def _parts(rows: Rows, ignored: Tensor | None) -> Iterator[Part]:
     count, classes = rows.logits.shape
     axis = 0 if classes < FEW else 1
     label = _without(ignored, rows.target).unsqueeze(axis)
-    alpha = torch.as_tensor(rows.alpha, dtype=rows.dtype).expand(count).unsqueeze(axis)
+    alpha = torch.as_tensor(rows.alpha, dtype=rows.dtype, device="cpu").expand(count).unsqueeze(axis)
     on, spread = target_terms(alpha, classes, rows.convention)
     here, elsewhere, mass = on + spread, spread, None
     if rows.weight is not None:

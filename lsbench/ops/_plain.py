@@ -1,6 +1,7 @@
 """The smoothed loss in plain PyTorch: the reference of the kernels, and what small inputs, torch.compile,
 second derivatives and devices without a kernel use."""
 
+import math
 from typing import NamedTuple, overload
 
 import torch
@@ -57,19 +58,33 @@ def target_terms(
     return (1 - alpha if convention == "uniform" else 1 - alpha - spread), spread
 
 
+def labels(rows: Rows) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Labels [N] that are all those of classes; which rows are ignored [N]; and on a GPU which have a wrong
+    label [N]. A CPU makes an error of such a label; a GPU would have to be waited for."""
+    ignored = rows.target == rows.ignore_index
+    if on_cpu(rows.logits):
+        return rows.target.masked_fill(ignored, 0), ignored, None
+    wrong = ~ignored & ((rows.target < 0) | (rows.target >= rows.logits.shape[1]))
+    return rows.target.masked_fill(ignored | wrong, 0), ignored, wrong
+
+
+def on_cpu(tensor: Tensor) -> bool:
+    return tensor.device.type == "cpu"
+
+
 def losses(rows: Rows) -> Tensor:
-    """The loss of each row [N]. Raises IndexError for a label outside [0,K) on the CPU."""
+    """The loss of each row [N]: on a GPU NaN for a label outside [0,K). Raises IndexError for it on a CPU."""
+    label, ignored, wrong = labels(rows)
     log_probs = F.log_softmax(rows.logits, dim=-1, dtype=rows.dtype)
-    nll = F.nll_loss(log_probs, rows.target, rows.weight, ignore_index=rows.ignore_index, reduction="none")
     on, spread = rows.terms()
-    loss = on * nll
+    loss = on * F.nll_loss(log_probs, label, rows.weight, reduction="none")
     if rows.smooth:
-        total = (log_probs if rows.weight is None else log_probs * rows.weight).sum(-1)
-        loss = loss - spread * total.masked_fill(rows.target == rows.ignore_index, 0.0)
-    return loss
+        loss = loss - spread * (log_probs if rows.weight is None else log_probs * rows.weight).sum(-1)
+    loss = loss.masked_fill(ignored, 0.0)
+    return loss if wrong is None else loss.masked_fill(wrong, math.nan)
 
 
-def reduced(rows: Rows, reduction: str) -> Tensor:
+def simple(rows: Rows, reduction: str) -> Tensor:
     """The losses [N], or their mean or sum [], where every label is that of a class, classes weigh the same
     and alpha needs no gradient: as the product of target and log-probabilities, which for a small batch takes
     two thirds of the time, since autograd has fewer operations to note."""
@@ -99,10 +114,11 @@ def slopes(grad: Tensor, rows: Rows) -> Tensor:
     convention, softmax(z) − q.
     """
     probs = F.softmax(rows.logits, dim=-1, dtype=rows.dtype)
-    ignored = rows.target == rows.ignore_index
-    label = rows.target.masked_fill(ignored, 0)
+    label, ignored, wrong = labels(rows)
     weight = torch.ones_like(probs[0]) if rows.weight is None else rows.weight
     grad = grad.to(rows.dtype).expand(len(label)).masked_fill(ignored, 0.0)
+    if wrong is not None:
+        grad = grad.masked_fill(wrong, math.nan)
     on, spread = rows.terms()
     own, rest = grad * on * weight[label], grad * spread
     slope = (own + rest * weight.sum())[:, None] * probs - rest[:, None] * weight

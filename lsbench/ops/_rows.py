@@ -48,9 +48,12 @@ def losses(rows: Rows) -> Tensor:
 
 def losses_and_slopes(grad: float | Tensor, rows: Rows) -> tuple[Tensor, Tensor]:
     """The losses [N], and the gradient [N,K] of Σ grad·losses in the logits, for a number or [N]."""
-    found = kernels(rows.logits) or (_cpu if rows.logits.device.type == "cpu" else None)
+    found = kernels(rows.logits)
+    if found is None and _plain.on_cpu(rows.logits) and not torch.compiler.is_compiling():
+        found = _cpu  # without a Function it is worth while for any number of them
     if found is None:
-        return _plain.losses(rows), _plain.slopes(torch.as_tensor(grad), rows)
+        own = torch.as_tensor(grad, dtype=rows.dtype, device=rows.logits.device)
+        return _plain.losses(rows), _plain.slopes(own, rows)
     both: tuple[Tensor, Tensor] = found.losses_and_slopes(grad, rows)
     return both
 
@@ -81,9 +84,11 @@ class _Losses(Function):
         rows, kept = _saved(ctx)
         slopes = alpha = None
         if ctx.needs_input_grad[0]:
-            found = kernels(rows.logits)
-            twice = torch.is_grad_enabled()  # kernels have no derivatives of their own
-            slopes = _plain.slopes(grad, rows) if twice or found is None else found.slopes(grad, rows, kept)
+            plain = torch.is_grad_enabled() or not _is_stored(
+                grad
+            )  # kernels have no derivatives of their own
+            found = None if plain else kernels(rows.logits)
+            slopes = _plain.slopes(grad, rows) if found is None else found.slopes(grad, rows, kept)
         if ctx.needs_input_grad[2]:
             alpha = _plain.alpha_slopes(grad, rows)
         return slopes, None, alpha, None, None, None
@@ -92,14 +97,15 @@ class _Losses(Function):
     def jvp(
         ctx: Any, logits: Tensor | None, _: None, alpha: Tensor | None, *__: None
     ) -> tuple[Tensor, Tensor | None]:
-        rows, kept = _saved(ctx)
+        rows, _ = _saved(ctx)
         one = torch.ones_like(rows.target, dtype=rows.dtype)
         change = torch.zeros_like(one)
         if logits is not None:
-            change = change + (_plain.slopes(one, rows) * logits).sum(-1)
+            exact = rows._replace(logits=rows.logits.to(rows.dtype))
+            change = change + (_plain.slopes(one, exact) * logits).sum(-1)
         if alpha is not None:
             change = change + _plain.alpha_slopes(one, rows) * alpha
-        return change, None if kept is None else torch.zeros_like(kept)
+        return change, None
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int | None, ...], *arguments: Any) -> tuple[Any, Any]:
@@ -126,8 +132,20 @@ class _Losses(Function):
             fields = Rows(*arguments)._asdict()
             joined = {n: value if n == "weight" else flat(value, places[n]) for n, value in fields.items()}
             found = _Losses.apply(*Rows(**joined))
-            losses, kept = (None if each is None else each.view(size, len(each) // size) for each in found)
+            losses, kept = (
+                None if each is None else each.view(size, len(each) // size, *each.shape[1:])
+                for each in found
+            )
         return (losses, kept), (0, None if kept is None else 0)
+
+
+def _is_stored(tensor: Tensor) -> bool:
+    """Whether a kernel could read it: what vmap makes of a batch of gradients has no memory of its own."""
+    try:
+        tensor.untyped_storage()
+    except NotImplementedError:
+        return False
+    return True
 
 
 def _saved(ctx: Any) -> tuple[Rows, Tensor | None]:

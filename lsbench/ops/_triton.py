@@ -2,9 +2,8 @@
 
 Up to `TILE` classes a program holds several rows whole: one pass gives losses, gradient, or both. With more
 classes a program goes along one row: once for the loss, with maximum and sum of exponentials kept as it goes
-(Milakov & Gimelshein 2018, arXiv:1805.02867), and once more for the gradient, which finds a row that is not
-too long in the second-level cache. Everything is added up in float32 (in float64 for float64) and relative to
-a logit of the row.
+(Milakov & Gimelshein 2018, arXiv:1805.02867), and once more for the gradient. Everything is added up in
+float32 (in float64 for float64), and relative to a logit of the row.
 
 A kernel is compiled for a number of classes. Alpha is read from memory, or is a number of which only counts
 whether it is 0: one kernel serves every alpha, and a CUDA graph can replay it. A label outside [0,K) that is
@@ -56,9 +55,9 @@ def _terms(row, inside, target, alpha, step, weight, ignore_index, CLASSES: tl.c
 
 @triton.jit
 def _short(logits, target, alpha, weight, grad, loss, slope, rows, ignore_index, stride, alpha_step,
-           grad_step, CLASSES: tl.constexpr, ALPHAS: tl.constexpr, GRADS: tl.constexpr, SMOOTH: tl.constexpr,
-           CONVENTION: tl.constexpr, WEIGHTED: tl.constexpr, LOSS: tl.constexpr, SLOPE: tl.constexpr,
-           HEIGHT: tl.constexpr, WIDTH: tl.constexpr, T: tl.constexpr):  # fmt: skip
+           grad_step, CLASSES: tl.constexpr, DENSE: tl.constexpr, ALPHAS: tl.constexpr, GRADS: tl.constexpr,
+           SMOOTH: tl.constexpr, CONVENTION: tl.constexpr, WEIGHTED: tl.constexpr, LOSS: tl.constexpr,
+           SLOPE: tl.constexpr, HEIGHT: tl.constexpr, WIDTH: tl.constexpr, T: tl.constexpr):  # fmt: skip
     """``HEIGHT`` rows of at most ``WIDTH`` classes."""
     row = tl.program_id(0).to(tl.int64) * HEIGHT + tl.arange(0, HEIGHT)
     inside = row < rows
@@ -68,7 +67,8 @@ def _short(logits, target, alpha, weight, grad, loss, slope, rows, ignore_index,
     )  # fmt: skip
     column = tl.arange(0, WIDTH)
     there = inside[:, None] & (column < CLASSES)[None, :]
-    z = tl.load(logits + row[:, None] * stride + column[None, :], there, -float("inf")).to(T)
+    step = CLASSES if DENSE else stride  # a step that is known lets rows be read 16 bytes at a time
+    z = tl.load(logits + row[:, None] * step + column[None, :], there, -float("inf")).to(T)
     z = tl.where(inside[:, None], z, 0.0)
     z -= tl.max(z, 1)[:, None]
     powers = tl.exp(z)
@@ -99,35 +99,35 @@ def _short(logits, target, alpha, weight, grad, loss, slope, rows, ignore_index,
 
 
 @triton.jit
-def _long(logits, target, alpha, weight, grad, loss, log_sum, slope, ignore_index, stride, alpha_step,
-          grad_step, CLASSES: tl.constexpr, ALPHAS: tl.constexpr, GRADS: tl.constexpr, SMOOTH: tl.constexpr,
-          CONVENTION: tl.constexpr, WEIGHTED: tl.constexpr, LOSS: tl.constexpr, SLOPE: tl.constexpr,
-          WIDTH: tl.constexpr, T: tl.constexpr):  # fmt: skip
-    """One row. Without ``LOSS`` its log-sum of exponentials is read where a pass with it has left it."""
+def _long(logits, target, alpha, weight, grad, loss, most_and_log, slope, ignore_index, stride, alpha_step,
+          grad_step, CLASSES: tl.constexpr, DENSE: tl.constexpr, ALPHAS: tl.constexpr, GRADS: tl.constexpr,
+          SMOOTH: tl.constexpr, CONVENTION: tl.constexpr, WEIGHTED: tl.constexpr, LOSS: tl.constexpr,
+          SLOPE: tl.constexpr, WIDTH: tl.constexpr, T: tl.constexpr):  # fmt: skip
+    """One row. Its maximum, and the logarithm of its sum of exponentials relative to that, are left for a
+    later pass for the slope, which reads them where it comes without ``LOSS``."""
     row = tl.program_id(0).to(tl.int64)
     label, own, spread, ignored, wrong = _terms(
         row, True, target, alpha, alpha_step, weight, ignore_index,
         CLASSES, ALPHAS, CONVENTION, WEIGHTED, T,
     )  # fmt: skip
-    logits += row * stride
+    logits += row * (CLASSES if DENSE else stride)
     column = tl.arange(0, WIDTH)
-    origin = tl.load(logits + label).to(T)
-    finite = (origin > -float("inf")) & (origin < float("inf"))
-    at_label = tl.where(finite, 0.0, origin)
-    origin = tl.where(finite, origin, 0.0)
+    heft = tl.full((), 0.0, T)
     if LOSS:
+        at_label = tl.load(logits + label).to(T)
+        # what the smoothing term is relative to: logits that are large together shall lose nothing
+        origin = tl.where((at_label > -float("inf")) & (at_label < float("inf")), at_label, 0.0)
         most = tl.full((), -float("inf"), T)
         sums = tl.full((), 0.0, T)
         total = tl.full((), 0.0, T)
-        heft = tl.full((), 0.0, T)
         for start in range(0, CLASSES, WIDTH):
             there = start + column < CLASSES
-            z = tl.load(logits + start + column, there, -float("inf")).to(T) - origin
+            z = tl.load(logits + start + column, there, -float("inf")).to(T)
             before = most
             most = tl.maximum(most, tl.max(z, 0))
             shift = tl.where(most == -float("inf"), 0.0, most)  # as long as there are none but these
             sums = sums * tl.exp(before - shift) + tl.sum(tl.exp(z - shift), 0)
-            z = tl.where(there, z, 0.0)
+            z = tl.where(there, z - origin, 0.0)
             if WEIGHTED:
                 weights = tl.load(weight + start + column, there, 0.0).to(T)
                 heft += tl.sum(weights, 0)
@@ -136,15 +136,17 @@ def _long(logits, target, alpha, weight, grad, loss, log_sum, slope, ignore_inde
                 total += tl.sum(z, 0)
         if not WEIGHTED:
             heft += CLASSES
-        logs = most + tl.log(sums)
-        value = own * (logs - at_label)
+        logs = tl.log(sums)
+        value = own * (most - at_label + logs)
         if SMOOTH:
-            value += spread * (heft * logs - total)
+            value += spread * (heft * (most - origin + logs) - total)
         tl.store(loss + row, tl.where(wrong, float("nan"), tl.where(ignored, 0.0, value)))
-        tl.store(log_sum + row, logs)
+        if not SLOPE:
+            tl.store(most_and_log + 2 * row, most)
+            tl.store(most_and_log + 2 * row + 1, logs)
     else:
-        logs = tl.load(log_sum + row)
-        heft = tl.full((), 0.0, T)
+        most = tl.load(most_and_log + 2 * row)
+        logs = tl.load(most_and_log + 2 * row + 1)
         if WEIGHTED:
             for start in range(0, CLASSES, WIDTH):
                 heft += tl.sum(tl.load(weight + start + column, start + column < CLASSES, 0.0).to(T), 0)
@@ -157,8 +159,8 @@ def _long(logits, target, alpha, weight, grad, loss, log_sum, slope, ignore_inde
         spread = g * spread
         for start in range(0, CLASSES, WIDTH):
             there = start + column < CLASSES
-            z = tl.load(logits + start + column, there, -float("inf")).to(T) - origin
-            change = (own + spread * heft) * tl.exp(z - logs)
+            z = tl.load(logits + start + column, there, -float("inf")).to(T)
+            change = (own + spread * heft) * tl.exp(z - most - logs)
             if WEIGHTED:
                 change -= spread * tl.load(weight + start + column, there, 0.0).to(T)
             else:
@@ -170,13 +172,13 @@ def _long(logits, target, alpha, weight, grad, loss, log_sum, slope, ignore_inde
 
 def losses(rows: Rows) -> tuple[Tensor, Tensor | None]:
     """The loss of each row [N], and what `slopes` wants to know of it, if anything."""
-    loss, log_sum, _ = _launch(rows, with_loss=True)
-    return loss, log_sum
+    loss, kept, _ = _launch(rows, with_loss=True)
+    return loss, kept
 
 
-def slopes(grad: Tensor, rows: Rows, log_sum: Tensor | None) -> Tensor:
+def slopes(grad: Tensor, rows: Rows, kept: Tensor | None) -> Tensor:
     """The gradient [N,K] of Σ grad·losses in the logits, for ``grad`` [N]."""
-    return _launch(rows, grad, log_sum)[2]
+    return _launch(rows, grad, kept)[2]
 
 
 def losses_and_slopes(grad: float | Tensor, rows: Rows) -> tuple[Tensor, Tensor]:
@@ -186,23 +188,25 @@ def losses_and_slopes(grad: float | Tensor, rows: Rows) -> tuple[Tensor, Tensor]
 
 
 def _launch(
-    rows: Rows, grad: float | Tensor | None = None, log_sum: Tensor | None = None, *, with_loss: bool = False
+    rows: Rows, grad: float | Tensor | None = None, kept: Tensor | None = None, *, with_loss: bool = False
 ) -> tuple[Tensor, Tensor | None, Tensor]:
-    """Losses [N], log-sums [N] and gradients [N,K], as far as they are asked for; else empty."""
+    """Losses [N], what is kept of long rows [N,2], and gradients [N,K], as far as they are asked for; else
+    empty."""
     logits = rows.logits if rows.logits.stride(1) == 1 else rows.logits.contiguous()
     count, classes = logits.shape
     loss = logits.new_empty(count if with_loss else 0, dtype=rows.dtype)
     slope = logits.new_empty(0 if grad is None else count, classes)
+    if with_loss and grad is None and classes > TILE:
+        kept = loss.new_empty(count, 2)
     if not count:
-        return loss, log_sum, slope
-    if with_loss and classes > TILE:
-        log_sum = torch.empty_like(loss)
+        return loss, kept, slope
     (alpha, alphas, alpha_step), (grads, graded, grad_step) = (
         _in_memory(value, rows) for value in (rows.alpha, 0.0 if grad is None else grad)
     )
     weight = logits if rows.weight is None else rows.weight.contiguous()  # any address will do
     settings = {
         "CLASSES": classes,
+        "DENSE": logits.stride(0) == classes,
         "ALPHAS": alphas,
         "GRADS": graded,
         "SMOOTH": rows.smooth,
@@ -221,8 +225,9 @@ def _launch(
             grid = (triton.cdiv(count, height),)
             _short[grid](*start, slope, count, *sizes, HEIGHT=height, WIDTH=width, num_warps=4, **settings)
         else:
-            _long[count,](*start, log_sum, slope, *sizes, WIDTH=BLOCK, num_warps=8, **settings)
-    return loss, log_sum, slope
+            place = loss if kept is None else kept  # any address will do
+            _long[count,](*start, place, slope, *sizes, WIDTH=BLOCK, num_warps=8, **settings)
+    return loss, kept, slope
 
 
 def _in_memory(value: float | Tensor, rows: Rows) -> tuple[float | Tensor, bool, int]:

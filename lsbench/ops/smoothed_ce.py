@@ -42,25 +42,26 @@ def smoothed_cross_entropy(
     smoothing sum, and the mean divides by the sum of weight[target] over the rows that are not ignored (NaN
     where there are none). float16 and bfloat16 logits are accumulated, and their loss returned, in float32.
 
-    A logit of −inf makes the smoothing term infinite; only the number 0 for ``alpha`` leaves the term out.
+    A logit of −inf makes the smoothing term infinite (NaN where a tensor has alpha 0); only the number 0 for
+    ``alpha`` leaves the term out.
 
-    Raises ValueError for a wrong shape, type or setting, and on the CPU IndexError for a label outside
-    [0,K); on a GPU such a label stops the program as it does in PyTorch.
+    Raises ValueError for a wrong shape, type, device or setting, and on the CPU IndexError for a label
+    outside [0,K); on a GPU such a label makes its row's loss and gradient NaN.
     """
     _check_settings(alpha, convention, reduction)
     _check_tensors(logits, target, alpha, weight, convention)
     rows = _cast(Rows(logits, target, alpha, convention, weight, ignore_index))
     if _rows.kernels(logits) is None and _is_simple(rows):
-        return _plain.reduced(rows, reduction)
+        return _plain.simple(rows, reduction)
     loss = _rows.losses(rows)
     if reduction == "none":
         return loss
     if reduction == "sum":
         return loss.sum()
-    ignored = target == ignore_index
+    label, ignored, _ = _plain.labels(rows)
     if weight is None:
         return loss.sum() / (~ignored).sum()
-    return loss.sum() / weight[target.masked_fill(ignored, 0)].masked_fill(ignored, 0.0).sum()
+    return loss.sum() / weight[label].masked_fill(ignored, 0.0).sum()
 
 
 def loss_and_gradient(
@@ -82,6 +83,7 @@ def loss_and_gradient(
     """
     _check_settings(alpha, convention, "none")
     _check_tensors(logits, target, alpha, weight, convention)
+    _check_each("scale", scale, logits)
     with torch.no_grad():
         rows = _cast(Rows(logits.detach(), target, alpha, convention, weight, ignore_index))
         if isinstance(scale, Tensor):
@@ -96,7 +98,7 @@ def _cast(rows: Rows) -> Rows:
 
 
 def _is_simple(rows: Rows) -> bool:
-    """Whether `_plain.reduced` can take these rows, which must not make a GPU wait to be known."""
+    """Whether `_plain.simple` can take these rows, which must not make a GPU wait to be known."""
     labels, alpha = rows.target, rows.alpha
     given = rows.weight is not None or (isinstance(alpha, Tensor) and alpha.requires_grad)
     if given or labels.device.type != "cpu" or not len(labels) or torch.compiler.is_compiling():
@@ -172,7 +174,22 @@ def _check_tensors(
     rows, classes = logits.shape
     if target.shape != (rows,) or target.dtype != torch.int64:
         raise ValueError(f"target: {target.dtype} {list(target.shape)}, expected torch.int64 [{rows}]")
-    if isinstance(alpha, Tensor) and alpha.shape not in ((), (rows,)):
-        raise ValueError(f"alpha: {list(alpha.shape)}, expected a number, [] or [{rows}]")
-    if weight is not None and weight.shape != (classes,):
-        raise ValueError(f"weight: {list(weight.shape)}, expected [{classes}]")
+    _check_each("alpha", alpha, logits)
+    if weight is not None and (weight.shape != (classes,) or weight.requires_grad):
+        wants = "one that needs a gradient" if weight.requires_grad else f"{list(weight.shape)}"
+        raise ValueError(f"weight: {wants}, expected [{classes}] without a gradient")
+    for name, tensor in (("target", target), ("weight", weight)):
+        _check_device(name, tensor, logits)
+
+
+def _check_each(name: str, value: float | Tensor, logits: Tensor) -> None:
+    """Of a number, or a tensor with a number for each row."""
+    if isinstance(value, Tensor):
+        if value.shape not in ((), logits.shape[:1]):
+            raise ValueError(f"{name}: {list(value.shape)}, expected a number, [] or [{len(logits)}]")
+        _check_device(name, value, logits)
+
+
+def _check_device(name: str, tensor: Tensor | None, logits: Tensor) -> None:
+    if tensor is not None and tensor.device != logits.device:
+        raise ValueError(f"{name}: on {tensor.device}, expected {logits.device} as the logits")

@@ -19,15 +19,13 @@ TOTALS = {"fp32": "fp32", "bf16": "fp32", "fp16": "fp32", "fp64": "fp64"}
 def compile_kernel(kernel, logits, **constants):
     """``kernel`` for ``logits`` of a type, with pointers to aligned memory."""
     names, total = kernel.arg_names, TOTALS[logits]
-    kinds = dict.fromkeys(names, "i32") | {"target": "*i64", "ignore_index": "i64", "stride": "i64"}
-    kinds |= dict.fromkeys(("weight", "loss", "log_sum"), f"*{total}")
+    kinds = dict.fromkeys(names, "i32") | {"target": "*i64"}  # as a launch types Python's numbers
+    kinds |= dict.fromkeys(("weight", "loss", "most_and_log"), f"*{total}")
     kinds |= {"logits": f"*{logits}", "slope": f"*{logits}"}
     for name, in_memory in (("alpha", "ALPHAS"), ("grad", "GRADS")):
         kinds[name] = f"*{total}" if constants[in_memory] else "fp32"
     kinds |= dict.fromkeys(constants, "constexpr")
     aligned = [i for i, name in enumerate(names) if kinds[name].startswith("*")]
-    if constants["CLASSES"] % 16 == 0:
-        aligned.append(names.index("stride"))
     source = ASTSource(
         fn=kernel,
         signature={name: kinds[name] for name in names},
@@ -38,6 +36,10 @@ def compile_kernel(kernel, logits, **constants):
     code = made.asm["ptx"]
     settings = {name: value for name, value in constants.items() if name != "T"}
     counts = {"loads16": code.count("ld.global.v4"), "stores16": code.count("st.global.v4")}
+    # a row's number times the classes must be reckoned in 64 bits
+    counts["offsets32"] = sum(
+        f", {constants['CLASSES']};" in line for line in code.splitlines() if "mul.lo.s32" in line
+    )
     place = {"kernel": kernel.__name__, "logits": logits, "target": ".target sm_90" in code}
     print(json.dumps(place | settings | counts | {"cubin": len(made.asm["cubin"])}), flush=True)
 
@@ -48,6 +50,7 @@ def main():
         (_triton._long, {"CLASSES": 32000, "WIDTH": 4096}),
     )
     usual = {
+        "DENSE": True,
         "ALPHAS": True,
         "GRADS": False,
         "SMOOTH": True,
@@ -58,8 +61,15 @@ def main():
     }
     for (kernel, size), logits in itertools.product(kernels, ("fp32", "bf16")):
         compile_kernel(kernel, logits, T=tl.float32, **usual, **size)
+    for classes in (1, 100, 1000, 5001, 131_072):
+        kernel = _triton._short if classes <= _triton.TILE else _triton._long
+        size = {"WIDTH": _triton.BLOCK}
+        if kernel is _triton._short:
+            width = triton.next_power_of_2(classes)
+            size = {"HEIGHT": max(_triton.NUMBERS // width, 1), "WIDTH": width}
+        compile_kernel(kernel, "fp32", T=tl.float32, CLASSES=classes, **usual, **size)
     for kernel, size in kernels:
-        other = usual | {"ALPHAS": False, "GRADS": True, "WEIGHTED": True, "CONVENTION": 2}
+        other = usual | {"DENSE": False, "ALPHAS": False, "GRADS": True, "WEIGHTED": True, "CONVENTION": 2}
         compile_kernel(kernel, "fp16", T=tl.float32, **(other | {"SLOPE": False}), **size)
         compile_kernel(kernel, "fp64", T=tl.float64, **(other | {"LOSS": False, "SMOOTH": False}), **size)
 

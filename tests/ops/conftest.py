@@ -12,3 +12,12 @@ def triton_kernels():
     torch.set_default_device("cuda" if torch.cuda.is_available() else "cpu")
     yield _triton
     torch.set_default_device("cpu")
+
+
+@pytest.fixture
+def as_on_a_gpu(triton_kernels, monkeypatch):
+    """All calls use Triton's kernels, and nobody asks labels what they are."""
+    from lsbench.ops import _plain, _rows
+
+    monkeypatch.setattr(_rows, "kernels", lambda logits: triton_kernels)
+    monkeypatch.setattr(_plain, "on_cpu", lambda tensor: False)

@@ -5,11 +5,14 @@ Triton's kernels run on a GPU where there is one, else in its interpreter.
 
 import itertools
 import math
+import subprocess
+import sys
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from torch.func import grad, hessian, jvp, vmap
+from torch.func import grad, hessian, jacrev, jvp, vmap
 
 from lsbench.ops import _cpu, _plain, _rows, loss_and_gradient, smoothed_cross_entropy
 from lsbench.ops._plain import Rows
@@ -32,19 +35,18 @@ def kernels(request, monkeypatch):
 
 
 def draw(rows, classes, dtype, alpha="number", weighted=False, convention="uniform"):
-    """Rows with a label ignored where there are several, and a gradient for each."""
-    g = torch.Generator().manual_seed(rows + classes)
-    logits = (torch.randn(rows, classes, generator=g, dtype=torch.float64) * 3).to(dtype)
-    target = torch.randint(classes, (rows,), generator=g)
+    """Rows with a label ignored where there are several, and a gradient for each; on the default device."""
+    random = np.random.default_rng(rows + classes)
+    kind = torch.float32 if dtype in (torch.float16, torch.bfloat16) else dtype
+    logits = torch.tensor(3 * random.standard_normal((rows, classes)), dtype=dtype)
+    target = torch.tensor(random.integers(classes, size=rows))
     if rows > 2:
         target[1] = -100
-    kind = torch.float32 if dtype in (torch.float16, torch.bfloat16) else dtype
-    values = {"number": 0.1, "zero": 0.0, "0d": torch.tensor(0.2), "row": torch.rand(rows, generator=g)}
-    chosen = values[alpha]
-    weight = (torch.rand(classes, generator=g) + 0.1).to(kind) if weighted else None
-    chosen = chosen.to(kind) if isinstance(chosen, torch.Tensor) else chosen
-    grads = torch.randn(rows, generator=g).to(kind)
-    return Rows(logits, target, chosen, convention, weight, -100), grads
+    each = torch.tensor(random.random(rows), dtype=kind)
+    values = {"number": 0.1, "zero": 0.0, "0d": torch.tensor(0.2, dtype=kind), "row": each}
+    weight = torch.tensor(random.random(classes) + 0.1, dtype=kind) if weighted else None
+    grads = torch.tensor(random.standard_normal(rows), dtype=kind)
+    return Rows(logits, target, values[alpha], convention, weight, -100), grads
 
 
 def exact(rows, grads):
@@ -137,6 +139,92 @@ def test_a_wrong_label_is_nan_in_triton(triton_kernels, classes, label):
     assert not slopes[1:].isnan().any()
 
 
+@pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_wrong_label_is_nan_on_a_gpu_whoever_asks(weighted, reduction, as_on_a_gpu):
+    """And no index is made of it, which would end the process: for losses, slopes, alpha's, second ones."""
+    rows, _ = draw(3, 10, torch.float64, weighted=weighted)
+    target = torch.tensor([3, 10, 0])
+    logits = rows.logits.clone().requires_grad_()
+    alpha = torch.tensor(0.2, dtype=torch.float64, requires_grad=True)
+
+    def f(logits, alpha=alpha):
+        return smoothed_cross_entropy(logits, target, alpha, weight=rows.weight, reduction=reduction)
+
+    losses = f(logits)
+    assert losses[1].isnan() and not losses[::2].isnan().any() if reduction == "none" else losses.isnan()
+    [slopes] = torch.autograd.grad(losses.sum(), logits, retain_graph=True)
+    [of_alpha] = torch.autograd.grad(losses.sum(), alpha, retain_graph=True)
+    [twice] = torch.autograd.grad(losses.sum(), logits, create_graph=True)
+    assert slopes[1].isnan().all() and twice[1].isnan().all() and of_alpha.isnan()
+    if reduction == "none":
+        assert not slopes[::2].isnan().any() and not twice[::2].isnan().any()
+    assert grad(lambda z: f(z, 0.1).sum())(logits)[1].isnan().all()
+    assert vmap(grad(lambda z: f(z, 0.1).sum()))(torch.stack([logits] * 2))[:, 1].isnan().all()
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")
+def test_a_directional_derivative_of_bf16_is_added_up_in_float32(kernels):
+    rows, _ = draw(3, 2000, torch.bfloat16)
+    tangent = torch.ones_like(rows.logits).cumsum(1) / 2000
+
+    def f(z):
+        return smoothed_cross_entropy(z, rows.target, 0.1, reduction="none")
+
+    exact = jvp(lambda z: F.cross_entropy(z, rows.target, label_smoothing=0.1, reduction="none"),
+                (rows.logits.double(),), (tangent.double(),))[1]  # fmt: skip
+    found = jvp(f, (rows.logits,), (tangent,))[1]
+    torch.testing.assert_close(found.double(), exact, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("classes", [1000, 2000])
+@pytest.mark.parametrize("low", [-1e3, -1e6, -1e9])
+def test_a_label_far_below_the_others_costs_no_digits(kernels, classes, low):
+    """In float32, where everything reckoned from its logit would lose them."""
+    rows, grads = draw(1, classes, torch.float32)
+    rows.logits[0, rows.target] = low
+    losses, slopes = exact(rows, grads)
+    ours, kept = kernels.losses(rows)
+    torch.testing.assert_close(ours.double(), losses, rtol=1e-6, atol=0)
+    others = torch.arange(classes) != rows.target
+    for slope in (kernels.slopes(grads, rows, kept), kernels.losses_and_slopes(grads, rows)[1]):
+        error = (slope.double() - slopes)[0, others].abs().max()
+        assert error <= 1e-6 * slopes[0, others].abs().max()
+
+
+def test_logits_that_are_large_together_lose_nothing(kernels):
+    rows, grads = draw(3, 2000, torch.float32, "row")
+    shifted = rows._replace(logits=(rows.logits * 64).round() / 64 + 2.0**17)  # exact
+    plain = rows._replace(logits=shifted.logits - 2.0**17)
+    for ours, theirs in zip(
+        kernels.losses_and_slopes(grads, shifted), kernels.losses_and_slopes(grads, plain), strict=True
+    ):
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_batches_of_gradients(kernels, large, monkeypatch):
+    """vmap over the way back, as torch.autograd.functional takes jacobians."""
+    rows, _ = draw(3, 2000 if large else 5, torch.float64)
+    logits = rows.logits[:, :5] if large else rows.logits
+
+    def f(z):
+        z = torch.cat([z, rows.logits[:, 5:]], dim=1) if large else z
+        return smoothed_cross_entropy(z, rows.target, 0.1, reduction="none")
+
+    def g(z):
+        z = torch.cat([z, rows.logits[:, 5:]], dim=1) if large else z
+        return F.cross_entropy(z, rows.target, label_smoothing=0.1, reduction="none")
+
+    for vectorized in (True, False):
+        found, expected = (
+            torch.autograd.functional.jacobian(each, logits, vectorize=vectorized) for each in (f, g)
+        )
+        torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-14)
+    with torch.no_grad():
+        torch.testing.assert_close(jacrev(f)(logits), expected, rtol=1e-10, atol=1e-14)
+
+
 def test_a_wrong_label_is_an_error_on_a_cpu(monkeypatch):
     monkeypatch.setattr(_rows, "kernels", lambda logits: _cpu)
     with pytest.raises(IndexError, match="out of bounds"):
@@ -153,9 +241,9 @@ def ours(logits, target, reduction="mean", weight=None):
 
 @pytest.fixture
 def batch():
-    g = torch.Generator().manual_seed(0)
-    logits = torch.randn(4, 6, 5, generator=g, dtype=torch.float64)
-    return logits, torch.randint(5, (4, 6), generator=g), torch.rand(4, 5, generator=g, dtype=torch.float64)
+    random = np.random.default_rng(0)
+    drawn = random.standard_normal((4, 6, 5)), random.integers(5, size=(4, 6)), random.random((4, 5))
+    return tuple(map(torch.tensor, drawn))
 
 
 @pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")  # by torch's own jvp
@@ -190,7 +278,7 @@ def test_derivatives(kernels, batch):
 
 
 def test_autocast(kernels, batch):
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    with torch.autocast(batch[0].device.type, dtype=torch.bfloat16):
         logits = batch[0][0].float() @ torch.eye(5)
         assert logits.dtype == torch.bfloat16
         loss = ours(logits, batch[1][0])
@@ -230,6 +318,73 @@ def test_loss_and_gradient_in_one_call(shape):
         torch.testing.assert_close(slope, torch.autograd.grad(total, logits)[0])
         assert not losses.requires_grad
         assert not slope.requires_grad
+
+
+@pytest.mark.parametrize("scale", [torch.ones(1), torch.ones(2), torch.ones(5, 1)])
+def test_a_scale_is_a_number_or_one_for_each_row(scale):
+    with pytest.raises(ValueError, match=r"scale: \[.*\], expected a number, \[\] or \[5\]"):
+        loss_and_gradient(torch.zeros(5, 3), torch.zeros(5, dtype=torch.int64), 0.1, scale=scale)
+
+
+def test_tensors_lie_where_the_logits_do():
+    logits, target = torch.zeros(5, 3, device="meta"), torch.zeros(5, dtype=torch.int64)
+    with pytest.raises(ValueError, match="target: on cpu, expected meta as the logits"):
+        smoothed_cross_entropy(logits, target, 0.1)
+    with pytest.raises(ValueError, match="alpha: on cpu"):
+        smoothed_cross_entropy(logits, target.to("meta"), torch.tensor(0.1))
+    with pytest.raises(ValueError, match="weight: on cpu"):
+        smoothed_cross_entropy(logits, target.to("meta"), 0.1, weight=torch.ones(3))
+    for scale in (0.5, torch.ones(5, device="meta")):  # a device that has no kernels
+        losses, slope = loss_and_gradient(logits, target.to("meta"), 0.1, scale=scale)
+        assert losses.shape == (5,) and slope.shape == (5, 3) and slope.is_meta
+
+
+def test_the_default_device_is_not_the_logits():
+    logits, target = torch.randn(9000, 10), torch.arange(9000) % 10
+    expected = F.cross_entropy(logits, target, label_smoothing=0.1)
+    with torch.device("meta"):
+        losses, _ = loss_and_gradient(logits, target, 0.1)
+        torch.testing.assert_close(smoothed_cross_entropy(logits, target, 0.1), expected)
+    torch.testing.assert_close(losses.mean(), expected)
+
+
+def test_a_weight_that_wants_a_gradient_is_refused():
+    """As PyTorch refuses it: the loss is no function of it that anybody descends."""
+    weight = torch.ones(10, requires_grad=True)
+    with pytest.raises(ValueError, match="weight: one that needs a gradient"):
+        smoothed_cross_entropy(torch.zeros(3, 10), torch.zeros(3, dtype=torch.int64), 0.1, weight=weight)
+
+
+def test_the_loss_is_imported_without_hydra():
+    code = "import sys, lsbench.ops; print(sorted({'hydra', 'omegaconf', 'pandas'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("classes", [10, 1000, 32_000])
+def test_a_gpu_neither_waits_nor_compiles_anew_and_can_replay(classes, triton_kernels):
+    """For another alpha, number or tensor; the replayed graph takes its alpha from memory."""
+    rows, _ = draw(64, classes, torch.float32, "row")
+    logits, target, alpha = rows.logits, rows.target, rows.alpha
+    kernel = triton_kernels._short if classes <= triton_kernels.TILE else triton_kernels._long
+    for first in (0.1, alpha):
+        loss_and_gradient(logits, target, first)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        made = sum(map(len, (cache[0] for cache in kernel.device_caches.values())))
+        for other in (0.2, alpha / 2):
+            loss_and_gradient(logits, target, other)
+        assert sum(map(len, (cache[0] for cache in kernel.device_caches.values()))) == made
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        losses, slopes = loss_and_gradient(logits, target, alpha)
+    alpha.copy_(alpha.flip(0))
+    graph.replay()
+    torch.testing.assert_close((losses, slopes), loss_and_gradient(logits, target, alpha), rtol=0, atol=0)
 
 
 def test_small_batches_take_plain_pytorch_and_large_ones_kernels():

@@ -26,14 +26,20 @@ def compiled(tmp_path_factory):
 
 
 def test_every_kernel_compiles_for_an_h100(compiled):
-    assert len(compiled) == 8
-    assert all(kernel["target"] and kernel["cubin"] for kernel in compiled)
+    assert len(compiled) == 13
+    assert all(kernel["target"] and kernel["cubin"] and not kernel["offsets32"] for kernel in compiled)
 
 
 @pytest.mark.parametrize(("logits", "size"), [("fp32", 4), ("bf16", 2)])
 def test_long_rows_move_sixteen_bytes_at_a_time(compiled, logits, size):
     """4096 numbers by 256 threads: read once for the loss and once for the gradient, and written once."""
-    [kernel] = [each for each in compiled if each["kernel"] == "_long" and each["logits"] == logits]
+    [kernel] = [each for each in compiled if (each["CLASSES"], each["logits"]) == (32_000, logits)]
     moves = 4096 // 256 * size // 16
     assert kernel["stores16"] == moves
     assert kernel["loads16"] == 2 * moves
+
+
+@pytest.mark.parametrize("classes", [100, 1000])
+def test_short_rows_do_so_where_their_length_allows(compiled, classes):
+    [kernel] = [each for each in compiled if each["CLASSES"] == classes]
+    assert kernel["loads16"] and kernel["stores16"]
