@@ -35,6 +35,8 @@ class Passes:
         self.bf16 = bf16
         self.as_one = way == "vmap" and size > 1
         self.channels_last = models.is_convolutional(model) and not self.as_one
+        if device.type == "cuda" and models.is_convolutional(model):
+            torch.backends.cudnn.benchmark = True  # shapes are those of every step, so it pays to try kernels
         beside = min(size, STREAMS) if way == "streams" and device.type == "cuda" else 0
         self.streams = [torch.cuda.Stream(device) for _ in range(beside)]  # type: ignore[no-untyped-call]
 

@@ -23,7 +23,7 @@ from lsbench.loss import losses_and_slopes
 from lsbench.methods import Active, all_methods
 from lsbench.optim import Optimizer, schedule
 from lsbench.passes import Passes
-from lsbench.teachers import Lessons, lessons
+from lsbench.teachers import lessons
 from lsbench.terms import SPLIT_NAMES, Batch, Splits
 
 # Rows of a member in one evaluation step on a CPU: few enough that a convolution's outputs stay in its cache
@@ -75,7 +75,7 @@ class Stack:
                 self.buffers.update({name: value.clone() for name, value in values.items()})
         self.train_labels = self._train_labels()
         taught = any(active.method.teach for active in self.active.values())
-        self.lessons = self._lessons(runs) if taught else None
+        self.lessons = lessons(runs, self.data, self.dtype) if taught else None
         self.steps = math.ceil(self.train_labels.shape[1] / self.shared.batch_size)
         lr, weight_decay = self._knob(runs, "lr"), self._knob(runs, "weight_decay")
         self.optimizer = Optimizer(self.params, lr, weight_decay, self.shared.optim)
@@ -116,9 +116,6 @@ class Stack:
                 members = zip(labels, active.strength.tolist(), active.key, strict=True)
                 labels = torch.stack([change(row, s, self.data.classes, key) for row, s, key in members])
         return labels
-
-    def _lessons(self, runs: Sequence[Run]) -> Lessons:
-        return lessons(runs, self.data, self.dtype)
 
     def forward(self, images: Tensor) -> Tensor:
         """Normalised images [M,B,C,H,W] to logits [M,B,K]."""

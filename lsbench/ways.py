@@ -35,10 +35,12 @@ def fastest(runs: Sequence[Run], splits: Splits, device: torch.device, *, graphs
 def _seconds(
     runs: Sequence[Run], splits: Splits, device: torch.device, rival: tuple[str, int], graphs: bool
 ) -> float:
-    """Of a step and member; infinite where the memory is too small."""
+    """Of a step and member; infinite where it cannot be taken: too little memory, or a network that cannot
+    be mapped over. Where no way can, training says why."""
     way, size = rival
     try:
         timed = untaught(runs[:size], splits, device, graphs=graphs, way=way)
         return step_seconds(timed, STEPS) / timed.size
-    except torch.OutOfMemoryError:
+    except RuntimeError as error:  # torch.OutOfMemoryError is one
+        log.debug("%s of %d: %s", way, size, error)
         return math.inf

@@ -4,9 +4,10 @@
     python scripts/bench_gpu.py --quick             # does it run? Its figures mean nothing
 
 Ways: a loop as a knower of PyTorch writes it (rival_resident.py), plain and under torch.compile, and lsbench:
-one run, without and with CUDA graphs, and several at once as one pass (vmap) or each on a stream. They take
-turns (A B C A B C ...), an epoch each; the first turn, in which kernels are chosen, compiled and recorded, is
-left out. Images are noise, of MNIST's or CIFAR-10's shape: what they show does not change what they cost.
+one run, without and with CUDA graphs and with augmentation, and several at once as one pass (vmap) or each on
+a stream. They take turns (A B C A B C ...), an epoch each, after as many as it takes until kernels are chosen
+and compiled and all steps recorded. Images are noise, of MNIST's or CIFAR-10's shape: what they show does not
+change what they cost.
 """
 
 import argparse
@@ -24,6 +25,7 @@ from bench_tables import write_files
 from rival_resident import Loop
 
 from lsbench.config import DataConfig, Run
+from lsbench.graphs import WARM_UP
 from lsbench.stack import Stack
 from lsbench.terms import Splits
 
@@ -98,7 +100,7 @@ def ways(
     network: Network, splits: Splits, images: int, device: torch.device
 ) -> dict[tuple[str, int], Callable[[], Callable[[], None]]]:
     """What makes each way ready, by its name and members."""
-    settings = DataConfig("noise", "", select=HELD_OUT, calibrate=HELD_OUT, test=HELD_OUT)
+    settings = DataConfig("noise", "", select=HELD_OUT, calibrate=HELD_OUT, test=HELD_OUT, shift=4, flip=True)
     model = {"name": network.name, "_target_": network.target, **network.options}
     run = Run(data=settings, model=model, alpha=0.1, batch_size=network.batch, precision=network.precision)
     runs = [replace(run, seed=seed) for seed in range(max(size for _, size in network.members))]
@@ -111,6 +113,10 @@ def ways(
     }
     if graphs:
         found["lsbench, graph", 1] = lambda: Lsbench(runs[:1], splits, device, graphs=True, way="vmap")
+    augmented = [replace(run, augment=1.0)]
+    found["lsbench, augmented" + ", graph" * graphs, 1] = lambda: Lsbench(
+        augmented, splits, device, graphs=graphs, way="vmap"
+    )
     for way, size in network.members:
         name = f"lsbench, {'graph, ' * graphs}{way}"
         found[name, size] = lambda way=way, size=size: Lsbench(
@@ -137,7 +143,10 @@ def bench(network: Network, images: int, device: torch.device, turns: int) -> li
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats()
         epochs[key] = make()
-        timed(epochs[key], device)
+        for _ in range(
+            WARM_UP + 2 if device.type == "cuda" else 1
+        ):  # the last, short batch comes once an epoch
+            timed(epochs[key], device)
         peaks[key] = (torch.cuda.max_memory_allocated() - before) / 2**20 if device.type == "cuda" else None
     seconds: dict[tuple[str, int], list[float]] = {key: [] for key in epochs}
     for _ in range(turns):

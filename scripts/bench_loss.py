@@ -5,15 +5,16 @@
 
 Ways: PyTorch's own (eager), the same under torch.compile, lsbench with autograd and in one call
 (loss_and_gradient), on a GPU also Liger's where it is installed (pip install liger-kernel), and each of
-them replayed from a CUDA graph where it can be recorded. They take turns (A B C A B C ...), and each ratio
-is taken within a turn; eager is timed twice a turn, and the second one's ratio shows the noise. On a CPU
-seconds are those of the process, with one thread; on a GPU they are between events, and inputs rotate
-through more than three times its second-level cache.
+them but Liger, which asks values, replayed from a CUDA graph. They take turns (A B C A B C ...), and each
+ratio is taken within a turn; eager is timed twice a turn, and the second one's ratio shows the noise. On a
+CPU seconds are those of the process, with one thread; on a GPU they are between events, and inputs rotate
+through more than three times its second-level cache, or 200 of them.
 
-`bytes` are what a way has to move at least: 2NKb where loss and gradient come of one pass, 3NKb where
-backward comes back to the logits or to log-probabilities, 9NKb for eager PyTorch's launches (b bytes a
-number). `share` is bytes a second as a share of a copy's, measured in the same turn. `error` is the largest
-of the gradient's, against float64, relative to the largest gradient.
+`times eager` is how many times as fast as eager a way is. `bytes` are what it has to move at least: 2NKb
+where loss and gradient come of one pass, 3NKb where it comes back to the logits or to log-probabilities (as
+lsbench's one call does above 1,024 classes), 9NKb for eager PyTorch's launches (b bytes a number). `of copy`
+is bytes a second as a share of a copy's, measured in the same turn. `error` is the largest of the gradient's
+in 64 rows, against float64, relative to the largest gradient.
 """
 
 import argparse
@@ -23,6 +24,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
+from importlib import import_module
 from importlib.util import find_spec
 from itertools import cycle
 from pathlib import Path
@@ -35,6 +37,7 @@ from torch import Tensor
 
 from lsbench.ops import loss_and_gradient, smoothed_cross_entropy
 
+TILE = 1024  # the most classes that lsbench's kernels pass over once
 ALPHA = 0.1
 SHAPES = ((128, 10), (8192, 10), (8192, 100), (8192, 1000), (4096, 32000), (4096, 131072))
 # On a CPU a row takes as long whether 4096 or 256 of them follow, and memory is what there is less of.
@@ -90,31 +93,26 @@ def ways(device: str) -> dict[str, Step]:
         "eager again": partial(autograd, eager),
     }
     if device == "cuda" and find_spec("liger_kernel"):
-        from liger_kernel.transformers.functional import liger_cross_entropy
-
-        # It writes its gradient over the logits: a copy keeps the inputs, as a network's layer would need.
+        liger = import_module("liger_kernel.transformers.functional").liger_cross_entropy
         found["liger"] = partial(
-            autograd, lambda logits, target: liger_cross_entropy(logits * 1, target, label_smoothing=ALPHA)
+            autograd, lambda logits, target: liger(logits, target, label_smoothing=ALPHA)
         )
     return found
 
 
-def recorded(step: Step, inputs: tuple[Tensor, Tensor]) -> Step | None:
-    """``step`` replayed from a CUDA graph on inputs that are copied to its own; None where it has none."""
-    own = tuple(map(torch.clone, inputs))
-    graph = torch.cuda.CUDAGraph()
-    try:
-        with torch.cuda.graph(graph):
-            result = step(*own)
-    except RuntimeError:
-        torch.cuda.synchronize()
-        return None
+class Replayed:
+    """``step`` on all of ``inputs`` as one CUDA graph, which the first of as many calls replays."""
 
-    def replay(logits: Tensor, target: Tensor) -> Tensor:
-        graph.replay()
-        return result
+    def __init__(self, step: Step, inputs: list[tuple[Tensor, Tensor]]):
+        self.graph, self.called = torch.cuda.CUDAGraph(), 0
+        with torch.cuda.graph(self.graph):
+            self.results = [step(*each) for each in inputs]
 
-    return replay
+    def __call__(self, logits: Tensor, target: Tensor) -> Tensor:
+        if self.called % len(self.results) == 0:
+            self.graph.replay()
+        self.called += 1
+        return self.results[(self.called - 1) % len(self.results)]
 
 
 def seconds(device: str, step: Step, inputs: Iterator[tuple[Tensor, Tensor]], calls: int) -> float:
@@ -159,28 +157,35 @@ def rotating(device: str, shape: tuple[int, int], dtype: torch.dtype) -> list[tu
     ]
 
 
-def error(step: Step, inputs: tuple[Tensor, Tensor]) -> float:
-    """Of at most 64 rows, which as a batch of their own have larger gradients but the same errors."""
+def error(gradient: Tensor, inputs: tuple[Tensor, Tensor]) -> float:
+    """Of the first 64 rows of the ``gradient`` for ``inputs``."""
     logits, target = inputs[0][:64], inputs[1][:64]
-    exact = autograd(eager, logits.double(), target)
-    return ((step(logits, target).double() - exact).abs().max() / exact.abs().max()).item()
+    exact = autograd(eager, logits.double(), target) * (len(logits) / len(inputs[0]))
+    return ((gradient[:64].double() - exact).abs().max() / exact.abs().max()).item()
 
 
 def bench(device: str, shape: tuple[int, int], name: str, turns: int, budget: float) -> list[Row]:
     """All ways at one shape; ``budget`` seconds are what eager may take a turn."""
     inputs = rotating(device, shape, DTYPES[name])
+    own = {"liger": [tuple(map(torch.clone, each)) for each in inputs]}  # which it writes over
     steps = {(way, False): step for way, step in ways(device).items()}
-    for step in steps.values():
+    errors, peaks = {}, {}
+    for (way, graphed), step in steps.items():
+        errors[way, graphed] = error(step(*own.get(way, inputs)[0]), inputs[0])
         for _ in range(3):
-            step(*inputs[0])
+            step(*own.get(way, inputs)[-1])
+        peaks[way, graphed] = peak(device, step, own.get(way, inputs)[-1])
     if device == "cuda":
-        replays = {(way, True): recorded(step, inputs[0]) for (way, _), step in steps.items()}
-        steps |= {key: step for key, step in replays.items() if step}
+        for way in [way for way, _ in steps if way not in own]:
+            steps[way, True] = replayed = Replayed(steps[way, False], inputs)
+            errors[way, True], peaks[way, True] = error(replayed(*inputs[0]), inputs[0]), None
+            replayed.called = 0
     copy_to = torch.empty_like(inputs[0][0])
     steps["copy", False] = lambda logits, target: copy_to.copy_(logits)
-    places = {key: cycle(inputs) for key in steps}
+    places = {(way, graphed): cycle(own.get(way, inputs)) for way, graphed in steps}
     one = seconds(device, steps["eager", False], places["eager", False], 3)
-    calls = max(1, min(int(budget / one), 500))
+    rounds = max(1, min(int(budget / one), 500) // len(inputs))
+    calls = rounds * len(inputs)  # so that a graph of all inputs is replayed whole
     times: dict[tuple[str, bool], list[float]] = {key: [] for key in steps}
     for _ in range(turns + 1):
         for key, step in steps.items():
@@ -190,23 +195,22 @@ def bench(device: str, shape: tuple[int, int], name: str, turns: int, budget: fl
     rates = [2 * size / value for value in times.pop(("copy", False))]
     made = []
     for (way, graphed), values in times.items():
-        against = [a / b for a, b in zip(values, times["eager", False], strict=True)]
-        compiled = [a / b for a, b in zip(values, times["compiled", False], strict=True)]
-        bytes_moved = MOVED[way] * size
+        against = [a / b for a, b in zip(times["eager", False], values, strict=True)]
+        compiled = [a / b for a, b in zip(times["compiled", False], values, strict=True)]
+        bytes_moved = (3 if way == "lsbench fused" and shape[1] > TILE else MOVED[way]) * size
         shares = [bytes_moved / value / rate for value, rate in zip(values, rates, strict=True)]
         micro = [1e6 * value for value in values]
-        plain = steps[way, False]
         made.append(
             Row(*shape, name, way, graphed, median(micro), min(micro), max(micro), bytes_moved,
                 median(shares), median(against), min(against), max(against), median(compiled),
-                None if graphed else peak(device, plain, inputs[0]), error(plain, inputs[0]))
+                peaks[way, graphed], errors[way, graphed])
         )  # fmt: skip
     return made
 
 
 def table(rows: list[Row], turns: int) -> list[str]:
     lines = [
-        f"Medians of {turns} interleaved turns, with the least and the greatest.",
+        f"Medians of {turns} interleaved turns, with the least and the greatest; times is how much faster.",
         "",
         "| rows | classes | type | way | µs | bytes | of copy | times eager | times compiled | MiB | error |",
         "| ---: | ---: | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
@@ -236,16 +240,18 @@ def main() -> None:
     shapes = (SHAPES if device == "cuda" else CPU_SHAPES)[: 3 if options.quick else None]
     if device == "cpu":
         torch.set_num_threads(1)
-    rows = []
-    for shape in shapes:
-        for name in DTYPES:
-            rows += (found := bench(device, shape, name, turns, budget=0.01 if options.quick else 0.3))
-            shown = (f"{r.way}{' graph' * r.graphed} {r.times_eager:.2f}" for r in found)
-            print(*shape, name, ", ".join(shown), flush=True)
     place = torch.cuda.get_device_name() if device == "cuda" else "CPU, one thread"
     name = "loss-" + (place.lower().replace(" ", "-") if device == "cuda" else "cpu")
     command = shlex.join(["python", *sys.argv])
-    write_files(options.out, name, list(map(asdict, rows)), table(rows, turns), command, place)
+    rows, text = [], ""
+    for shape in shapes:
+        for dtype in DTYPES:
+            rows += (found := bench(device, shape, dtype, turns, budget=0.01 if options.quick else 0.3))
+            shown = (f"{r.way}{' graph' * r.graphed} {r.times_eager:.2f}" for r in found)
+            print(*shape, dtype, ", ".join(shown), flush=True)
+            tidy = list(map(asdict, rows))  # after each, for what may still run out of memory
+            text = write_files(options.out, name, tidy, table(rows, turns), command=command, device=place)
+    print(text)
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ def spread(values: Sequence[float]) -> dict[str, float]:
 def write(folder: str | Path, name: str, rows: Sequence[Row], command: str) -> None:
     """Write the three files of benchmark ``name`` and print the table."""
     tidy = [{column: value for column, value in asdict(row).items() if column in COLUMNS} for row in rows]
-    write_files(folder, name, tidy, _markdown(rows), command)
+    print(write_files(folder, name, tidy, _markdown(rows), command=command), flush=True)
 
 
 def write_files(
@@ -55,10 +55,12 @@ def write_files(
     name: str,
     rows: Sequence[Mapping[str, object]],
     table: Sequence[str],
+    *,
     command: str,
     device: str = "",
-) -> None:
-    """Write ``rows`` as NAME.csv, how they were made as NAME.json, and ``table`` below it as NAME.md."""
+) -> str:
+    """Write ``rows`` as NAME.csv, how they were made as NAME.json, and ``table`` below it as NAME.md, whose
+    text is returned."""
     place = Path(folder)
     place.mkdir(parents=True, exist_ok=True)
     made = provenance() | {
@@ -78,7 +80,7 @@ def write_files(
     (place / f"{name}.json").write_text(json.dumps(made, indent=1) + "\n")
     text = "\n".join([_made_by(made), *table, ""])
     (place / f"{name}.md").write_text(text)
-    print(text, flush=True)
+    return text
 
 
 def _made_by(made: Mapping[str, object]) -> str:

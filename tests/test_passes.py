@@ -7,6 +7,7 @@ import torch
 from torch.func import functional_call
 
 from lsbench import ways
+from lsbench.models.resnet import ResNet
 from lsbench.stack import Stack
 from lsbench.timing import step_seconds, untaught
 
@@ -72,6 +73,16 @@ def test_the_fastest_way_is_that_of_least_time_a_member(splits, make_run, monkey
         assert ways.fastest(runs, splits, CPU, graphs=False) == ("streams", 8)
     [said] = caplog.messages
     assert said.endswith("vmap of 1 625, vmap of 8 inf, streams of 8 188")
+
+
+def test_a_network_that_cannot_be_mapped_over_goes_another_way(splits, make_run, monkeypatch):
+    """Its forward asks a value; and where nothing can be trained, nothing is raised here."""
+    forward = ResNet.forward
+    monkeypatch.setattr(ResNet, "forward", lambda self, x: forward(self, x if x.max() > -99 else -x))
+    runs = [make_run("resnet8", seed=seed) for seed in range(3)]
+    assert ways.fastest(runs, splits, CPU, graphs=False) in (("vmap", 1), ("streams", 8))
+    monkeypatch.setattr(ResNet, "forward", lambda self, x: x @ x)
+    assert ways.fastest(runs, splits, CPU, graphs=False) == ("vmap", 1)
 
 
 def test_steps_are_timed_for_real(splits, make_run):

@@ -82,7 +82,8 @@ class _Losses(Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor, _: Tensor | None) -> tuple[Tensor | None, ...]:
         rows, kept = _saved(ctx)
-        slopes = alpha = None
+        slopes: Tensor | None = None
+        alpha: Tensor | None = None
         if ctx.needs_input_grad[0]:
             plain = torch.is_grad_enabled() or not _is_stored(
                 grad
