@@ -1,17 +1,9 @@
 """The smoothed loss on a CPU: a part of the rows at a time, and few classes along the other axis.
 
-PyTorch passes over all of [N,K] for each operation, and keeps log-probabilities for the backward pass. Here
-a part stays in the cache from its first pass to its last, and backward begins with the logits again, so that
-nothing of size [N,K] is written but the gradient. Few classes are turned to the first axis: there the softmax
-of eight rows is computed at once, while along the last axis each row of ten takes its turn (measured: 57 and
-1276 µs for [8192,10], and 78 to turn it).
-
-A part's target is written out, though it is one number but for the labels: the fewest operations that way,
-and of a small batch they are the cost (64 µs of them for [128,10], where PyTorch's own loss takes 163).
+PyTorch passes over all of [N,K] for each operation. Here a part stays in the cache from its first pass to its
+last, and nothing of size [N,K] is written but the gradient; that is made along with the loss, while the
+exponentials are there, and kept for the way back where that is known to be of a mean or a sum.
 """
-
-from collections.abc import Iterator
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -19,101 +11,121 @@ from torch import Tensor
 
 from lsbench.ops._plain import FEW, Rows, target_terms
 
-# Numbers of a part. Measured with 1 MiB of second-level cache a core, as a share of eager's time at
-# (8192,100) in float32: 0.50 with 2**15, 0.42 with 2**16, 0.39 with 2**17, 0.62 with 2**18.
-PART = 2**17
+# Numbers of a part. Measured as a share of eager's time at (4096,1000) in float32, in a process that keeps
+# freed memory (memory.py): 1.1 with 2**17, 0.77 with 2**18, 0.74 with 2**19, 0.75 with 2**20.
+PART = 2**19
 
 
-def losses(rows: Rows) -> tuple[Tensor, None]:
-    """The loss of each row [N]. Raises IndexError for a label outside [0,K)."""
-    ignored = _ignored(rows)
-    loss = rows.logits.new_empty(len(rows.target), dtype=rows.dtype)
-    for part in _parts(rows, ignored):
-        log_probs = F.log_softmax(part.logits, dim=part.axis, dtype=rows.dtype)
-        loss[part.at] = part.loss(log_probs, part.target())
-    return _without(ignored, loss), None
+def losses(rows: Rows, expected: float | None) -> tuple[Tensor, Tensor | None]:
+    """The loss of each row [N], and the gradient [N,K] of ``expected`` times their sum, if that is a number.
+    Raises IndexError for a label outside [0,K)."""
+    return _compute(rows, expected)
 
 
-def slopes(grad: Tensor, rows: Rows, kept: None) -> Tensor:
-    """The gradient [N,K] of Σ grad·losses in the logits, for ``grad`` [N]."""
-    ignored = _ignored(rows)
-    grad, slope = _without(ignored, grad), _like(rows.logits)
-    for part in _parts(rows, ignored):
-        probs = F.softmax(part.logits, dim=part.axis, dtype=rows.dtype)
-        part.enter_slope(slope, probs, part.target(), grad)
-    return slope
+def slopes(grad: Tensor, rows: Rows, expected: float | None, kept: Tensor | None) -> Tensor:
+    """The gradient [N,K] of Σ grad·losses in the logits, for ``grad`` [N]: what was kept where that is as
+    ``expected``, and else made anew."""
+    if kept is not None and not grad.stride(0) and grad[0] == torch.tensor(expected, dtype=grad.dtype):
+        return kept
+    return losses_and_slopes(grad, rows)[1]
 
 
 def losses_and_slopes(grad: float | Tensor, rows: Rows) -> tuple[Tensor, Tensor]:
     """Both, in one pass over the logits; ``grad`` may be a number."""
+    loss, slope = _compute(rows, grad)
+    assert slope is not None
+    return loss, slope
+
+
+def _compute(rows: Rows, grad: float | Tensor | None) -> tuple[Tensor, Tensor | None]:
+    """Losses [N], and for a ``grad`` the gradient [N,K] of Σ grad·losses."""
     ignored = _ignored(rows)
-    if isinstance(grad, Tensor) or ignored is not None:
-        grad = torch.as_tensor(grad, dtype=rows.dtype, device="cpu").expand(len(rows.target))
-        grad = _without(ignored, grad)
-    loss, slope = rows.logits.new_empty(len(rows.target), dtype=rows.dtype), _like(rows.logits)
-    for part in _parts(rows, ignored):
-        log_probs = F.log_softmax(part.logits, dim=part.axis, dtype=rows.dtype)
-        target = part.target()
-        loss[part.at] = part.loss(log_probs, target)
-        part.enter_slope(slope, log_probs.exp_(), target, grad)
-    return _without(ignored, loss), slope
-
-
-class Part(NamedTuple):
-    """The rows ``at`` a place, with their classes along ``axis``, and what their target is made of: it is
-    ``here`` at the label, ``elsewhere`` at other classes, and its sum is 1 where no ``mass`` is given.
-
-    Of n rows, ``logits`` are [n,K] or [K,n]; ``elsewhere`` may have 1 in place of K, and the others have.
-    """
-
-    at: slice
-    axis: int
-    logits: Tensor
-    label: Tensor
-    here: Tensor
-    elsewhere: Tensor
-    mass: Tensor | None
-    smooth: bool
-
-    def target(self) -> Tensor:
-        return self.elsewhere.expand_as(self.logits).scatter(self.axis, self.label, self.here)
-
-    def loss(self, log_probs: Tensor, target: Tensor) -> Tensor:
-        if self.smooth:
-            return (target * log_probs).sum(self.axis).neg_()
-        return (self.here * log_probs.gather(self.axis, self.label)).squeeze(self.axis).neg_()
-
-    def enter_slope(self, slope: Tensor, probs: Tensor, target: Tensor, grad: float | Tensor) -> None:
-        """Write grad·(mass·probs − target) to its rows of ``slope`` [N,K], and over ``probs``."""
-        if self.mass is not None:
-            probs.mul_(self.mass)
-        probs.sub_(target)
-        own = grad[self.at].unsqueeze(1) if isinstance(grad, Tensor) else grad
-        torch.mul(probs if self.axis else probs.t(), own, out=slope[self.at])
-
-
-def _parts(rows: Rows, ignored: Tensor | None) -> Iterator[Part]:
+    if ignored is not None:
+        rows = rows._replace(target=rows.target.masked_fill(ignored, 0))
     count, classes = rows.logits.shape
-    axis = 0 if classes < FEW else 1
-    label = _without(ignored, rows.target).unsqueeze(axis)
-    alpha = torch.as_tensor(rows.alpha, dtype=rows.dtype, device="cpu").expand(count).unsqueeze(axis)
-    on, spread = target_terms(alpha, classes, rows.convention)
-    here, elsewhere, mass = on + spread, spread, None
-    if rows.weight is not None:
-        weight, own = rows.weight.unsqueeze(1 - axis), rows.weight[label]
-        here, elsewhere, mass = here * own, spread * weight, on * own + spread * rows.weight.sum()
-    elif rows.convention == "as_printed":
-        mass = on + spread * classes
-    logits = rows.logits if axis else rows.logits.t()
+    loss = rows.logits.new_empty(count, dtype=rows.dtype)
+    slope = None if grad is None else rows.logits.new_empty(count, classes)
+    of_part = _few if classes < FEW else _many
     step = max(PART // classes, 1)
-    if count <= step:
-        yield Part(slice(None), axis, logits, label, here, elsewhere, mass, rows.smooth)
-        return
     for first in range(0, count, step):
-        at = slice(first, first + step)
-        cut = at if axis else (slice(None), at)
-        of_part = logits[cut], label[cut], here[cut], elsewhere[cut]
-        yield Part(at, axis, *of_part, None if mass is None else mass[cut], rows.smooth)
+        at = slice(first, first + step) if count > step else slice(None)
+        alpha = rows.alpha[at] if isinstance(rows.alpha, Tensor) and rows.alpha.ndim else rows.alpha
+        part = rows._replace(logits=rows.logits[at], target=rows.target[at], alpha=alpha)
+        own = grad[at] if isinstance(grad, Tensor) and grad.ndim else grad
+        of_part(part, loss[at], None if slope is None else slope[at], own)
+    if ignored is not None:
+        loss.masked_fill_(ignored, 0.0)
+        if slope is not None:
+            slope.masked_fill_(ignored.unsqueeze(1), 0.0)
+    return loss, slope
+
+
+def _few(rows: Rows, loss: Tensor, slope: Tensor | None, grad: float | Tensor | None) -> None:
+    """Enter what is asked for of rows of few classes. These are turned to the first axis: there the softmax
+    of eight rows is computed at once, while along the last axis each row of ten takes its turn (measured: 57
+    and 1276 µs for [8192,10], and 78 to turn it). Their target is written out, though it is one number but
+    for the labels: the fewest operations that way, which are the cost of a small batch."""
+    log_probs = F.log_softmax(rows.logits.t(), dim=0, dtype=rows.dtype)
+    label = rows.target.unsqueeze(0)
+    own, spread, mass = _terms(rows, label)
+    elsewhere = spread if rows.weight is None else spread * rows.weight.unsqueeze(1)
+    here = own + spread if rows.weight is None else own + spread * rows.weight[label]
+    target = elsewhere.expand_as(log_probs).scatter(0, label, here)
+    if rows.smooth:
+        torch.sum(target * log_probs, 0, out=loss)
+    else:
+        loss.copy_((here * log_probs.gather(0, label)).squeeze(0))
+    loss.neg_()
+    if slope is not None and grad is not None:
+        probs = log_probs.exp_()
+        if mass is not None:
+            probs.mul_(mass)
+        torch.mul(probs.sub_(target).t(), grad.unsqueeze(1) if isinstance(grad, Tensor) else grad, out=slope)
+
+
+def _many(rows: Rows, loss: Tensor, slope: Tensor | None, grad: float | Tensor | None) -> None:
+    """Enter what is asked for of rows of many classes. Exponentials are the slow part, and softmax has the
+    fast ones. They are taken once: their sum comes back from the largest probability, whose exponential is
+    1."""
+    logits, label = rows.logits.to(rows.dtype), rows.target.unsqueeze(1)
+    own, spread, mass = _terms(rows, label)
+    place = logits  # of half precision this is a copy
+    if logits is rows.logits:
+        place = torch.empty_like(logits) if slope is None else slope
+    below = torch.sub(logits, logits.amax(1, keepdim=True), out=place)  # the same however large all are
+    probs = F.softmax(below, dim=1)
+    log_sum = probs.amax(1, keepdim=True).log_().neg_()
+    value = own * (log_sum - below.gather(1, label))
+    if rows.smooth:
+        heft = below.shape[1] if rows.weight is None else rows.weight.sum()
+        weighted = below if rows.weight is None else below.mul_(rows.weight)
+        value += spread * (heft * log_sum - weighted.sum(1, keepdim=True))
+    loss.copy_(value.squeeze(1))
+    if slope is not None and grad is not None:
+        scale = grad.unsqueeze(1) if isinstance(grad, Tensor) else grad
+        rest = spread * -scale
+        if rows.weight is not None:
+            rest = rest * rows.weight
+        if mass is None and not isinstance(grad, Tensor):
+            torch.add(rest, probs, alpha=grad, out=place)
+        else:
+            torch.add(rest, probs.mul_(scale if mass is None else mass * scale), out=place)
+        place.scatter_add_(1, label, own * -scale)
+        if place is not slope:
+            slope.copy_(place)
+
+
+def _terms(rows: Rows, label: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+    """What a row's target is made of, in the shape of ``label``: ``spread`` times each class's weight, and
+    ``own`` more at the label; its sum where that is not 1."""
+    alpha = torch.as_tensor(rows.alpha, dtype=rows.dtype, device="cpu")
+    alpha = alpha.expand(len(rows.target)).view_as(label)
+    classes = rows.logits.shape[1]
+    own, spread = target_terms(alpha, classes, rows.convention)
+    if rows.weight is not None:
+        own = own * rows.weight[label]
+        return own, spread, own + spread * rows.weight.sum()
+    return own, spread, own + spread * classes if rows.convention == "as_printed" else None
 
 
 def _ignored(rows: Rows) -> Tensor | None:
@@ -128,12 +140,3 @@ def _ignored(rows: Rows) -> Tensor | None:
     if least < 0 or largest >= rows.logits.shape[1]:
         raise IndexError(f"target {largest if least >= 0 else least} is out of bounds")
     return ignored
-
-
-def _without(ignored: Tensor | None, values: Tensor) -> Tensor:
-    """With 0 for the rows that are ``ignored``."""
-    return values if ignored is None else values.masked_fill(ignored, 0)
-
-
-def _like(logits: Tensor) -> Tensor:
-    return torch.empty_like(logits, memory_format=torch.contiguous_format)

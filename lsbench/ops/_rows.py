@@ -35,14 +35,16 @@ def _has_triton() -> bool:
     return find_spec("triton") is not None
 
 
-def losses(rows: Rows) -> Tensor:
-    """The loss of each row [N]."""
+def losses(rows: Rows, expected: float | None = None) -> Tensor:
+    """The loss of each row [N]; on the way back the gradient of each is probably as ``expected``."""
     if kernels(rows.logits) is None:
         return _plain.losses(rows)
     alpha = rows.alpha
     if isinstance(alpha, Tensor):
         alpha = alpha.expand(len(rows.target))
-    found: Tensor = _Losses.apply(*rows._replace(alpha=alpha))[0]
+    if not (torch.is_grad_enabled() and rows.logits.requires_grad):
+        expected = None
+    found: Tensor = _Losses.apply(*rows._replace(alpha=alpha), expected)[0]
     return found
 
 
@@ -59,46 +61,52 @@ def losses_and_slopes(grad: float | Tensor, rows: Rows) -> tuple[Tensor, Tensor]
 
 
 class _Losses(Function):
-    """`Rows`, with alpha a number or [N], to their losses [N] and to what kernels keep for the way back."""
+    """`Rows`, with alpha a number or [N], and the gradient that is expected of each loss, to their losses [N]
+    and to what kernels keep for the way back."""
 
     @staticmethod
     def forward(*arguments: Any) -> tuple[Tensor, Tensor | None]:
-        rows = Rows(*arguments)
+        *fields, expected = arguments
+        rows = Rows(*fields)
         if (found := kernels(rows.logits)) is None:  # fewer rows than those that this was called for
             return _plain.losses(rows), None
-        both: tuple[Tensor, Tensor | None] = found.losses(rows)
+        both: tuple[Tensor, Tensor | None] = found.losses(rows, expected)
         return both
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor | None]) -> None:
-        fields = Rows(*inputs)._asdict() | {"kept": output[1]}
+        ctx.expected = inputs[-1]
+        fields = Rows(*inputs[:-1])._asdict() | {"kept": output[1]}
         tensors = {name: value for name, value in fields.items() if isinstance(value, Tensor)}
         ctx.names, ctx.others = tuple(tensors), {n: v for n, v in fields.items() if n not in tensors}
         ctx.save_for_backward(*tensors.values())
         ctx.save_for_forward(*tensors.values())
         if output[1] is not None:
             ctx.mark_non_differentiable(output[1])
+            ctx.set_materialize_grads(False)  # or zeros were made of its size for nothing
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor, _: Tensor | None) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, grad: Tensor | None, _: None) -> tuple[Tensor | None, ...]:
         rows, kept = _saved(ctx)
         slopes: Tensor | None = None
         alpha: Tensor | None = None
+        if grad is None:
+            return (None,) * 7
         if ctx.needs_input_grad[0]:
-            plain = torch.is_grad_enabled() or not _is_stored(
-                grad
-            )  # kernels have no derivatives of their own
+            # kernels have no derivatives of their own
+            plain = torch.is_grad_enabled() or not _is_stored(grad)
             found = None if plain else kernels(rows.logits)
-            slopes = _plain.slopes(grad, rows) if found is None else found.slopes(grad, rows, kept)
+            known = ctx.expected, kept
+            slopes = _plain.slopes(grad, rows) if found is None else found.slopes(grad, rows, *known)
         if ctx.needs_input_grad[2]:
             alpha = _plain.alpha_slopes(grad, rows)
-        return slopes, None, alpha, None, None, None
+        return slopes, None, alpha, None, None, None, None
 
     @staticmethod
     def jvp(
-        ctx: Any, logits: Tensor | None, _: None, alpha: Tensor | None, *__: None
+        ctx: Any, logits: Tensor | None, _: None, alpha: Tensor | None, *__: Any
     ) -> tuple[Tensor, Tensor | None]:
-        rows, _ = _saved(ctx)
+        rows = _saved(ctx)[0]
         one = torch.ones_like(rows.target, dtype=rows.dtype)
         change = torch.zeros_like(one)
         if logits is not None:
@@ -111,7 +119,7 @@ class _Losses(Function):
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int | None, ...], *arguments: Any) -> tuple[Any, Any]:
         """V times N rows are rows as well; only weights that differ take a call each."""
-        size, places = info.batch_size, dict(zip(Rows._fields, in_dims, strict=True))
+        size, places = info.batch_size, dict(zip(Rows._fields, in_dims[:-1], strict=True))
         if places["weight"] is not None:
             parts = [
                 [value] * size if at is None else value.unbind(at)
@@ -130,9 +138,10 @@ class _Losses(Function):
                     0, 1
                 )
 
-            fields = Rows(*arguments)._asdict()
+            *values, expected = arguments
+            fields = Rows(*values)._asdict()
             joined = {n: value if n == "weight" else flat(value, places[n]) for n, value in fields.items()}
-            found = _Losses.apply(*Rows(**joined))
+            found = _Losses.apply(*Rows(**joined), expected)
             losses, kept = (
                 None if each is None else each.view(size, len(each) // size, *each.shape[1:])
                 for each in found

@@ -170,13 +170,14 @@ def _long(logits, target, alpha, weight, grad, loss, most_and_log, slope, ignore
             tl.store(slope + start + column, change, there)
 
 
-def losses(rows: Rows) -> tuple[Tensor, Tensor | None]:
-    """The loss of each row [N], and what `slopes` wants to know of it, if anything."""
+def losses(rows: Rows, expected: float | None) -> tuple[Tensor, Tensor | None]:
+    """The loss of each row [N], and what `slopes` wants to know of it, if anything: with the logits it is as
+    fast as to keep more, in less memory."""
     loss, kept, _ = _launch(rows, with_loss=True)
     return loss, kept
 
 
-def slopes(grad: Tensor, rows: Rows, kept: Tensor | None) -> Tensor:
+def slopes(grad: Tensor, rows: Rows, expected: float | None, kept: Tensor | None) -> Tensor:
     """The gradient [N,K] of Σ grad·losses in the logits, for ``grad`` [N]."""
     return _launch(rows, grad, kept)[2]
 

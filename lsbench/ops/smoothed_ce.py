@@ -53,7 +53,8 @@ def smoothed_cross_entropy(
     rows = _cast(Rows(logits, target, alpha, convention, weight, ignore_index))
     if _rows.kernels(logits) is None and _is_simple(rows):
         return _plain.simple(rows, reduction)
-    loss = _rows.losses(rows)
+    known = {"mean": 1 / max(len(target), 1), "sum": 1.0} if weight is None else {}
+    loss = _rows.losses(rows, known.get(reduction))
     if reduction == "none":
         return loss
     if reduction == "sum":

@@ -68,12 +68,12 @@ def test_losses_and_gradients_are_those_of_float64(kernels, shape):
         for dtype, tolerance in tolerances.items():
             rows, grads = draw(*shape, dtype, alpha, weighted, convention)
             losses, slopes = exact(rows, grads)
-            alone, kept = kernels.losses(rows)
+            alone, kept = kernels.losses(rows, None)
             both = kernels.losses_and_slopes(grads, rows)
             for ours, theirs in (
                 (alone, losses),
                 (both[0], losses),
-                (kernels.slopes(grads, rows, kept), slopes),
+                (kernels.slopes(grads, rows, None, kept), slopes),
                 (both[1], slopes),
             ):
                 assert ours.dtype == dtype
@@ -119,13 +119,13 @@ def test_masked_classes(kernels, classes):
     rows, grads = draw(2, classes, torch.float64, "zero")
     rows.logits[:, : classes - 2] = -math.inf
     rows = rows._replace(target=torch.tensor([classes - 1, 0]))
-    losses, kept = kernels.losses(rows)
-    assert losses[0] == F.cross_entropy(rows.logits[:1], rows.target[:1])
+    losses, kept = kernels.losses(rows, None)
+    torch.testing.assert_close(losses[0], F.cross_entropy(rows.logits[:1], rows.target[:1]))
     assert losses[1] == math.inf
-    slopes = kernels.slopes(grads, rows, kept)
+    slopes = kernels.slopes(grads, rows, None, kept)
     assert slopes.isfinite().all()
     torch.testing.assert_close(slopes, exact(rows, grads)[1])
-    assert kernels.losses(rows._replace(alpha=0.1))[0][0] == math.inf
+    assert kernels.losses(rows._replace(alpha=0.1), None)[0][0] == math.inf
 
 
 @pytest.mark.parametrize("classes", [10, 5000])
@@ -177,6 +177,24 @@ def test_a_directional_derivative_of_bf16_is_added_up_in_float32(kernels):
     torch.testing.assert_close(found.double(), exact, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_a_gradient_that_is_not_as_expected(kernels, reduction, dtype):
+    """Of a mean with ignored rows, of a loss that is scaled, and of one loss twice."""
+    for ignored in (False, True):
+        rows, _ = draw(6, 1500, dtype)
+        target = rows.target if ignored else rows.target.clamp(min=0)
+        logits, wide = rows.logits.clone().requires_grad_(), rows.logits.double().requires_grad_()
+        ours = smoothed_cross_entropy(logits, target, 0.1, reduction=reduction)
+        theirs = F.cross_entropy(wide, target, label_smoothing=0.1, reduction=reduction)
+        for scale in (1.0, 3.0, 1.0):
+            found, expected = (
+                torch.autograd.grad(scale * loss, z, retain_graph=True)[0]
+                for loss, z in ((ours, logits), (theirs, wide))
+            )
+            torch.testing.assert_close(found, expected.to(dtype), rtol=4 * torch.finfo(dtype).eps, atol=1e-7)
+
+
 @pytest.mark.parametrize("classes", [1000, 2000])
 @pytest.mark.parametrize("low", [-1e3, -1e6, -1e9])
 def test_a_label_far_below_the_others_costs_no_digits(kernels, classes, low):
@@ -184,10 +202,10 @@ def test_a_label_far_below_the_others_costs_no_digits(kernels, classes, low):
     rows, grads = draw(1, classes, torch.float32)
     rows.logits[0, rows.target] = low
     losses, slopes = exact(rows, grads)
-    ours, kept = kernels.losses(rows)
+    ours, kept = kernels.losses(rows, None)
     torch.testing.assert_close(ours.double(), losses, rtol=1e-6, atol=0)
     others = torch.arange(classes) != rows.target
-    for slope in (kernels.slopes(grads, rows, kept), kernels.losses_and_slopes(grads, rows)[1]):
+    for slope in (kernels.slopes(grads, rows, None, kept), kernels.losses_and_slopes(grads, rows)[1]):
         error = (slope.double() - slopes)[0, others].abs().max()
         assert error <= 1e-6 * slopes[0, others].abs().max()
 
