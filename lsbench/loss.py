@@ -11,10 +11,17 @@ from lsbench.terms import Batch, Target
 
 
 def losses_and_slopes(
-    logits: Tensor, batch: Batch, alpha: Tensor, convention: str, active: Collection[Active]
+    logits: Tensor,
+    batch: Batch,
+    alpha: Tensor,
+    convention: str,
+    active: Collection[Active],
+    *,
+    common: float | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Every row's loss [M,B], as `training_losses` has it, and the gradient [M,B,K] in the ``logits`` of the
-    members' mean losses; in one pass over them where smoothing is all that is at work."""
+    members' mean losses; in one pass over them where smoothing is all that is at work, and with the fewest
+    operations where all members have one alpha in ``common``."""
     changes = batch.others or batch.lesson or any(each.method.loss or each.method.penalty for each in active)
     if changes:
         logits = logits.detach().requires_grad_()
@@ -22,10 +29,11 @@ def losses_and_slopes(
         [slopes] = torch.autograd.grad(losses.mean(1).sum(), [logits])
         return losses.detach(), slopes
     labels = batch.labels
+    each = alpha.to(logits.dtype)[:, None].expand_as(labels).flatten() if common is None else common
     losses, slopes = loss_and_gradient(
         logits.flatten(0, 1),
         labels.flatten(),
-        alpha.to(logits.dtype)[:, None].expand_as(labels).flatten(),
+        each,
         convention=convention,
         scale=1 / labels.shape[1],
     )

@@ -64,6 +64,8 @@ class Stack:
         self.model, self.params, self.buffers = self._initial(seeds)
         self.passes = Passes(self.model, self.size, device, way, bf16=self.shared.precision == "bf16")
         self.alpha = self._knob(runs, "alpha")
+        alphas = {run.alpha for run in runs}
+        self.common_alpha = alphas.pop() if len(alphas) == 1 else None
         self.active = {
             name: Active(method, strength, rng.key(self.seeds, name))
             for name, method in all_methods().items()
@@ -175,8 +177,8 @@ class Stack:
     def losses_and_gradients(self, logits: Tensor, batch: Batch) -> tuple[Tensor, tuple[Tensor, ...]]:
         """The loss [M,B] of each row of ``batch``, whose ``logits`` are [M,B,K], and what a step follows: the
         gradients of the members' mean losses in the parameters."""
-        active = self.active.values()
-        losses, slopes = losses_and_slopes(logits, batch, self.alpha, self.shared.convention, active)
+        settings = self.alpha, self.shared.convention, self.active.values()
+        losses, slopes = losses_and_slopes(logits, batch, *settings, common=self.common_alpha)
         return losses, torch.autograd.grad(logits, list(self.params.values()), slopes)
 
     def _freeze(self, bad: Tensor, step: Tensor | int) -> None:

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lsbench.ops._plain import FEW, Rows, target_terms
+from lsbench.ops._plain import FEW, Rows, target_terms, written
 
 # Numbers of a part. Measured as a share of eager's time at (4096,1000) in float32, in a process that keeps
 # freed memory (memory.py): 1.1 with 2**17, 0.77 with 2**18, 0.74 with 2**19, 0.75 with 2**20.
@@ -66,15 +66,14 @@ def _few(rows: Rows, loss: Tensor, slope: Tensor | None, grad: float | Tensor | 
     and 1276 µs for [8192,10], and 78 to turn it). Their target is written out, though it is one number but
     for the labels: the fewest operations that way, which are the cost of a small batch."""
     log_probs = F.log_softmax(rows.logits.t(), dim=0, dtype=rows.dtype)
-    label = rows.target.unsqueeze(0)
-    own, spread, mass = _terms(rows, label)
+    own, spread, mass = _terms(rows)
     elsewhere = spread if rows.weight is None else spread * rows.weight.unsqueeze(1)
-    here = own + spread if rows.weight is None else own + spread * rows.weight[label]
-    target = elsewhere.expand_as(log_probs).scatter(0, label, here)
+    here = own + (spread if rows.weight is None else spread * rows.weight[rows.target])
+    target = written(log_probs, 0, rows.target, here, elsewhere)
     if rows.smooth:
         torch.sum(target * log_probs, 0, out=loss)
     else:
-        loss.copy_((here * log_probs.gather(0, label)).squeeze(0))
+        loss.copy_(here * log_probs.gather(0, rows.target.unsqueeze(0)).squeeze(0))
     loss.neg_()
     if slope is not None and grad is not None:
         probs = log_probs.exp_()
@@ -88,7 +87,9 @@ def _many(rows: Rows, loss: Tensor, slope: Tensor | None, grad: float | Tensor |
     fast ones. They are taken once: their sum comes back from the largest probability, whose exponential is
     1."""
     logits, label = rows.logits.to(rows.dtype), rows.target.unsqueeze(1)
-    own, spread, mass = _terms(rows, label)
+    one, other, total = _terms(rows)
+    own, spread = _column(one, rows), _column(other, rows)
+    mass = None if total is None else _column(total, rows)
     place = logits  # of half precision this is a copy
     if logits is rows.logits:
         place = torch.empty_like(logits) if slope is None else slope
@@ -115,17 +116,19 @@ def _many(rows: Rows, loss: Tensor, slope: Tensor | None, grad: float | Tensor |
             slope.copy_(place)
 
 
-def _terms(rows: Rows, label: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-    """What a row's target is made of, in the shape of ``label``: ``spread`` times each class's weight, and
-    ``own`` more at the label; its sum where that is not 1."""
-    alpha = torch.as_tensor(rows.alpha, dtype=rows.dtype, device="cpu")
-    alpha = alpha.expand(len(rows.target)).view_as(label)
-    classes = rows.logits.shape[1]
-    own, spread = target_terms(alpha, classes, rows.convention)
+def _terms(rows: Rows) -> tuple[float | Tensor, float | Tensor, float | Tensor | None]:
+    """What a row's target is made of, each a number, [] or [N]: the second times each class's weight, and the
+    first more at the label; their sum where that is not 1."""
+    own, spread = target_terms(rows.alpha, rows.logits.shape[1], rows.convention)
     if rows.weight is not None:
-        own = own * rows.weight[label]
+        own = own * rows.weight[rows.target]
         return own, spread, own + spread * rows.weight.sum()
-    return own, spread, own + spread * classes if rows.convention == "as_printed" else None
+    mass = own + spread * rows.logits.shape[1] if rows.convention == "as_printed" else None
+    return own, spread, mass
+
+
+def _column(value: float | Tensor, rows: Rows) -> Tensor:
+    return torch.as_tensor(value, dtype=rows.dtype, device="cpu").expand(len(rows.target)).unsqueeze(1)
 
 
 def _ignored(rows: Rows) -> Tensor | None:

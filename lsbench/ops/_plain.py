@@ -94,17 +94,26 @@ def simple(rows: Rows, reduction: str) -> Tensor:
     log_probs = F.log_softmax(rows.logits if axis else rows.logits.t(), dim=axis, dtype=rows.dtype)
     on, spread = rows.terms()
     scale = -1 / len(rows.target) if reduction == "mean" else -1
-    here, elsewhere, label = (on + spread) * scale, spread * scale, rows.target.unsqueeze(axis)
-    if isinstance(elsewhere, Tensor):
-        every, at_label = (
-            torch.as_tensor(term).expand(len(rows.target)).unsqueeze(axis) for term in (elsewhere, here)
-        )
-        target = every.expand_as(log_probs).scatter(axis, label, at_label)
-    else:
-        target = torch.full_like(log_probs, elsewhere).scatter(axis, label, here)
+    target = written(log_probs, axis, rows.target, (on + spread) * scale, spread * scale)
     if reduction == "none":
         return (target * log_probs).sum(axis)
     return torch.dot(target.view(-1), log_probs.reshape(-1))
+
+
+def written(
+    like: Tensor, axis: int, label: Tensor, here: float | Tensor, elsewhere: float | Tensor
+) -> Tensor:
+    """A target in the shape of ``like``, whose ``axis`` is that of the classes: ``here`` at the ``label``
+    [N], ``elsewhere`` at the others; each a number, [] or [N], or for classes that differ the whole shape."""
+    label = label.unsqueeze(axis)
+    here, elsewhere = (
+        value.unsqueeze(axis) if isinstance(value, Tensor) and value.ndim == 1 else value
+        for value in (here, elsewhere)
+    )
+    full = elsewhere if isinstance(elsewhere, Tensor) else torch.full_like(like, elsewhere)
+    return full.expand_as(like).scatter(
+        axis, label, here.expand_as(label) if isinstance(here, Tensor) else here
+    )
 
 
 def slopes(grad: Tensor, rows: Rows) -> Tensor:
