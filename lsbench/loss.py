@@ -20,7 +20,7 @@ def losses_and_slopes(
     common: float | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Every row's loss [M,B], as `training_losses` has it, and the gradient [M,B,K] in the ``logits`` of the
-    members' mean losses; in one pass over them where smoothing is all that is at work, and with the fewest
+    members' mean losses; in one call where smoothing is all that is at work, and with the fewest
     operations where all members have one alpha in ``common``."""
     changes = batch.others or batch.lesson or any(each.method.loss or each.method.penalty for each in active)
     if changes:

@@ -105,7 +105,10 @@ class Optimizer:
         corrections: tuple[Tensor, Tensor],
     ) -> None:
         beta1, beta2 = self.settings.beta1, self.settings.beta2
-        first, second = (slot.setdefault(name, torch.zeros_like(param)) for slot in self.slots)
+        for slot in self.slots:
+            if name not in slot:
+                slot[name] = torch.zeros_like(param)
+        first, second = (slot[name] for slot in self.slots)
         if self._decays:
             param.mul_(1 - lr * decay)
         first.lerp_(grad, 1 - beta1)

@@ -194,6 +194,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", metavar="NETWORK", help="of mlp resnet8 resnet20 resnet18")
     parser.add_argument("--out", type=Path, default=Path("results/benchmarks"))
     options = parser.parse_args()
+    torch.backends.cudnn.benchmark = True  # as in lsbench, so that the loop has it too
     place, turns = torch.device(options.device), 1 if options.quick else options.turns
     chosen = [network for network in NETWORKS if network.name in (options.only or network.name)]
     images = {each.name: 2 * each.batch if options.quick else each.images for each in chosen}

@@ -5,10 +5,13 @@ last, and nothing of size [N,K] is written but the gradient; that is made along 
 exponentials are there, and kept for the way back where that is known to be of a mean or a sum.
 """
 
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lsbench.ops import _plain
 from lsbench.ops._plain import FEW, Rows, target_terms, written
 
 # Numbers of a part. Measured as a share of eager's time at (4096,1000) in float32, in a process that keeps
@@ -16,17 +19,34 @@ from lsbench.ops._plain import FEW, Rows, target_terms, written
 PART = 2**19
 
 
-def losses(rows: Rows, expected: float | None) -> tuple[Tensor, Tensor | None]:
-    """The loss of each row [N], and the gradient [N,K] of ``expected`` times their sum, if that is a number.
-    Raises IndexError for a label outside [0,K)."""
-    return _compute(rows, expected)
+class Kept(NamedTuple):
+    """The gradient [N,K] of ``scale`` times the sum of the losses."""
+
+    scale: float
+    slope: Tensor
 
 
-def slopes(grad: Tensor, rows: Rows, expected: float | None, kept: Tensor | None) -> Tensor:
-    """The gradient [N,K] of Σ grad·losses in the logits, for ``grad`` [N]: what was kept where that is as
-    ``expected``, and else made anew."""
-    if kept is not None and not grad.stride(0) and grad[0] == torch.tensor(expected, dtype=grad.dtype):
-        return kept
+def losses(rows: Rows, reduction: str) -> tuple[Tensor, Kept | None]:
+    """The loss of each row [N], and the gradient of their mean or sum where that is the ``reduction``. Raises
+    IndexError for a label outside [0,K)."""
+    total = {"none": 0.0, "sum": 1.0}.get(reduction)
+    if total is None:
+        total = float(_plain.divisor(rows))
+    if not total:  # or there is nothing to take the mean of
+        return _compute(rows, None)[0], None
+    loss, slope = losses_and_slopes(1 / total, rows)
+    return loss, Kept(1 / total, slope)
+
+
+def slopes(grad: Tensor, rows: Rows, kept: Kept | None) -> Tensor:
+    """The gradient [N,K] of Σ grad·losses in the logits, for ``grad`` [N]: where all of it is one number what
+    was ``kept``, times what that lacks, and else made anew."""
+    if kept is not None and not grad.stride(0):
+        expected = grad.new_tensor(kept.scale)
+        if grad[0] == expected:
+            return kept.slope
+        if kept.slope.dtype != torch.float16:  # in which what was small is lost
+            return kept.slope.mul_(grad[0] / expected)
     return losses_and_slopes(grad, rows)[1]
 
 
@@ -56,7 +76,7 @@ def _compute(rows: Rows, grad: float | Tensor | None) -> tuple[Tensor, Tensor | 
     if ignored is not None:
         loss.masked_fill_(ignored, 0.0)
         if slope is not None:
-            slope.masked_fill_(ignored.unsqueeze(1), 0.0)
+            slope.index_fill_(0, ignored.nonzero().squeeze(1), 0.0)
     return loss, slope
 
 

@@ -1,152 +1,115 @@
-"""The loss of each row by what computes it fastest, as a function that autograd and torch.func know."""
+"""The loss of each row by what computes it fastest, as a function that autograd knows."""
 
+import warnings
 from functools import cache
 from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
 import torch
-from torch import Tensor
-from torch.autograd import Function
+from torch import Tensor, nn
+from torch.autograd import Function, forward_ad
 
 from lsbench.ops import _cpu, _plain
 from lsbench.ops._plain import Rows
 
-# Of fewer numbers the plain loss is as fast on a CPU, since a Function costs some 80 µs.
+# Fewer are faster without a Function on a CPU, which has a cost of its own.
 CPU_NUMBERS = 2**16
 
 
 def kernels(logits: Tensor) -> ModuleType | None:
-    """What is fastest for ``logits`` [N,K], or None where that is `_plain`. torch.compile makes its own
-    kernels of that."""
-    if torch.compiler.is_compiling():
+    """What is fastest for ``logits`` [N,K] in memory, or None where that is `_plain`. torch.compile makes its
+    own kernels of that, and what torch.func makes of a tensor, or a subclass, may have no memory to read."""
+    if torch.compiler.is_compiling() or type(logits) not in (Tensor, nn.Parameter) or _transformed():
         return None
     if logits.device.type == "cpu":
-        return _cpu if logits.numel() >= CPU_NUMBERS else None
-    if logits.device.type == "cuda" and _has_triton():
-        from lsbench.ops import _triton
+        return _cpu
+    return _triton(logits.device) if logits.device.type == "cuda" else None
 
-        return _triton
-    return None
+
+def _transformed() -> bool:
+    """Whether a transform of torch.func is at work, as `torch.autograd.Function.apply` asks."""
+    return torch._C._are_functorch_transforms_active()
 
 
 @cache
-def _has_triton() -> bool:
-    return find_spec("triton") is not None
+def _triton(device: torch.device) -> ModuleType | None:
+    """Triton's kernels, if it can make them: it wants a C compiler, and a GPU that is not too old."""
+    if find_spec("triton") is None:
+        return None
+    from lsbench.ops import _triton
+
+    label = torch.zeros(1, dtype=torch.int64, device=device)
+    try:
+        _triton.losses(Rows(torch.zeros(1, 2, device=device), label, 0.0, "uniform", None, -100), "none")
+    except Exception as error:  # whatever stops a compiler
+        warnings.warn(f"no Triton, so the loss takes longer: {error}", stacklevel=2)
+        return None
+    return _triton
 
 
-def losses(rows: Rows, expected: float | None = None) -> Tensor:
-    """The loss of each row [N]; on the way back the gradient of each is probably as ``expected``."""
-    if kernels(rows.logits) is None:
+def is_small(rows: Rows) -> bool:
+    """Whether the least overhead counts most: few numbers, in the memory of a CPU."""
+    logits = rows.logits
+    return _plain.on_cpu(logits) and logits.numel() < CPU_NUMBERS and kernels(logits) is not None
+
+
+def losses(rows: Rows, reduction: str) -> Tensor:
+    """The loss of each row [N], of which the caller takes the ``reduction``."""
+    found, logits, alpha = kernels(rows.logits), rows.logits, rows.alpha
+    if found is None or is_small(rows) or _has_tangent(logits) or _has_tangent(alpha):
         return _plain.losses(rows)
-    alpha = rows.alpha
     if isinstance(alpha, Tensor):
-        alpha = alpha.expand(len(rows.target))
-    if not (torch.is_grad_enabled() and rows.logits.requires_grad):
-        expected = None
-    found: Tensor = _Losses.apply(*rows._replace(alpha=alpha), expected)[0]
-    return found
+        rows = rows._replace(alpha=alpha.expand(len(rows.target)))
+    if not (torch.is_grad_enabled() and logits.requires_grad):
+        reduction = "none"
+    made: Tensor = _Losses.apply(*rows, found, reduction)
+    return made
+
+
+def _has_tangent(value: float | Tensor) -> bool:
+    """Whether forward differentiation goes on from it, for which kernels have no rule."""
+    if not isinstance(value, Tensor):
+        return False
+    return forward_ad.unpack_dual(value).tangent is not None  # type: ignore[no-untyped-call]
 
 
 def losses_and_slopes(grad: float | Tensor, rows: Rows) -> tuple[Tensor, Tensor]:
     """The losses [N], and the gradient [N,K] of Σ grad·losses in the logits, for a number or [N]."""
-    found = kernels(rows.logits)
-    if found is None and _plain.on_cpu(rows.logits) and not torch.compiler.is_compiling():
-        found = _cpu  # without a Function it is worth while for any number of them
-    if found is None:
-        own = torch.as_tensor(grad, dtype=rows.dtype, device=rows.logits.device)
+    if (found := kernels(rows.logits)) is None:
+        own = grad if isinstance(grad, Tensor) else torch.full_like(rows.target, grad, dtype=rows.dtype)
         return _plain.losses(rows), _plain.slopes(own, rows)
     both: tuple[Tensor, Tensor] = found.losses_and_slopes(grad, rows)
     return both
 
 
 class _Losses(Function):
-    """`Rows`, with alpha a number or [N], and the gradient that is expected of each loss, to their losses [N]
-    and to what kernels keep for the way back."""
+    """`Rows`, with alpha a number or [N], the kernels and the reduction, to their losses [N]."""
 
     @staticmethod
-    def forward(*arguments: Any) -> tuple[Tensor, Tensor | None]:
-        *fields, expected = arguments
+    def forward(ctx: Any, *arguments: Any) -> Tensor:
+        *fields, ctx.kernels, reduction = arguments
         rows = Rows(*fields)
-        if (found := kernels(rows.logits)) is None:  # fewer rows than those that this was called for
-            return _plain.losses(rows), None
-        both: tuple[Tensor, Tensor | None] = found.losses(rows, expected)
-        return both
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor | None]) -> None:
-        ctx.expected = inputs[-1]
-        fields = Rows(*inputs[:-1])._asdict() | {"kept": output[1]}
-        tensors = {name: value for name, value in fields.items() if isinstance(value, Tensor)}
-        ctx.names, ctx.others = tuple(tensors), {n: v for n, v in fields.items() if n not in tensors}
+        tensors = {name: value for name, value in rows._asdict().items() if isinstance(value, Tensor)}
+        ctx.names, ctx.others = tuple(tensors), {n: v for n, v in rows._asdict().items() if n not in tensors}
         ctx.save_for_backward(*tensors.values())
-        ctx.save_for_forward(*tensors.values())
-        if output[1] is not None:
-            ctx.mark_non_differentiable(output[1])
-            ctx.set_materialize_grads(False)  # or zeros were made of its size for nothing
+        loss: Tensor
+        loss, ctx.kept = ctx.kernels.losses(rows, reduction)
+        return loss
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor | None, _: None) -> tuple[Tensor | None, ...]:
-        rows, kept = _saved(ctx)
-        slopes: Tensor | None = None
-        alpha: Tensor | None = None
-        if grad is None:
-            return (None,) * 7
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        rows = Rows(**dict(zip(ctx.names, ctx.saved_tensors, strict=True)), **ctx.others)
+        kept, ctx.kept = ctx.kept, None  # who is given it may write there, and come again
+        slopes = alpha = None
         if ctx.needs_input_grad[0]:
-            # kernels have no derivatives of their own
-            plain = torch.is_grad_enabled() or not _is_stored(grad)
-            found = None if plain else kernels(rows.logits)
-            known = ctx.expected, kept
-            slopes = _plain.slopes(grad, rows) if found is None else found.slopes(grad, rows, *known)
+            if torch.is_grad_enabled() or not _is_stored(grad):  # kernels have no derivatives of their own
+                slopes = _plain.slopes(grad, rows)
+            else:
+                slopes = ctx.kernels.slopes(grad, rows, kept)
         if ctx.needs_input_grad[2]:
             alpha = _plain.alpha_slopes(grad, rows)
-        return slopes, None, alpha, None, None, None, None
-
-    @staticmethod
-    def jvp(
-        ctx: Any, logits: Tensor | None, _: None, alpha: Tensor | None, *__: Any
-    ) -> tuple[Tensor, Tensor | None]:
-        rows = _saved(ctx)[0]
-        one = torch.ones_like(rows.target, dtype=rows.dtype)
-        change = torch.zeros_like(one)
-        if logits is not None:
-            exact = rows._replace(logits=rows.logits.to(rows.dtype))
-            change = change + (_plain.slopes(one, exact) * logits).sum(-1)
-        if alpha is not None:
-            change = change + _plain.alpha_slopes(one, rows) * alpha
-        return change, None
-
-    @staticmethod
-    def vmap(info: Any, in_dims: tuple[int | None, ...], *arguments: Any) -> tuple[Any, Any]:
-        """V times N rows are rows as well; only weights that differ take a call each."""
-        size, places = info.batch_size, dict(zip(Rows._fields, in_dims[:-1], strict=True))
-        if places["weight"] is not None:
-            parts = [
-                [value] * size if at is None else value.unbind(at)
-                for value, at in zip(arguments, in_dims, strict=True)
-            ]
-            found = [_Losses.apply(*one) for one in zip(*parts, strict=True)]
-            losses, kept = (
-                None if each[0] is None else torch.stack(each) for each in zip(*found, strict=True)
-            )
-        else:
-
-            def flat(value: Any, at: int | None) -> Any:
-                if not isinstance(value, Tensor):
-                    return value
-                return (value.expand(size, *value.shape) if at is None else value.movedim(at, 0)).flatten(
-                    0, 1
-                )
-
-            *values, expected = arguments
-            fields = Rows(*values)._asdict()
-            joined = {n: value if n == "weight" else flat(value, places[n]) for n, value in fields.items()}
-            found = _Losses.apply(*Rows(**joined), expected)
-            losses, kept = (
-                None if each is None else each.view(size, len(each) // size, *each.shape[1:])
-                for each in found
-            )
-        return (losses, kept), (0, None if kept is None else 0)
+        return slopes, None, alpha, None, None, None, None, None
 
 
 def _is_stored(tensor: Tensor) -> bool:
@@ -156,9 +119,3 @@ def _is_stored(tensor: Tensor) -> bool:
     except NotImplementedError:
         return False
     return True
-
-
-def _saved(ctx: Any) -> tuple[Rows, Tensor | None]:
-    fields = dict(zip(ctx.names, ctx.saved_tensors, strict=True)) | ctx.others
-    kept = fields.pop("kept")
-    return Rows(**fields), kept

@@ -21,6 +21,7 @@ from lsbench.terms import CONVENTIONS
 TILE = 1024  # the most classes of rows that a program holds whole
 NUMBERS = 2048  # and of how many numbers, at least
 BLOCK = 4096  # numbers of a longer row at a time
+SHORT_WARPS, LONG_WARPS = 4, 8  # of a program, by kernel
 
 OTHERS = tl.constexpr(CONVENTIONS.index("others"))
 UNIFORM = tl.constexpr(CONVENTIONS.index("uniform"))
@@ -170,16 +171,16 @@ def _long(logits, target, alpha, weight, grad, loss, most_and_log, slope, ignore
             tl.store(slope + start + column, change, there)
 
 
-def losses(rows: Rows, expected: float | None) -> tuple[Tensor, Tensor | None]:
-    """The loss of each row [N], and what `slopes` wants to know of it, if anything: with the logits it is as
-    fast as to keep more, in less memory."""
+def losses(rows: Rows, reduction: str) -> tuple[Tensor, Tensor | None]:
+    """The loss of each row [N] whatever the ``reduction``, and of long ones what `slopes` wants to know,
+    [N,2]: with that and the logits it is as fast as to keep more, in less memory."""
     loss, kept, _ = _launch(rows, with_loss=True)
     return loss, kept
 
 
-def slopes(grad: Tensor, rows: Rows, expected: float | None, kept: Tensor | None) -> Tensor:
+def slopes(grad: Tensor, rows: Rows, kept: Tensor | None) -> Tensor:
     """The gradient [N,K] of Σ grad·losses in the logits, for ``grad`` [N]."""
-    return _launch(rows, grad, kept)[2]
+    return _launch(rows, grad, kept, with_loss=kept is None and rows.logits.shape[1] > TILE)[2]
 
 
 def losses_and_slopes(grad: float | Tensor, rows: Rows) -> tuple[Tensor, Tensor]:
@@ -224,10 +225,12 @@ def _launch(
             width = triton.next_power_of_2(classes)
             height = max(NUMBERS // width, 1)
             grid = (triton.cdiv(count, height),)
-            _short[grid](*start, slope, count, *sizes, HEIGHT=height, WIDTH=width, num_warps=4, **settings)
+            _short[grid](
+                *start, slope, count, *sizes, HEIGHT=height, WIDTH=width, num_warps=SHORT_WARPS, **settings
+            )
         else:
             place = loss if kept is None else kept  # any address will do
-            _long[count,](*start, place, slope, *sizes, WIDTH=BLOCK, num_warps=8, **settings)
+            _long[count,](*start, place, slope, *sizes, WIDTH=BLOCK, num_warps=LONG_WARPS, **settings)
     return loss, kept, slope
 
 

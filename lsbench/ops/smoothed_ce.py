@@ -46,23 +46,19 @@ def smoothed_cross_entropy(
     ``alpha`` leaves the term out.
 
     Raises ValueError for a wrong shape, type, device or setting, and on the CPU IndexError for a label
-    outside [0,K); on a GPU such a label makes its row's loss and gradient NaN.
+    outside [0,K) (in a transform of torch.func, and compiled, RuntimeError); on a GPU such a label makes its
+    row's loss and gradient NaN. On the CPU the gradient of a mean or a sum is made along with a loss of many
+    numbers, and kept until it is asked for: logits that are written on in between are an error of autograd.
     """
     _check_settings(alpha, convention, reduction)
     _check_tensors(logits, target, alpha, weight, convention)
     rows = _cast(Rows(logits, target, alpha, convention, weight, ignore_index))
-    if _rows.kernels(logits) is None and _is_simple(rows):
-        return _plain.simple(rows, reduction)
-    known = {"mean": 1 / max(len(target), 1), "sum": 1.0} if weight is None else {}
-    loss = _rows.losses(rows, known.get(reduction))
+    if _rows.is_small(rows) and (made := _plain.small(rows, reduction)) is not None:
+        return made
+    loss = _rows.losses(rows, reduction)
     if reduction == "none":
         return loss
-    if reduction == "sum":
-        return loss.sum()
-    label, ignored, _ = _plain.labels(rows)
-    if weight is None:
-        return loss.sum() / (~ignored).sum()
-    return loss.sum() / weight[label].masked_fill(ignored, 0.0).sum()
+    return loss.sum() if reduction == "sum" else loss.sum() / _plain.divisor(rows)
 
 
 def loss_and_gradient(
@@ -76,7 +72,7 @@ def loss_and_gradient(
     scale: float | Tensor = 1.0,
 ) -> tuple[Tensor, Tensor]:
     """The loss of each row [N], and the gradient [N,K] in ``logits`` of the sum of ``scale`` · loss, where
-    ``scale`` is a number or [N]: what a training step needs, without autograd, in one pass over the logits.
+    ``scale`` is a number, [] or [N]: what a training step needs, without autograd, in one call.
 
     ``scale = 1 / N`` gives the gradient of the mean. Other arguments, types and errors are those of
     `smoothed_cross_entropy`; the gradient has the type of the logits. To go on backward from there:
@@ -88,7 +84,7 @@ def loss_and_gradient(
     with torch.no_grad():
         rows = _cast(Rows(logits.detach(), target, alpha, convention, weight, ignore_index))
         if isinstance(scale, Tensor):
-            scale = scale.to(rows.dtype)
+            scale = scale.to(rows.dtype).expand(len(target))
         return _rows.losses_and_slopes(scale, rows)
 
 
@@ -98,23 +94,10 @@ def _cast(rows: Rows) -> Rows:
     return rows._replace(alpha=alpha, weight=None if rows.weight is None else rows.weight.to(rows.dtype))
 
 
-def _is_simple(rows: Rows) -> bool:
-    """Whether `_plain.simple` can take these rows, which must not make a GPU wait to be known."""
-    labels, alpha = rows.target, rows.alpha
-    given = rows.weight is not None or (isinstance(alpha, Tensor) and alpha.requires_grad)
-    if given or labels.device.type != "cpu" or not len(labels) or torch.compiler.is_compiling():
-        return False
-    try:
-        least, largest = map(int, labels.aminmax())
-    except RuntimeError:  # under vmap labels have no one value
-        return False
-    return least >= 0 and largest < rows.logits.shape[1] and not least <= rows.ignore_index <= largest
-
-
 class SmoothedCrossEntropy(nn.Module):
     """`smoothed_cross_entropy` with its settings kept; ``weight`` [K] is a buffer and moves with the module.
 
-    Raises ValueError for a setting that `smoothed_cross_entropy` would refuse.
+    Raises ValueError for a setting that `smoothed_cross_entropy` would refuse, whatever the logits.
     """
 
     weight: Tensor | None
@@ -130,6 +113,8 @@ class SmoothedCrossEntropy(nn.Module):
     ) -> None:
         super().__init__()
         _check_settings(alpha, convention, reduction)
+        if weight is not None:
+            _check_weight(weight, len(weight) if weight.ndim else 0)
         self.alpha = alpha
         self.convention = convention
         self.register_buffer("weight", weight)
@@ -149,10 +134,9 @@ class SmoothedCrossEntropy(nn.Module):
         )
 
     def extra_repr(self) -> str:
-        weight = None if self.weight is None else self.weight.tolist()
         return (
-            f"alpha={self.alpha}, convention={self.convention!r}, weight={weight}, "
-            f"ignore_index={self.ignore_index}, reduction={self.reduction!r}"
+            f"alpha={self.alpha}, convention={self.convention!r}, ignore_index={self.ignore_index}, "
+            f"reduction={self.reduction!r}"
         )
 
 
@@ -176,11 +160,16 @@ def _check_tensors(
     if target.shape != (rows,) or target.dtype != torch.int64:
         raise ValueError(f"target: {target.dtype} {list(target.shape)}, expected torch.int64 [{rows}]")
     _check_each("alpha", alpha, logits)
-    if weight is not None and (weight.shape != (classes,) or weight.requires_grad):
-        wants = "one that needs a gradient" if weight.requires_grad else f"{list(weight.shape)}"
-        raise ValueError(f"weight: {wants}, expected [{classes}] without a gradient")
+    if weight is not None:
+        _check_weight(weight, classes)
     for name, tensor in (("target", target), ("weight", weight)):
         _check_device(name, tensor, logits)
+
+
+def _check_weight(weight: Tensor, classes: int) -> None:
+    if weight.shape != (classes,) or weight.requires_grad:
+        wants = "one that needs a gradient" if weight.requires_grad else f"{list(weight.shape)}"
+        raise ValueError(f"weight: {wants}, expected [{classes}] without a gradient")
 
 
 def _check_each(name: str, value: float | Tensor, logits: Tensor) -> None:

@@ -32,7 +32,8 @@ def compile_kernel(kernel, logits, **constants):
         constexprs={(names.index(name),): value for name, value in constants.items()},
         attrs={(place,): [["tt.divisibility", 16]] for place in aligned},
     )
-    made = triton.compile(source, target=GPUTarget("cuda", 90, 32), options={"num_warps": 8})
+    warps = _triton.SHORT_WARPS if kernel is _triton._short else _triton.LONG_WARPS
+    made = triton.compile(source, target=GPUTarget("cuda", 90, 32), options={"num_warps": warps})
     code = made.asm["ptx"]
     settings = {name: value for name, value in constants.items() if name != "T"}
     counts = {"loads16": code.count("ld.global.v4"), "stores16": code.count("st.global.v4")}

@@ -19,5 +19,7 @@ def as_on_a_gpu(triton_kernels, monkeypatch):
     """All calls use Triton's kernels, and nobody asks labels what they are."""
     from lsbench.ops import _plain, _rows
 
-    monkeypatch.setattr(_rows, "kernels", lambda logits: triton_kernels)
+    used = _rows.kernels
+    monkeypatch.setattr(_rows, "kernels", lambda logits: triton_kernels if used(logits) else None)
+    monkeypatch.setattr(_rows, "CPU_NUMBERS", 0)
     monkeypatch.setattr(_plain, "on_cpu", lambda tensor: False)

@@ -7,6 +7,7 @@ import itertools
 import math
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
@@ -30,7 +31,9 @@ def kernels(request, monkeypatch):
     else:
         module = _cpu
         monkeypatch.setattr(_cpu, "PART", 1500)
-    monkeypatch.setattr(_rows, "kernels", lambda logits: module)
+    used = _rows.kernels
+    monkeypatch.setattr(_rows, "kernels", lambda logits: module if used(logits) else None)
+    monkeypatch.setattr(_rows, "CPU_NUMBERS", 0)
     return module
 
 
@@ -68,12 +71,12 @@ def test_losses_and_gradients_are_those_of_float64(kernels, shape):
         for dtype, tolerance in tolerances.items():
             rows, grads = draw(*shape, dtype, alpha, weighted, convention)
             losses, slopes = exact(rows, grads)
-            alone, kept = kernels.losses(rows, None)
+            alone, kept = kernels.losses(rows, "none")
             both = kernels.losses_and_slopes(grads, rows)
             for ours, theirs in (
                 (alone, losses),
                 (both[0], losses),
-                (kernels.slopes(grads, rows, None, kept), slopes),
+                (kernels.slopes(grads, rows, kept), slopes),
                 (both[1], slopes),
             ):
                 assert ours.dtype == dtype
@@ -119,13 +122,13 @@ def test_masked_classes(kernels, classes):
     rows, grads = draw(2, classes, torch.float64, "zero")
     rows.logits[:, : classes - 2] = -math.inf
     rows = rows._replace(target=torch.tensor([classes - 1, 0]))
-    losses, kept = kernels.losses(rows, None)
+    losses, kept = kernels.losses(rows, "none")
     torch.testing.assert_close(losses[0], F.cross_entropy(rows.logits[:1], rows.target[:1]))
     assert losses[1] == math.inf
-    slopes = kernels.slopes(grads, rows, None, kept)
+    slopes = kernels.slopes(grads, rows, kept)
     assert slopes.isfinite().all()
     torch.testing.assert_close(slopes, exact(rows, grads)[1])
-    assert kernels.losses(rows._replace(alpha=0.1), None)[0][0] == math.inf
+    assert kernels.losses(rows._replace(alpha=0.1), "none")[0][0] == math.inf
 
 
 @pytest.mark.parametrize("classes", [10, 5000])
@@ -177,22 +180,61 @@ def test_a_directional_derivative_of_bf16_is_added_up_in_float32(kernels):
     torch.testing.assert_close(found.double(), exact, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
-def test_a_gradient_that_is_not_as_expected(kernels, reduction, dtype):
-    """Of a mean with ignored rows, of a loss that is scaled, and of one loss twice."""
-    for ignored in (False, True):
-        rows, _ = draw(6, 1500, dtype)
-        target = rows.target if ignored else rows.target.clamp(min=0)
-        logits, wide = rows.logits.clone().requires_grad_(), rows.logits.double().requires_grad_()
-        ours = smoothed_cross_entropy(logits, target, 0.1, reduction=reduction)
-        theirs = F.cross_entropy(wide, target, label_smoothing=0.1, reduction=reduction)
-        for scale in (1.0, 3.0, 1.0):
+def test_a_gradient_that_is_not_as_expected(kernels, reduction, weighted, dtype):
+    """Of a loss that is scaled, and of one loss several times, whoever writes on the gradients before."""
+    rows, _ = draw(6, 1500, dtype, weighted=weighted)
+    wide = rows.weight.double() if weighted else None
+    for target in (rows.target, rows.target.clamp(min=0)):
+        logits, exact = rows.logits.clone().requires_grad_(), rows.logits.double().requires_grad_()
+        ours = smoothed_cross_entropy(logits, target, 0.1, weight=rows.weight, reduction=reduction)
+        theirs = F.cross_entropy(exact, target, wide, label_smoothing=0.1, reduction=reduction)
+        for scale in (3.0, 1.0, 1.0):
             found, expected = (
                 torch.autograd.grad(scale * loss, z, retain_graph=True)[0]
-                for loss, z in ((ours, logits), (theirs, wide))
+                for loss, z in ((ours, logits), (theirs, exact))
             )
             torch.testing.assert_close(found, expected.to(dtype), rtol=4 * torch.finfo(dtype).eps, atol=1e-7)
+            found.zero_()
+
+
+def test_a_scale_that_float16_needs_is_not_lost():
+    """Gradients that are too small for it come scaled, as torch.amp scales a loss."""
+    logits = torch.randn(512, 1000, generator=torch.Generator().manual_seed(0)).half().requires_grad_()
+    target = torch.arange(512)
+    found, expected = (
+        torch.autograd.grad(2.0**16 * f(z, target), z)[0]
+        for f, z in ((ours, logits), (eager, logits.detach().double().requires_grad_()))
+    )
+    torch.testing.assert_close(found.double(), expected, rtol=1e-3, atol=1e-5)
+
+
+def test_the_gradient_of_a_mean_is_computed_once(monkeypatch):
+    """Along with the loss, with ignored rows and with weights, and for a part of a greater batch."""
+    target = torch.arange(800) % 100
+    target[3] = -100
+    calls = []
+    monkeypatch.setattr(_cpu, "_compute", lambda *given, own=_cpu._compute: calls.append(1) or own(*given))
+    for weight in (None, torch.rand(100, generator=torch.Generator().manual_seed(0))):
+        logits = torch.zeros(800, 100, requires_grad=True)
+        (ours(logits, target, weight=weight) / 3).backward()
+        assert calls.pop() == 1 and not calls
+
+
+def test_a_weight_of_half_precision_is_added_up_in_float32():
+    """70,000 of them are more than float16 has."""
+    logits, target = (
+        torch.randn(70_000, 4, generator=torch.Generator().manual_seed(0)),
+        torch.arange(70_000) % 4,
+    )
+    weight = torch.tensor([1, 2, 1, 2.0])
+    expected = eager(logits.half().float(), target, "mean", weight)
+    for own in (weight.half(), weight.double()):
+        loss = ours(logits.half(), target, "mean", own)
+        assert loss.dtype == torch.float32
+        torch.testing.assert_close(loss, expected)
 
 
 @pytest.mark.parametrize("classes", [1000, 2000])
@@ -202,10 +244,10 @@ def test_a_label_far_below_the_others_costs_no_digits(kernels, classes, low):
     rows, grads = draw(1, classes, torch.float32)
     rows.logits[0, rows.target] = low
     losses, slopes = exact(rows, grads)
-    ours, kept = kernels.losses(rows, None)
+    ours, kept = kernels.losses(rows, "none")
     torch.testing.assert_close(ours.double(), losses, rtol=1e-6, atol=0)
     others = torch.arange(classes) != rows.target
-    for slope in (kernels.slopes(grads, rows, None, kept), kernels.losses_and_slopes(grads, rows)[1]):
+    for slope in (kernels.slopes(grads, rows, kept), kernels.losses_and_slopes(grads, rows)[1]):
         error = (slope.double() - slopes)[0, others].abs().max()
         assert error <= 1e-6 * slopes[0, others].abs().max()
 
@@ -244,7 +286,7 @@ def test_batches_of_gradients(kernels, large, monkeypatch):
 
 
 def test_a_wrong_label_is_an_error_on_a_cpu(monkeypatch):
-    monkeypatch.setattr(_rows, "kernels", lambda logits: _cpu)
+    monkeypatch.setattr(_rows, "CPU_NUMBERS", 0)
     with pytest.raises(IndexError, match="out of bounds"):
         smoothed_cross_entropy(torch.zeros(2, 3), torch.tensor([0, 3]), 0.1)
 
@@ -328,7 +370,7 @@ def test_loss_and_gradient_in_one_call(shape):
     g = torch.Generator().manual_seed(0)
     logits = torch.randn(shape, generator=g, dtype=torch.float64, requires_grad=True)
     target = torch.arange(shape[0]) % shape[1]
-    for scale in (1.0, 1 / shape[0], torch.rand(shape[0], generator=g)):
+    for scale in (1.0, 1 / shape[0], torch.tensor(0.3), torch.rand(shape[0], generator=g)):
         losses, slope = loss_and_gradient(logits, target, 0.1, scale=scale)
         reference = eager(logits, target, "none")
         torch.testing.assert_close(losses, reference.detach())
@@ -405,6 +447,30 @@ def test_a_gpu_neither_waits_nor_compiles_anew_and_can_replay(classes, triton_ke
     torch.testing.assert_close((losses, slopes), loss_and_gradient(logits, target, alpha), rtol=0, atol=0)
 
 
-def test_small_batches_take_plain_pytorch_and_large_ones_kernels():
-    for shape, expected in (((128, 10), None), ((2, 1000), None), ((8192, 10), _cpu), ((4096, 1000), _cpu)):
-        assert _rows.kernels(torch.empty(shape)) is expected
+@pytest.mark.parametrize("shape", [(128, 10), (2, 1000), (8192, 10), (200, 1000)])
+def test_small_batches_take_plain_pytorch_and_large_ones_kernels(shape):
+    logits = torch.zeros(shape, requires_grad=True)
+    node = smoothed_cross_entropy(
+        logits, torch.zeros(shape[0], dtype=torch.int64), 0.1, reduction="none"
+    ).grad_fn
+    assert (node.name() == "_LossesBackward") == (logits.numel() >= _rows.CPU_NUMBERS)
+
+
+def test_what_may_have_no_memory_takes_plain_pytorch(batch):
+    """What is traced, transformed or of a subclass."""
+    from torch._subclasses import FakeTensorMode
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    class Logits(torch.Tensor):
+        pass
+
+    big, target = torch.zeros(800, 100), torch.arange(800) % 100
+    assert _rows.kernels(big) is _cpu
+    assert _rows.kernels(big.as_subclass(Logits)) is None
+    with FakeTensorMode() as mode:
+        assert ours(mode.from_tensor(big), mode.from_tensor(target), "none").shape == (800,)
+    traced = make_fx(partial(ours, reduction="mean", weight=None), tracing_mode="fake")(big, target)
+    torch.testing.assert_close(traced(big, target), eager(big, target))
+    assert vmap(ours)(big[None][:0], target[None][:0]).shape == (0,)
+    each = vmap(lambda z: loss_and_gradient(z, batch[1][0], 0.1)[1])(batch[0])
+    torch.testing.assert_close(each[2], loss_and_gradient(batch[0][2], batch[1][0], 0.1)[1])
