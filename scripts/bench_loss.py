@@ -36,6 +36,7 @@ from bench_tables import write_files
 from torch import Tensor
 
 from lsbench.ops import loss_and_gradient, smoothed_cross_entropy
+from lsbench.ops._rows import CPU_NUMBERS
 
 TILE = 1024  # the most classes that lsbench's kernels for a GPU pass over once
 ALPHA = 0.1
@@ -197,7 +198,7 @@ def bench(device: str, shape: tuple[int, int], name: str, turns: int, budget: fl
     for (way, graphed), values in times.items():
         against = [a / b for a, b in zip(times["eager", False], values, strict=True)]
         compiled = [a / b for a, b in zip(times["compiled", False], values, strict=True)]
-        bytes_moved = moved(way, shape[1], device) * size
+        bytes_moved = moved(way, shape, device) * size
         shares = [bytes_moved / value / rate for value, rate in zip(values, rates, strict=True)]
         micro = [1e6 * value for value in values]
         made.append(
@@ -208,13 +209,12 @@ def bench(device: str, shape: tuple[int, int], name: str, turns: int, budget: fl
     return made
 
 
-def moved(way: str, classes: int, device: str) -> int:
+def moved(way: str, shape: tuple[int, int], device: str) -> int:
     """How often [N,K] is read or written, as counted."""
-    if way.startswith("lsbench"):
-        if device == "cpu":
-            return 2  # once each, with autograd too: the gradient is made along with the loss
-        if way == "lsbench fused" and classes > TILE:
-            return 3
+    if device == "cpu" and way == "lsbench" and shape[0] * shape[1] >= CPU_NUMBERS:
+        return 2  # once each: the gradient is made along with the loss
+    if device == "cuda" and way == "lsbench fused" and shape[1] > TILE:
+        return 3
     return MOVED[way]
 
 

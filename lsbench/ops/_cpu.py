@@ -42,11 +42,12 @@ def slopes(grad: Tensor, rows: Rows, kept: Kept | None) -> Tensor:
     """The gradient [N,K] of Σ grad·losses in the logits, for ``grad`` [N]: where all of it is one number what
     was ``kept``, times what that lacks, and else made anew."""
     if kept is not None and not grad.stride(0):
-        expected = grad.new_tensor(kept.scale)
-        if grad[0] == expected:
+        lacks = grad[0] / grad.new_tensor(kept.scale)
+        if lacks == 1:
             return kept.slope
-        if kept.slope.dtype != torch.float16:  # in which what was small is lost
-            return kept.slope.mul_(grad[0] / expected)
+        # not in float16, where what was small is lost, and not by infinity, for rows without a gradient
+        if kept.slope.dtype != torch.float16 and lacks.isfinite():
+            return kept.slope.mul_(lacks)
     return losses_and_slopes(grad, rows)[1]
 
 

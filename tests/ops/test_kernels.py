@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from torch.autograd import forward_ad
 from torch.func import grad, hessian, jacrev, jvp, vmap
 
 from lsbench.ops import _cpu, _plain, _rows, loss_and_gradient, smoothed_cross_entropy
@@ -198,6 +199,27 @@ def test_a_gradient_that_is_not_as_expected(kernels, reduction, weighted, dtype)
             )
             torch.testing.assert_close(found, expected.to(dtype), rtol=4 * torch.finfo(dtype).eps, atol=1e-7)
             found.zero_()
+
+
+def test_rows_without_a_gradient_have_none_however_large_the_loss():
+    logits, target = torch.zeros(800, 100, requires_grad=True), torch.arange(800) % 100
+    target[1] = -100
+    [slope] = torch.autograd.grad(ours(logits, target) * math.inf, logits)
+    assert not slope[1].any() and not slope[0].isfinite().any()
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")
+def test_forward_differentiation(kernels, batch):
+    """Of logits and of alpha; of alpha it is the difference of the losses at 1 and at 0."""
+    z, y = batch[0][0], batch[1][0]
+    with forward_ad.dual_level():
+        logits, alpha = forward_ad.make_dual(z, z.flip(0)), forward_ad.make_dual(*torch.tensor([0.1, 1.0]))
+        of_logits = forward_ad.unpack_dual(ours(logits, y)).tangent
+        of_alpha = forward_ad.unpack_dual(smoothed_cross_entropy(z, y, alpha)).tangent
+    expected = (torch.autograd.functional.jacobian(lambda z: eager(z, y), z) * z.flip(0)).sum()
+    torch.testing.assert_close(of_logits, expected)
+    ends = (F.cross_entropy(z, y, label_smoothing=at) for at in (1.0, 0.0))
+    torch.testing.assert_close(of_alpha, next(ends) - next(ends), check_dtype=False)
 
 
 def test_a_scale_that_float16_needs_is_not_lost():
@@ -457,7 +479,7 @@ def test_small_batches_take_plain_pytorch_and_large_ones_kernels(shape):
 
 
 def test_what_may_have_no_memory_takes_plain_pytorch(batch):
-    """What is traced, transformed or of a subclass."""
+    """What is fake, transformed or of a subclass."""
     from torch._subclasses import FakeTensorMode
     from torch.fx.experimental.proxy_tensor import make_fx
 
