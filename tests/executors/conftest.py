@@ -82,7 +82,7 @@ def forked(start):
 
 
 def _watch(moment):
-    """Call ``moment(name)`` before every call of the system that changes files, twice in every write, and
+    """Call ``moment(name)`` before every call of the system that changes files, within every write, and
     before every training step, evaluation and judgement of a stack, in this process from now on.
 
     The moment after a call is the one before the next, as far as anything outside the process can tell.
@@ -102,7 +102,6 @@ def _watch(moment):
         write = file.write
 
         def in_two(content):
-            moment("write")
             write(content[: len(content) // 2])
             file.flush()
             moment("write")
