@@ -115,8 +115,10 @@ SACCT
 
 # Not by kill -0: in a container whose first process reaps no orphans, a daemon that ended stays as a zombie.
 running() {
-    [ -s "$dir/$1.pid" ] && awk -v name="$1" '/^Name:/ {n = $2} /^State:/ {s = $2} END {exit n != name || s == "Z"}' \
-        "/proc/$(<"$dir/$1.pid")/status" 2>/dev/null
+    local pid
+    pid=$(cat "$dir/$1.pid" 2>/dev/null) && [ -n "$pid" ] &&
+        awk -v name="$1" '/^Name:/ {n = $2} /^State:/ {s = $2} END {exit n != name || s == "Z"}' \
+            "/proc/$pid/status" 2>/dev/null
 }
 
 # Daemons hold none of our streams: whoever reads this script's output would wait for them.
