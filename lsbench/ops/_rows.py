@@ -71,6 +71,7 @@ def _has_tangent(value: float | Tensor) -> bool:
     """Whether forward differentiation goes on from it, for which kernels have no rule."""
     if not isinstance(value, Tensor):
         return False
+    # torch gives this function no types
     return forward_ad.unpack_dual(value).tangent is not None  # type: ignore[no-untyped-call]
 
 
@@ -116,6 +117,6 @@ def _is_stored(tensor: Tensor) -> bool:
     """Whether a kernel could read it: what vmap makes of a batch of gradients has no memory of its own."""
     try:
         tensor.untyped_storage()
-    except NotImplementedError:
+    except NotImplementedError:  # which is how such a tensor says so
         return False
     return True
