@@ -46,9 +46,9 @@ def smoothed_cross_entropy(
     ``alpha`` leaves the term out.
 
     Raises ValueError for a wrong shape, type, device or setting, and on the CPU IndexError for a label
-    outside [0,K) (RuntimeError under vmap and torch.compile); on a GPU such a label makes its row's loss and
-    gradient NaN. On the CPU the gradient of a mean or a sum is made along with a loss of many numbers, and kept
-    until it is asked for: logits that are written on in between are an error of autograd.
+    outside [0,K) (RuntimeError under vmap and torch.compile); on a GPU such a label makes its row's loss
+    and gradient NaN. On the CPU the gradient of a mean or a sum is made along with a loss of many numbers,
+    and kept until it is asked for: logits that are written on in between are an error of autograd.
     """
     _check_settings(alpha, convention, reduction)
     _check_tensors(logits, target, alpha, weight, convention)
