@@ -1,8 +1,8 @@
 """Which way a GPU trains several networks with convolutions fastest.
 
 It depends on the GPU, the network, the batch and the precision, so it is measured: seconds, where training
-takes minutes. Networks without convolutions are taken as one, and on a CPU those with each alone: there a
-stack of four ResNet-8 takes 1.1 times as long as four alone, and one of eight 1.9 times.
+takes minutes. Networks without convolutions are taken as one, and on a CPU those with each alone, where a
+grouped convolution takes longer than its parts (`scripts/bench_gpu.py --device cpu` times both).
 """
 
 import logging

@@ -143,9 +143,8 @@ def bench(network: Network, images: int, device: torch.device, turns: int) -> li
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats()
         epochs[key] = make()
-        for _ in range(
-            WARM_UP + 2 if device.type == "cuda" else 1
-        ):  # the last, short batch comes once an epoch
+        first = WARM_UP + 2 if device.type == "cuda" else 1  # epochs: the last, short batch comes once in each
+        for _ in range(first):
             timed(epochs[key], device)
         peaks[key] = (torch.cuda.max_memory_allocated() - before) / 2**20 if device.type == "cuda" else None
     seconds: dict[tuple[str, int], list[float]] = {key: [] for key in epochs}
