@@ -143,7 +143,7 @@ def bench(network: Network, images: int, device: torch.device, turns: int) -> li
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats()
         epochs[key] = make()
-        first = WARM_UP + 2 if device.type == "cuda" else 1  # epochs: the last, short batch comes once in each
+        first = WARM_UP + 2 if device.type == "cuda" else 1  # epochs, of which each has one short batch
         for _ in range(first):
             timed(epochs[key], device)
         peaks[key] = (torch.cuda.max_memory_allocated() - before) / 2**20 if device.type == "cuda" else None
