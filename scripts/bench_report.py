@@ -4,7 +4,7 @@
                                    [--keep FOLDER] [--out FOLDER]
 
 The runs are made up, their files are not: each has a record, a history of 20 epochs, the logits of ROWS test
-images of 10 classes and their bins (with --old no bins: they are counted from the logits). Fewer SEEDS
+images of 10 classes and their bins (with --old no bins and no floors: they come from the logits). Fewer SEEDS
 make more settings. Takes seconds and peak memory of a first report and of a second one, which has all its
 figures, in turns, and the sizes of its files; writes them to report.csv, .json and .md in results/benchmarks.
 """
@@ -71,6 +71,10 @@ def store(results_dir: Path, cell: Cell, seed: int, rows: int, *, old: bool) -> 
     record |= {f"test_{name}": value.item() for name, value in test.items()}
     record |= {f"test_{name}_ts": scaled[name].item() for name in measure.SCALED_METRICS}
     record |= {"temperature": fitted.value.item()}
+    if not old:
+        rescaled = calibrate.apply(logits, fitted)
+        floors = (metrics.ece_floor(each).item() for each in (logits, rescaled))
+        record |= dict(zip(("test_ece_floor", "test_ece_floor_ts"), floors, strict=True))
     record |= {f"select_{name}": record[f"test_{name}"] for name in ("accuracy", "nll", "nll_ts")}
     epochs = [{"epoch": e, "train_loss": 1 / e} for e in range(1, 21)]
     history = [epoch | {f"select_{name}": value.item() for name, value in test.items()} for epoch in epochs]
