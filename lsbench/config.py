@@ -17,7 +17,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from lsbench.terms import CONVENTIONS, UsageError
+from lsbench.errors import UsageError
+from lsbench.terms import CONVENTIONS
 
 # Raised whenever the same settings would give other numbers than before; it is part of a run's identity.
 RESULT_VERSION = 2

@@ -4,16 +4,35 @@ Letters for shapes: M members of a stack, B rows of a batch, N rows of a split, 
 C, H, W channels, height and width of an image.
 """
 
-import difflib
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from lsbench.errors import DataError, LsbenchError, StorageError, UsageError, did_you_mean
+
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor, nn
+
+# The errors belong to lsbench.errors; extensions import them from here, with the records that they use.
+__all__ = [
+    "COLUMNS",
+    "CONVENTIONS",
+    "SPLIT_NAMES",
+    "Batch",
+    "DataError",
+    "Lesson",
+    "LsbenchError",
+    "Method",
+    "Outcome",
+    "Splits",
+    "StorageError",
+    "Target",
+    "UsageError",
+    "did_you_mean",
+]
 
 # The columns of runs.csv and the keys of result.json, in the order in which users read them.
 COLUMNS = (
@@ -28,41 +47,6 @@ COLUMNS = (
 CONVENTIONS = ("uniform", "others", "as_printed")
 
 SPLIT_NAMES = ("train", "select", "calibrate", "test")
-
-
-class LsbenchError(Exception):
-    """Anything that ends a command with one line on stderr; ``exit_code`` is the command's."""
-
-    exit_code = 1
-
-
-class UsageError(LsbenchError):
-    """A setting that is unknown, of the wrong type or out of its range."""
-
-    exit_code = 2
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """``; did you mean X?`` for the nearest of ``known``, empty where nothing is near."""
-    near = difflib.get_close_matches(word, [name for name in known if name != word], n=1)
-    return f"; did you mean {near[0]}?" if near else ""
-
-
-def or_these(word: str, known: Collection[str]) -> str:
-    """`did_you_mean`, and where nothing is near ``; there are X, Y``."""
-    return did_you_mean(word, known) or f"; there are {', '.join(known)}"
-
-
-class DataError(LsbenchError):
-    """A data set that is missing, damaged or too small."""
-
-    exit_code = 3
-
-
-class StorageError(LsbenchError):
-    """A results folder that cannot be written or read."""
-
-    exit_code = 4
 
 
 @dataclass(frozen=True)

@@ -25,9 +25,9 @@ from bench_tables import write_files
 from rival_resident import Loop
 
 from lsbench.config import DataConfig, Run
-from lsbench.graphs import WARM_UP
-from lsbench.stack import Stack
 from lsbench.terms import Splits
+from lsbench.training.cuda_graphs import WARM_UP
+from lsbench.training.stack import Stack
 
 CLASSES = 10
 HELD_OUT = 100  # rows of each split but train

@@ -36,7 +36,7 @@ from bench_tables import write_files
 from torch import Tensor
 
 from lsbench.ops import loss_and_gradient, smoothed_cross_entropy
-from lsbench.ops._rows import CPU_NUMBERS
+from lsbench.ops._dispatch import CPU_NUMBERS
 
 TILE = 1024  # the most classes that lsbench's kernels for a GPU pass over once
 ALPHA = 0.1

@@ -24,8 +24,12 @@ import torch
 from bench_cost import Cost, now
 from bench_tables import Row, spread, write
 
-from lsbench import calibrate, measure, metrics, reliability, runs
+from lsbench import metrics
+from lsbench.calibration import reliability
+from lsbench.calibration.temperature import Temperature, rescale
+from lsbench.store import runs, sweeps
 from lsbench.terms import COLUMNS
+from lsbench.training import evaluate
 
 NAME = "sweep-mnist5k-mlp"
 GOALS = (20, 500)  # seconds and MB that a report of 1,000 runs may take
@@ -54,7 +58,7 @@ def store(results_dir: Path, cell: Cell, seed: int, rows: int, *, old: bool) -> 
     labels = torch.randint(10, (rows,), generator=random)
     logits = torch.randn(1, rows, 10, generator=random) * (2 - 5 * alpha)
     logits[0, torch.arange(rows), labels] += 5 - 10 * alpha
-    fitted = calibrate.Temperature(torch.tensor([0.6 + alpha], dtype=torch.float64), [""])
+    fitted = Temperature(torch.tensor([0.6 + alpha], dtype=torch.float64), [""])
     record = dict.fromkeys(COLUMNS) | {
         "run": f"mnist5k-mlp-{method}-a{alpha:g}-s{seed}-{int(1e4 * strength):08x}", "status": "done",
         "cell": f"{method}-{strength:g}-{alpha:g}", "data": "mnist5k",
@@ -67,12 +71,12 @@ def store(results_dir: Path, cell: Cell, seed: int, rows: int, *, old: bool) -> 
     }  # fmt: skip
     record |= {method: strength} if method != "none" else {}
     test = metrics.measure(logits, labels)
-    scaled = metrics.measure(calibrate.apply(logits, fitted), labels)
+    scaled = metrics.measure(rescale(logits, fitted), labels)
     record |= {f"test_{name}": value.item() for name, value in test.items()}
-    record |= {f"test_{name}_ts": scaled[name].item() for name in measure.SCALED_METRICS}
+    record |= {f"test_{name}_ts": scaled[name].item() for name in evaluate.SCALED_METRICS}
     record |= {"temperature": fitted.value.item()}
     if not old:
-        rescaled = calibrate.apply(logits, fitted)
+        rescaled = rescale(logits, fitted)
         floors = (metrics.ece_floor(each).item() for each in (logits, rescaled))
         record |= dict(zip(("test_ece_floor", "test_ece_floor_ts"), floors, strict=True))
     record |= {f"select_{name}": record[f"test_{name}"] for name in ("accuracy", "nll", "nll_ts")}
@@ -150,7 +154,7 @@ def main() -> None:
         results_dir = options.keep or Path(temporary)
         places = product(CELLS[: options.runs // options.seeds], range(options.seeds))
         names = [store(results_dir, *place, options.rows, old=options.old) for place in places]
-        runs.write_sweep(results_dir, runs.Sweep(NAME, "lsbench train -m ...", tuple(names)))
+        sweeps.write_sweep(results_dir, sweeps.Sweep(NAME, "lsbench train -m ...", tuple(names)))
         found = take_turns(results_dir, options.repeats)
         rows = rows_of(found, results_dir / NAME, len(names))
         write(options.out, "report", rows, shlex.join(["python", *sys.argv]))

@@ -37,10 +37,12 @@ from bench_ways import (
 from hydra import compose, initialize_config_dir
 from scipy import stats
 
-from lsbench import conf_dir, config, metrics, plugins
+from lsbench import conf_dir, config, metrics
 from lsbench.config import Run
 from lsbench.data import load
-from lsbench.terms import DataError, Splits
+from lsbench.errors import DataError
+from lsbench.hydra_app import plugins
+from lsbench.terms import Splits
 
 PARTS = ("mlp", "resnet8", "command", "parity")
 COMPARE = {"alpha": (0, 0.05, 0.1, 0.15, 0.2), "method": ("none", "dropout", "augment"), "seed": range(5)}

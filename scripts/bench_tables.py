@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
-from lsbench.provenance import provenance
+from lsbench.store.provenance import provenance
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,11 @@ import rival_loader
 import torch
 from bench_cost import Cost, now
 
-from lsbench import memory, plan, stack
 from lsbench.config import Run
-from lsbench.executors import execute
+from lsbench.execution import plan
+from lsbench.execution.execute import execute
 from lsbench.terms import Splits
+from lsbench.training import memory, stack
 
 CPU = torch.device("cpu")
 CORES = len(os.sched_getaffinity(0))

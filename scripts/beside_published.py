@@ -19,9 +19,9 @@ from typing import Any
 
 import pandas as pd
 
-from lsbench.report import to_csv
-from lsbench.report.text import NOTHING, brief, number, pipe_table
-from lsbench.storage import write_atomically
+from lsbench.formatting import NOTHING, brief, number, pipe_table
+from lsbench.report.publish import to_csv
+from lsbench.store.files import write_atomically
 
 FOLDER = "results/replication-mnist"
 ALPHAS = (0.0, 0.05, 0.1, 0.15, 0.3)

@@ -12,8 +12,8 @@ from torchvision import transforms
 
 from lsbench import models
 from lsbench.config import Run
-from lsbench.data.resident import divide
 from lsbench.terms import Splits
+from lsbench.training.device_data import divide
 
 
 class Digits(Dataset[tuple[Tensor, int]]):

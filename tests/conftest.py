@@ -19,6 +19,8 @@ from lsbench.cli import main
 from lsbench.config import DataConfig, Run
 from lsbench.terms import Splits
 
+from .records import make_record, make_sweep, store_traces
+
 MODELS = {
     "mlp": {"name": "mlp", "_target_": "lsbench.models.mlp.MLP", "hidden": [16]},
     "resnet8": {"name": "resnet8", "_target_": "lsbench.models.resnet.ResNet", "depth": 8, "width": 4},
@@ -64,6 +66,24 @@ def make_run():
 
 
 @pytest.fixture
+def record():
+    """Makes one finished run, as `records.make_record` does."""
+    return make_record
+
+
+@pytest.fixture
+def sweep():
+    """Makes the runs of a sweep, as `records.make_sweep` does."""
+    return make_sweep
+
+
+@pytest.fixture
+def traces():
+    """Stores what runs leave beside their records, as `records.store_traces` does."""
+    return store_traces
+
+
+@pytest.fixture
 def here(tmp_path, monkeypatch):
     """The test runs in a folder of its own."""
     monkeypatch.chdir(tmp_path)
@@ -84,13 +104,13 @@ def call(capsys, here):
 @pytest.fixture
 def sketched(monkeypatch):
     """Figures are empty files that know what they were to show: for tests of all else."""
-    from lsbench.report.figures import drawing
+    from lsbench.report.figures import draw
 
     def sketch(plate: object, source: str) -> dict[str, bytes]:
         svg = f'<svg xmlns="http://www.w3.org/2000/svg"><text>{source}</text></svg>'
         return {"png": f"{source}".encode(), "svg": svg.encode()}
 
-    monkeypatch.setattr(drawing, "draw", sketch)
+    monkeypatch.setattr(draw, "draw", sketch)
 
 
 @pytest.fixture

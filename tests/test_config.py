@@ -5,7 +5,7 @@ import pytest
 
 from lsbench import config
 from lsbench.config import Between, DataConfig, MethodConfig, OptimConfig, Run, from_yaml, to_yaml
-from lsbench.terms import UsageError
+from lsbench.errors import UsageError
 
 RUN = Run(data=DataConfig("mnist5k", "lsbench.data.mnist5k.load"), model={"name": "mlp", "hidden": [256]})
 

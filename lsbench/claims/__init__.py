@@ -9,21 +9,18 @@ from functools import cache
 from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
-from lsbench import parts
+from lsbench import registry
 from lsbench.claims._claim import Claim
-from lsbench.terms import UsageError, or_these
+from lsbench.errors import UsageError, or_these
 
 __all__ = [
     "Claim",
     "all_claims",
     "choose",
-    "describe",
     "measured_file",
     "overview",
     "page_name",
-    "publish",
 ]
 
 HELP = """\
@@ -51,7 +48,7 @@ LONGEST = 40  # of the claims' part in NAME, for which a name has room
 @cache
 def all_claims() -> dict[str, Claim]:
     """Every claim by its file's name, the most important first."""
-    found = {name: import_module(f"{__name__}.{name}").CLAIM for name in parts.names(__path__)}
+    found = {name: import_module(f"{__name__}.{name}").CLAIM for name in registry.names(__path__)}
     return dict(sorted(found.items(), key=lambda item: item[1].rank))  # stable: by name among equals
 
 
@@ -81,21 +78,6 @@ def page_name(names: Sequence[str]) -> str:
 def measured_file(folder: Path, claim: str) -> Path:
     """Where in the sweep's ``folder`` the table is kept that the claim's own `measure` made."""
     return folder / f"measured-{claim}.csv"
-
-
-def publish(results_dir: str | Path, name: str) -> int:
-    """Judge the claims of sweep ``name`` from its stored runs, write its page and print a line a claim; the
-    exit code: 1 where a run is not done or a claim could not be judged, else 0."""
-    from lsbench.claims import _publish
-
-    return _publish.publish(results_dir, name)
-
-
-def describe(results_dir: str | Path, name: str) -> tuple[dict[str, Any], int]:
-    """The same for machines: what `lsbench report --json` says of the sweep, and the exit code."""
-    from lsbench.claims import _publish
-
-    return _publish.describe(results_dir, name)
 
 
 def overview() -> str:

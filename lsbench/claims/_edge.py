@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lsbench.claims._claim import Numbers
+    from lsbench.analysis.evidence import Numbers
 
 
 def is_at_the_edge(chosen: "Numbers", largest: float) -> bool:

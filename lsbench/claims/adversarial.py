@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from lsbench.claims._claim import USUAL, Claim, Comparison, Evidence
+from lsbench.analysis.evidence import USUAL, Comparison, Evidence
+from lsbench.claims._claim import Claim
 
 if TYPE_CHECKING:
-    from lsbench.claims._claim import Numbers
+    from lsbench.analysis.evidence import Numbers
 
 MARGIN = 0.01
 

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from lsbench.claims._claim import NATS, USUAL, Claim, Comparison, Evidence
+from lsbench.analysis.evidence import NATS, USUAL, Comparison, Evidence
+from lsbench.analysis.verdicts import ACCURACY_MARGIN, NLL_MARGIN
+from lsbench.claims._claim import Claim
 from lsbench.claims._edge import is_at_the_edge, withheld
-from lsbench.report.verdicts import ACCURACY_MARGIN, NLL_MARGIN
 
 MEANING = {
     "supported": "better than choosing",

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from lsbench.claims._claim import USUAL, Claim, Comparison, Evidence
-from lsbench.report.verdicts import ACCURACY_MARGIN
+from lsbench.analysis.evidence import USUAL, Comparison, Evidence
+from lsbench.analysis.verdicts import ACCURACY_MARGIN
+from lsbench.claims._claim import Claim
 
 
 def compare(evidence: Evidence) -> Sequence[Comparison]:

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from lsbench.claims._claim import NATS, USUAL, Claim, Comparison, Evidence, comparison
-from lsbench.report.text import number
-from lsbench.report.verdicts import ECE_MARGIN, NLL_MARGIN
+from lsbench.analysis.evidence import NATS, USUAL, Comparison, Evidence, comparison
+from lsbench.analysis.verdicts import ECE_MARGIN, NLL_MARGIN
+from lsbench.claims._claim import Claim
+from lsbench.formatting import number
 
 GAP = "test_confidence_gap"
 

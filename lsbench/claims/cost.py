@@ -4,15 +4,16 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from lsbench.claims._claim import USUAL, Claim, Evidence, Measurement
+from lsbench.analysis.evidence import USUAL, Evidence, Measurement
+from lsbench.claims._claim import Claim
 
 if TYPE_CHECKING:
     import pandas as pd
     from torch import Tensor
 
-    from lsbench import stack
-    from lsbench.plan import Job
+    from lsbench.execution.plan import Job
     from lsbench.terms import Batch
+    from lsbench.training import stack
 
 BOUND = 0.05  # of a step: what "next to nothing" is taken to mean
 ROUNDS, LEAST_ROUNDS = 51, 7
@@ -49,7 +50,7 @@ def measure(jobs: "Sequence[Job]") -> "pd.DataFrame":
     import pandas as pd
     import torch
 
-    from lsbench.timing import step_seconds
+    from lsbench.training.timing import step_seconds
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # two that wait for each other on a busy machine measure the machine
@@ -74,7 +75,8 @@ def _kinds(jobs: "Sequence[Job]") -> "dict[str, stack.Stack]":
     import torch
     import torch.nn.functional as F
 
-    from lsbench import plan, stack
+    from lsbench.execution import plan
+    from lsbench.training import stack
 
     class Torch(stack.Stack):
         def losses_and_gradients(

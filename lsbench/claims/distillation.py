@@ -3,15 +3,18 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from lsbench.claims._claim import USUAL, Claim, Comparison, Evidence, comparison
-from lsbench.report.verdicts import ACCURACY_MARGIN
+from lsbench.analysis.evidence import USUAL, Comparison, Evidence, NothingToJudgeError, comparison
+from lsbench.analysis.verdicts import ACCURACY_MARGIN
+from lsbench.claims._claim import Claim
 
 if TYPE_CHECKING:
-    from lsbench.claims._claim import Numbers
+    from lsbench.analysis.evidence import Numbers
 
 
 def compare(evidence: Evidence) -> Sequence[Comparison]:
     runs, margin = evidence.runs, ACCURACY_MARGIN
+    if "method.teacher" not in runs or runs["method.teacher"].isna().all():
+        raise NothingToJudgeError("none of its students is done")
     is_teacher = runs["cell"].isin(runs["method.teacher"])
     teachers, alone = Evidence(runs[is_teacher]), runs[runs["method.teacher"].isna() & ~is_teacher]
     by_itself = Evidence(alone).by_seed("test_accuracy")

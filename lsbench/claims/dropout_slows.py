@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from lsbench.claims._claim import EPOCHS, Claim, Comparison, Evidence
+from lsbench.analysis.evidence import EPOCHS, Comparison, Evidence
+from lsbench.claims._claim import Claim
 
 if TYPE_CHECKING:
-    from lsbench.claims._claim import Numbers
+    from lsbench.analysis.evidence import Numbers
 
 MARGIN = 0.5
 SHARE = 0.95  # of the plain run's best: well up the curve, and set without a look at dropout

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from lsbench.claims._claim import Claim, Comparison, Evidence, comparison
+from lsbench.analysis.evidence import Comparison, Evidence, comparison
+from lsbench.analysis.verdicts import ACCURACY_MARGIN
+from lsbench.claims._claim import Claim
 from lsbench.claims._edge import is_at_the_edge, withheld
-from lsbench.report.verdicts import ACCURACY_MARGIN
 
 
 def compare(evidence: Evidence) -> Sequence[Comparison]:

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from lsbench.claims._claim import USUAL, Claim, Comparison, Evidence
-from lsbench.report.verdicts import ACCURACY_MARGIN
+from lsbench.analysis.evidence import USUAL, Comparison, Evidence
+from lsbench.analysis.verdicts import ACCURACY_MARGIN
+from lsbench.claims._claim import Claim
 
 if TYPE_CHECKING:
-    from lsbench.claims._claim import Numbers
+    from lsbench.analysis.evidence import Numbers
 
 
 def compare(evidence: Evidence) -> Sequence[Comparison]:

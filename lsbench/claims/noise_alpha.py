@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from lsbench.claims._claim import Claim, Comparison, Evidence, Unit, slopes
+from lsbench.analysis.evidence import Comparison, Evidence, Unit, slopes
+from lsbench.claims._claim import Claim
 from lsbench.claims._edge import is_at_the_edge, withheld
 
 if TYPE_CHECKING:

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lsbench import runs
-from lsbench.claims._claim import CONFIDENCE_MARGIN, Claim, Comparison, Evidence, comparison
+from lsbench.analysis.evidence import CONFIDENCE_MARGIN, Comparison, Evidence, comparison
+from lsbench.claims._claim import Claim
+from lsbench.store import runs
 
 if TYPE_CHECKING:
-    from lsbench.claims._claim import Numbers
+    from lsbench.analysis.evidence import Numbers
 
 WRONG = "test_confidence_wrong"
 

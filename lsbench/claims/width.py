@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lsbench.claims._claim import USUAL, Claim, Comparison, Evidence, Unit, comparison, slopes
-from lsbench.report.verdicts import ACCURACY_MARGIN
+from lsbench.analysis.evidence import USUAL, Comparison, Evidence, Unit, comparison, slopes
+from lsbench.analysis.verdicts import ACCURACY_MARGIN
+from lsbench.claims._claim import Claim
 
 if TYPE_CHECKING:
     import pandas as pd

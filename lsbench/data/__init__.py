@@ -8,7 +8,8 @@ import pkgutil
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
-from lsbench.terms import DataError, Splits, UsageError
+from lsbench.errors import DataError, UsageError
+from lsbench.terms import Splits
 
 if TYPE_CHECKING:
     from lsbench.config import DataConfig

@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from lsbench.data import files
-from lsbench.terms import DataError, Splits
+from lsbench.data import _files
+from lsbench.errors import DataError
+from lsbench.terms import Splits
 
 # Each batch's MD5 is torchvision's (datasets.CIFAR10, CIFAR100); nobody publishes their SHA-256. Those of the
 # archives are Keras' and tensorflow-datasets'.
-CIFAR10 = files.Source(
+CIFAR10 = _files.Source(
     name="cifar10",
     shape=(3, 32, 32),
     train=50_000,
@@ -35,7 +36,7 @@ CIFAR10 = files.Source(
     archive="cifar-10-python.tar.gz",
     archive_checksum="sha256:6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
 )
-CIFAR100 = files.Source(
+CIFAR100 = _files.Source(
     name="cifar100",
     shape=(3, 32, 32),
     train=50_000,
@@ -67,9 +68,15 @@ def load100(root: str | None) -> Splits:
 
 
 def _splits(
-    source: files.Source, root: str | None, *, train: list[str], test: str, meta: str, keys: tuple[bytes, ...]
+    source: _files.Source,
+    root: str | None,
+    *,
+    train: list[str],
+    test: str,
+    meta: str,
+    keys: tuple[bytes, ...],
 ) -> Splits:
-    contents = files.read(source, root)
+    contents = _files.read(source, root)
     names, labels = keys
     try:
         batches = {name: unpickle(content) for name, content in contents.items()}

@@ -1,13 +1,13 @@
 """Fashion-MNIST: 60,000 + 10,000 clothes in MNIST's format (Xiao et al. 2017, arXiv:1708.07747)."""
 
-from lsbench.data import files
+from lsbench.data import _files
 from lsbench.data.mnist import splits
 from lsbench.terms import Splits
 
 CLASSES = "T-shirt/top,Trouser,Pullover,Dress,Coat,Sandal,Shirt,Sneaker,Bag,Ankle boot"
 
 # The content of Debian's package dataset-fashion-mnist; decompressed, it is that of the original files.
-SOURCE = files.Source(
+SOURCE = _files.Source(
     name="fashion_mnist",
     shape=(1, 28, 28),
     train=60_000,

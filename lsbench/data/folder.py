@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from lsbench.data.files import cache
-from lsbench.storage import write_atomically
-from lsbench.terms import DataError, Splits, StorageError, UsageError
+from lsbench.data._files import cache
+from lsbench.errors import DataError, StorageError, UsageError
+from lsbench.store.files import write_atomically
+from lsbench.terms import Splits
 
 log = logging.getLogger(__name__)
 

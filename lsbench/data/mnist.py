@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from lsbench.data import files
+from lsbench.data import _files
 from lsbench.terms import Splits
 
 # Computed from files whose decompressed MD5, or that of the original .gz, is the one that torchvision lists.
-SOURCE = files.Source(
+SOURCE = _files.Source(
     name="mnist",
     shape=(1, 28, 28),
     train=60_000,
@@ -34,9 +34,9 @@ def load(root: str | None) -> Splits:
     return splits(SOURCE, root, tuple("0123456789"))
 
 
-def splits(source: files.Source, root: str | None, classes: tuple[str, ...]) -> Splits:
+def splits(source: _files.Source, root: str | None, classes: tuple[str, ...]) -> Splits:
     """The four IDX files of MNIST or of a data set that took over its format and file names."""
-    arrays = {name: decode(content) for name, content in files.read(source, root).items()}
+    arrays = {name: decode(content) for name, content in _files.read(source, root).items()}
     return Splits(
         train_images=arrays["train-images-idx3-ubyte"][:, None],
         train_labels=arrays["train-labels-idx1-ubyte"].astype(np.int64),

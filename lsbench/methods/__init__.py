@@ -6,7 +6,7 @@ from importlib import import_module
 
 from torch import Tensor
 
-from lsbench import parts
+from lsbench import registry
 from lsbench.terms import Method
 
 
@@ -22,4 +22,4 @@ class Active:
 @cache
 def all_methods() -> dict[str, Method]:
     """Every method by its file's name; files whose names begin with an underscore are left out."""
-    return {name: import_module(f"{__name__}.{name}").METHOD for name in parts.names(__path__)}
+    return {name: import_module(f"{__name__}.{name}").METHOD for name in registry.names(__path__)}

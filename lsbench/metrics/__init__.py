@@ -8,7 +8,7 @@ files whose names begin with an underscore are not metrics. Where two classes ti
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from lsbench import parts
+from lsbench import registry
 from lsbench.terms import COLUMNS
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def _rank(name: str) -> tuple[int, str]:
 
 
 # In the order of the columns that users read; metrics without a column of their own follow by name.
-NAMES = tuple(sorted(parts.names(__path__), key=_rank))
+NAMES = tuple(sorted(registry.names(__path__), key=_rank))
 
 
 def measure(logits: "Tensor", labels: "Tensor") -> dict[str, "Tensor"]:
@@ -40,6 +40,6 @@ def ece_floor(logits: "Tensor") -> "Tensor":
     """The ECE that noise alone would give, float64 [M], of ``logits`` [M,N,K]: the mean ECE over labels drawn
     by the model's own confidences, which are perfectly calibrated by construction. It needs no labels, and is
     exact rather than simulated."""
-    from lsbench.metrics._floor import expected_ece
+    from lsbench.calibration.ece_floor import expected_ece
 
     return expected_ece(logits.detach().double().softmax(-1).amax(-1))

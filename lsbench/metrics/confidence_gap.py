@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from lsbench.metrics._bins import predictions
+from lsbench.calibration.bins import predictions
 
 
 def compute(probs: Tensor, labels: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from lsbench.metrics._bins import equal_width, predictions
+from lsbench.calibration.bins import equal_width, predictions
 
 
 def compute(probs: Tensor, labels: Tensor) -> Tensor:

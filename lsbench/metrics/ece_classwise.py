@@ -6,7 +6,7 @@ Nixon et al. 2019 (arXiv:1904.01685) call it static calibration error.
 import torch
 from torch import Tensor
 
-from lsbench.metrics._bins import equal_width
+from lsbench.calibration.bins import equal_width
 
 
 def compute(probs: Tensor, labels: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from lsbench.metrics._bins import BINS, predictions
+from lsbench.calibration.bins import BINS, predictions
 
 
 def compute(probs: Tensor, labels: Tensor) -> Tensor:

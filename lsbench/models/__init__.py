@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from lsbench.terms import UsageError
+from lsbench.errors import UsageError
 
 Settings = Mapping[str, Any]
 

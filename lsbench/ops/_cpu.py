@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lsbench.ops import _plain
-from lsbench.ops._plain import FEW, Rows, target_terms, written
+from lsbench.ops import _reference
+from lsbench.ops._reference import FEW, Rows, target_terms, written
 
 # Numbers of a part. Measured as a share of eager's time at (4096,1000) in float32, in a process that keeps
 # freed memory (memory.py): 1.1 with 2**17, 0.77 with 2**18, 0.74 with 2**19, 0.75 with 2**20.
@@ -31,7 +31,7 @@ def losses(rows: Rows, reduction: str) -> tuple[Tensor, Kept | None]:
     IndexError for a label outside [0,K)."""
     total = {"none": 0.0, "sum": 1.0}.get(reduction)
     if total is None:
-        total = float(_plain.divisor(rows))
+        total = float(_reference.divisor(rows))
     if not total:  # or there is nothing to take the mean of
         return _compute(rows, None)[0], None
     loss, slope = losses_and_slopes(1 / total, rows)

@@ -15,7 +15,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from lsbench.ops._plain import Rows
+from lsbench.ops._reference import Rows
 from lsbench.terms import CONVENTIONS
 
 TILE = 1024  # the most classes of rows that a program holds whole

@@ -15,8 +15,8 @@ All three are q = on·onehot(y) + spread, so the loss is −on·log p_y − spre
 import torch
 from torch import Tensor, nn
 
-from lsbench.ops import _plain, _rows
-from lsbench.ops._plain import Rows, target_terms
+from lsbench.ops import _dispatch, _reference
+from lsbench.ops._reference import Rows, target_terms
 from lsbench.terms import CONVENTIONS
 
 __all__ = ["SmoothedCrossEntropy", "loss_and_gradient", "smoothed_cross_entropy", "target_terms"]
@@ -53,12 +53,12 @@ def smoothed_cross_entropy(
     _check_settings(alpha, convention, reduction)
     _check_tensors(logits, target, alpha, weight, convention)
     rows = _cast(Rows(logits, target, alpha, convention, weight, ignore_index))
-    if _rows.is_small(rows) and (made := _plain.small(rows, reduction)) is not None:
+    if _dispatch.is_small(rows) and (made := _reference.small(rows, reduction)) is not None:
         return made
-    loss = _rows.losses(rows, reduction)
+    loss = _dispatch.losses(rows, reduction)
     if reduction == "none":
         return loss
-    return loss.sum() if reduction == "sum" else loss.sum() / _plain.divisor(rows)
+    return loss.sum() if reduction == "sum" else loss.sum() / _reference.divisor(rows)
 
 
 def loss_and_gradient(
@@ -85,7 +85,7 @@ def loss_and_gradient(
         rows = _cast(Rows(logits.detach(), target, alpha, convention, weight, ignore_index))
         if isinstance(scale, Tensor):
             scale = scale.to(rows.dtype).expand(len(target))
-        return _rows.losses_and_slopes(scale, rows)
+        return _dispatch.losses_and_slopes(scale, rows)
 
 
 def _cast(rows: Rows) -> Rows:

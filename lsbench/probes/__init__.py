@@ -13,11 +13,13 @@ from pathlib import Path
 
 import torch
 
-from lsbench import __version__, memory, parts
-from lsbench.probes._subject import Probe, Subject, load_subject
-from lsbench.runs import run_dir
-from lsbench.storage import to_json, write_atomically
-from lsbench.terms import StorageError, UsageError, or_these
+from lsbench import __version__, registry
+from lsbench.errors import StorageError, UsageError, or_these
+from lsbench.probes._probe import Probe
+from lsbench.store.files import to_json, write_atomically
+from lsbench.store.runs import run_dir
+from lsbench.training import memory
+from lsbench.training.trained_model import Subject, load_subject
 
 __all__ = ["Probe", "Subject", "all_probes", "load_subject", "probed", "run_probe"]
 
@@ -27,7 +29,7 @@ CPU = torch.device("cpu")
 @cache
 def all_probes() -> dict[str, Probe]:
     """Every probe by its file's name."""
-    return {name: import_module(f"{__name__}.{name}").PROBE for name in parts.names(__path__)}
+    return {name: import_module(f"{__name__}.{name}").PROBE for name in registry.names(__path__)}
 
 
 def find(name: str) -> Probe:

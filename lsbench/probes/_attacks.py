@@ -17,8 +17,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from lsbench.probes._subject import Subject
-from lsbench.restore import CHUNK
+from lsbench.training.trained_model import CHUNK, Subject
 
 Forward = Callable[[Tensor], Tensor]
 Objective = Callable[[Tensor, Tensor], Tensor]

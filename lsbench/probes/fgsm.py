@@ -3,8 +3,8 @@
 import torch
 
 from lsbench.probes import _attacks
-from lsbench.probes._subject import Probe, Subject
-from lsbench.restore import CHUNK
+from lsbench.probes._probe import Probe
+from lsbench.training.trained_model import CHUNK, Subject
 
 COLUMNS = ("fgsm_accuracy", "fgsm_confidence", "fgsm_epsilon", "fgsm_rows")
 

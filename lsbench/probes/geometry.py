@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from lsbench.probes._subject import Probe, Subject
-from lsbench.restore import CHUNK
-from lsbench.terms import UsageError
+from lsbench.errors import UsageError
+from lsbench.probes._probe import Probe
+from lsbench.training.trained_model import CHUNK, Subject
 
 # Of each split: the scatter of 256 units is well determined by it, and a pass over CIFAR-10 takes seconds.
 ROWS = 10_000

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from lsbench import rng
 from lsbench.probes import _attacks
-from lsbench.probes._subject import Probe, Subject
-from lsbench.restore import CHUNK
+from lsbench.probes._probe import Probe
+from lsbench.training.trained_model import CHUNK, Subject
 
 COLUMNS = tuple(
     "pgd_accuracy pgd_confidence pgd_ce_accuracy pgd_margin_accuracy pgd_epsilon pgd_rows".split()

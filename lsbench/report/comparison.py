@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from lsbench.report.aggregate import as_rows
-from lsbench.report.baselines import Row
-from lsbench.report.labels import telling
-from lsbench.report.text import brief, difference, floor, number, probability, spread
+from lsbench.analysis.baselines import Row
+from lsbench.analysis.labels import telling
+from lsbench.analysis.tables import as_rows
+from lsbench.formatting import brief, difference, floor, number, probability, spread
 
 
 def comparison(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:

@@ -10,12 +10,13 @@ from typing import Any
 import pandas as pd
 
 from lsbench import __version__
-from lsbench.report.aggregate import Part, as_rows, tables
-from lsbench.report.criterion import CRITERIA
-from lsbench.report.selection import choices
-from lsbench.report.sweeps import Stored, rebuild
-from lsbench.report.verdicts import QUESTIONS, verdicts
-from lsbench.storage import to_json
+from lsbench.analysis.criterion import CRITERIA
+from lsbench.analysis.results import Stored
+from lsbench.analysis.selection import choices
+from lsbench.analysis.tables import Part, as_rows, tables
+from lsbench.analysis.verdicts import QUESTIONS, verdicts
+from lsbench.report.publish import rebuild
+from lsbench.store.files import to_json
 
 # What a run's provenance is made of; a report lists the distinct values of each.
 SOURCES = ("seed", "data_sha256", "lsbench", "git_sha", "torch", "device", "precision", "finished")

@@ -5,13 +5,13 @@ from typing import Any
 
 import pandas as pd
 
-from lsbench.report import layers
-from lsbench.report.aggregate import as_rows, tables
-from lsbench.report.baselines import strengths
+from lsbench.analysis.baselines import strengths
+from lsbench.analysis.tables import as_rows, tables
+from lsbench.formatting import brief, code, image, literal, pipe_table
+from lsbench.report import penultimate
 from lsbench.report.comparison import comparison
-from lsbench.report.figures.plate import Plate
-from lsbench.report.reading import buying, choices, reading, words
-from lsbench.report.text import brief, code, image, literal, pipe_table
+from lsbench.report.figures.spec import Plate
+from lsbench.report.wording import buying, choices, reading, words
 
 DEFINITIONS = """\
 ## Definitions
@@ -84,8 +84,8 @@ def report(
 
 
 def _scatter(table: pd.DataFrame, ratios: pd.DataFrame) -> str:
-    header, rows = layers.ratio_table(table, ratios)
-    return f"{layers.ABOUT}\n\n{pipe_table(header, rows)}" if rows else ""
+    header, rows = penultimate.ratio_table(table, ratios)
+    return f"{penultimate.ABOUT}\n\n{pipe_table(header, rows)}" if rows else ""
 
 
 def figure(plate: Plate) -> str:

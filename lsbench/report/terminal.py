@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lsbench import runs
-from lsbench.report.floors import FLOORS, filled
-from lsbench.report.sweeps import COMBINING, Stored, rebuild
-from lsbench.report.text import TERMINAL_WIDTH, fixed_table, tight
+from lsbench.analysis.results import Stored
+from lsbench.formatting import TERMINAL_WIDTH, fixed_table, tight
+from lsbench.report.publish import rebuild
+from lsbench.store import runs
+from lsbench.store.sweeps import COMBINING
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +30,6 @@ SHORT = {
 
 def run_table(record: runs.Record, folder: Path) -> str:
     """A run that is done, in a few lines: test measures before and after temperature scaling."""
-    record = filled(folder, record)
     shown = [record["data"], record["model"], record["method"]]
     settings = "  ".join([*shown, f"alpha {record['alpha']:g}", f"seed {record['seed']}"])
     flag = f"  ({record['temperature_flag']})" if record["temperature_flag"] else ""
@@ -39,21 +39,16 @@ def run_table(record: runs.Record, folder: Path) -> str:
         f"{'accuracy':10}{record['test_accuracy']:>10.2%}{record['test_accuracy']:>28.2%}",
         f"{'NLL':10}{record['test_nll']:>10.4f}{record['test_nll_ts']:>28.4f}",
         f"{'ECE':10}{record['test_ece']:>10.2%}{record['test_ece_ts']:>28.2%}",
-        *_floor(record),
+        f"{'ECE floor':10}{record['test_ece_floor']:>10.2%}{record['test_ece_floor_ts']:>28.2%}",
         f"{'T':10}{1:>10}{record['temperature']:>28.3f}{flag}",
         f"files     {folder}",
     ]
     return "\n".join(lines)
 
 
-def _floor(record: runs.Record) -> list[str]:
-    before, after = map(record.get, FLOORS)
-    return [] if before is None or after is None else [f"{'ECE floor':10}{before:>10.2%}{after:>28.2%}"]
-
-
 def terminal_table(summary: "pd.DataFrame") -> str:
     """The comparison as text of at most 100 columns, a table for each data set and model."""
-    from lsbench.report.aggregate import tables
+    from lsbench.analysis.tables import tables
     from lsbench.report.comparison import comparison
 
     blocks = []

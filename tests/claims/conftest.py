@@ -1,6 +1,5 @@
 """Runs as a claim's grid would give them, with a planted truth."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 
@@ -8,14 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lsbench import runs
-from lsbench.claims import all_claims, publish
-from lsbench.claims._claim import Evidence
-from lsbench.claims._findings import Finding, findings
-
-from ..report.conftest import make_record, make_sweep, store_traces
-
-EVIL = "<script>throw 1</script><img src=http://127.0.0.1:1/x>"
+from lsbench.analysis.evidence import Evidence
+from lsbench.analysis.findings import Finding, findings
+from lsbench.claims import all_claims
 
 ALPHAS = [0.0, 0.05, 0.1, 0.15, 0.2]
 NOISE = [0.0, 0.2, 0.4, 0.6]
@@ -58,27 +52,6 @@ def evidence():
     return make
 
 
-@pytest.fixture(scope="session")
-def folder(tmp_path_factory):
-    """A page of four claims and ten seeds with hostile texts, a run that failed and one missing."""
-    results_dir = tmp_path_factory.mktemp("results")
-    records = make_sweep(methods=["none"], seeds=range(10))
-    names = [record["run"] for record in records]
-    records.append(make_record("none", 0.1, 11, status="failed", error=EVIL))
-    store_traces(results_dir, records)
-    for record in records:
-        path = results_dir / "runs" / record["run"] / "result.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(record))
-    all_names = (*names, records[-1]["run"], "mnist5k-mlp-none-a0-s12-lost")
-    asked = dict.fromkeys(("alpha_default", "cost", "generalisation", "overconfidence"), all_names)
-    runs.write_sweep(results_dir, runs.Sweep("claims-some", f"lsbench claims '{EVIL}'", all_names, asked))
-    steps = pd.DataFrame({"plain": 1.0, "smoothed": 1 + 0.01 * np.arange(7), "dropout": 2.0, "augment": 3.0})
-    steps.to_csv(results_dir / "claims-some" / "measured-cost.csv", index=False)
-    assert publish(results_dir, "claims-some") == 1
-    return results_dir / "claims-some"
-
-
 def decide(name: str, evidence: Evidence) -> list[Finding]:
     """The findings of one claim, as if it were the only one."""
-    return findings({name: all_claims()[name]}, {name: evidence})[name]
+    return findings({name: all_claims()[name].compare}, {name: evidence})[name]

@@ -7,8 +7,8 @@ import pytest
 from omegaconf import OmegaConf
 
 from lsbench import conf_dir
+from lsbench.analysis.evidence import Evidence
 from lsbench.claims import all_claims
-from lsbench.claims._claim import Evidence
 
 from .conftest import ALPHAS, NOISE, decide
 

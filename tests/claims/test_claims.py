@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from lsbench.analysis.evidence import Evidence
+from lsbench.analysis.findings import findings
 from lsbench.claims import all_claims
-from lsbench.claims._claim import Evidence
-from lsbench.claims._findings import findings
 from lsbench.claims.overconfidence import when_wrong
 from lsbench.claims.width import gains_by_width
 
@@ -195,7 +195,7 @@ def test_far_too_little_confidence_is_no_improvement_on_a_little_too_much(eviden
 
 def test_what_cannot_be_read_fails_its_claim_alone(evidence):
     good, bad = evidence(*PLANTED["generalisation"], 0.01), evidence({"dropout": [0.0, 0.5]})
-    claims = {name: all_claims()[name] for name in ("generalisation", "dropout_slows")}
+    claims = {name: all_claims()[name].compare for name in ("generalisation", "dropout_slows")}
     found = findings(claims, {"generalisation": good, "dropout_slows": bad})
     assert found["dropout_slows"][0].verdict == "failed"
     assert "history.csv" in found["dropout_slows"][0].words

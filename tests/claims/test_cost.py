@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 import torch
 
-from lsbench.claims._claim import Evidence
+from lsbench.analysis.evidence import Evidence
 from lsbench.claims.cost import _kinds, measure
-from lsbench.plan import Job
-from lsbench.stack import Stack
+from lsbench.execution.plan import Job
+from lsbench.training.stack import Stack
 
 from .conftest import decide
 

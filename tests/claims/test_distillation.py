@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lsbench.analysis.evidence import Evidence
+from lsbench.analysis.findings import findings
 from lsbench.claims import all_claims
-from lsbench.claims._claim import Evidence
-from lsbench.claims._findings import findings
 from lsbench.claims.distillation import taught_by
 from lsbench.cli import main
 
@@ -39,7 +39,7 @@ def make(effect, noise, seeds=10):
 
 
 def decide(runs):
-    return findings({"it": all_claims()["distillation"]}, {"it": Evidence(runs)})["it"]
+    return findings({"it": all_claims()["distillation"].compare}, {"it": Evidence(runs)})["it"]
 
 
 TRUTHS = {
@@ -96,7 +96,7 @@ def test_teachers_without_a_student_that_is_done_are_no_failure():
 @pytest.fixture
 def call(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("lsbench.executors.preview.estimate", lambda planned: 1.0)
+    monkeypatch.setattr("lsbench.execution.dry_run.estimate", lambda planned: 1.0)
 
     def run(*arguments: str) -> tuple[int, str, str]:
         capsys.readouterr()

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lsbench.claims._claim import Evidence
+from lsbench.analysis.evidence import Evidence
 from lsbench.claims.dropout_slows import epochs_to
 
 from .conftest import decide

@@ -6,8 +6,8 @@ import sys
 import pytest
 
 import lsbench.claims
-from lsbench import task
 from lsbench.claims import all_claims, choose, page_name
+from lsbench.cli import train
 from lsbench.config import Name
 
 WHOLE = "claims-${data.name}-${model.name}"
@@ -65,8 +65,8 @@ def test_the_name_is_one_that_a_sweep_may_have(number):
 
 def test_the_command_names_the_page_unless_the_user_does(monkeypatch):
     asked = []
-    monkeypatch.setattr(task, "main", lambda command, arguments: asked.append(arguments) or 0)
+    monkeypatch.setattr(train, "main", lambda command, arguments: asked.append(arguments) or 0)
     for arguments in (["width", "cost", "seed=1"], ["width", "name=mine"], ["seed=1"]):
-        task.claims("lsbench claims", arguments)
+        train.claims("lsbench claims", arguments)
     names = [[word for word in words if word.startswith("name=")] for words in asked]
     assert names == [[f"name={WHOLE}-cost+width"], ["name=mine"], [f"name={WHOLE}"]]

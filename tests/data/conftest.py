@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lsbench.data import files, mnist
+from lsbench.data import _files, mnist
 
 
 @pytest.fixture(autouse=True)
@@ -16,7 +16,7 @@ def cache(monkeypatch, tmp_path):
     monkeypatch.setenv("no_proxy", "*")
     monkeypatch.delenv("LSBENCH_DATA", raising=False)
     monkeypatch.delenv("LSBENCH_OFFLINE", raising=False)
-    monkeypatch.setattr(files, "SYSTEM", tmp_path / "system")
+    monkeypatch.setattr(_files, "SYSTEM", tmp_path / "system")
     return tmp_path / "cache" / "lsbench"
 
 

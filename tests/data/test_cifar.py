@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lsbench.data import cifar
-from lsbench.terms import DataError
+from lsbench.errors import DataError
 
 
 class Python2(pickle._Pickler):

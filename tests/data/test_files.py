@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from lsbench.data import files
-from lsbench.terms import DataError
+from lsbench.data import _files
+from lsbench.errors import DataError
 
 IMAGES = "train-images-idx3-ubyte"
 
@@ -19,19 +19,19 @@ def put(folder, contents):
 
 def test_search_order(monkeypatch, tmp_path, source, contents, root):
     system = put(tmp_path / "system" / "MNIST" / "raw", contents)
-    assert files.find(source, None) == system
-    cached = put(files.cache() / "MNIST" / "raw", contents)
-    assert files.find(source, None) == cached
+    assert _files.find(source, None) == system
+    cached = put(_files.cache() / "MNIST" / "raw", contents)
+    assert _files.find(source, None) == cached
     named = put(tmp_path / "named", contents)  # directly in the root
     monkeypatch.setenv("LSBENCH_DATA", str(named))
-    assert files.find(source, None) == named
-    assert files.find(source, str(root)) == root / "MNIST" / "raw"
+    assert _files.find(source, None) == named
+    assert _files.find(source, str(root)) == root / "MNIST" / "raw"
 
 
 def test_explicit_root_never_falls_through(tmp_path, source, contents, cache):
     put(cache / "MNIST" / "raw", contents)
     with pytest.raises(DataError) as caught:
-        files.find(source, str(tmp_path / "empty"))
+        _files.find(source, str(tmp_path / "empty"))
     message = str(caught.value)
     assert "\n" not in message
     assert str(cache) not in message
@@ -43,14 +43,14 @@ def test_explicit_root_never_falls_through(tmp_path, source, contents, cache):
 def test_missing_names_only_what_is_missing(source, root):
     (root / "MNIST" / "raw" / IMAGES).unlink()
     with pytest.raises(DataError, match=f"put {IMAGES} \\(or .gz\\) into"):
-        files.find(source, str(root))
+        _files.find(source, str(root))
 
 
 def test_reads_plain_and_recompressed_files(source, root, contents):
     path = root / "MNIST" / "raw" / IMAGES
     path.rename(path.with_suffix(".away"))
     path.with_name(f"{IMAGES}.gz").write_bytes(gzip.compress(contents[IMAGES], compresslevel=1, mtime=7))
-    assert files.read(source, str(root)) == contents
+    assert _files.read(source, str(root)) == contents
 
 
 def flip(content):
@@ -77,7 +77,7 @@ def test_damage_is_reported_with_both_hashes(request, name, packed, damage):
     bad = damage(gzip.compress(contents[name]) if packed else contents[name])
     path.write_bytes(bad)
     with pytest.raises(DataError) as caught:
-        files.read(source, str(root))
+        _files.read(source, str(root))
     message = str(caught.value)
     assert message.startswith(f"{path}: SHA-256 is ")
     assert f"expected {hashlib.sha256(contents[name]).hexdigest()}" in message
@@ -87,11 +87,11 @@ def test_damage_is_reported_with_both_hashes(request, name, packed, damage):
 
 
 def test_decompression_is_bounded(monkeypatch):
-    monkeypatch.setattr(files, "LARGEST", 1000)
-    assert len(files.decompress(gzip.compress(bytes(1_000_000)))) == 1000
+    monkeypatch.setattr(_files, "LARGEST", 1000)
+    assert len(_files.decompress(gzip.compress(bytes(1_000_000)))) == 1000
 
 
 def test_absent_package_is_named(source):
     absent = replace(source, package="no_such_package_here")
     with pytest.raises(DataError, match="pip install --force-reinstall no_such_package_here"):
-        files.find(absent, None)
+        _files.find(absent, None)

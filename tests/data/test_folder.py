@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from lsbench.data import folder
-from lsbench.terms import DataError, UsageError
+from lsbench.errors import DataError, UsageError
 
 
 def picture(path, mode="RGB", size=(6, 5), seed=0):

@@ -9,7 +9,8 @@ import yaml
 from lsbench import conf_dir, data
 from lsbench.config import DataConfig
 from lsbench.data import mnist
-from lsbench.terms import DataError, Splits, UsageError
+from lsbench.errors import DataError, UsageError
+from lsbench.terms import Splits
 
 GOOD = Splits(
     train_images=np.zeros((4, 1, 2, 2), np.uint8),

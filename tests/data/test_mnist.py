@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lsbench.data import fashion_mnist, files, mnist
-from lsbench.terms import DataError
+from lsbench.data import _files, fashion_mnist, mnist
+from lsbench.errors import DataError
 
 REAL = os.environ.get("LSBENCH_DATA", "")  # read before the fixtures hide it
 
@@ -40,7 +40,7 @@ def test_fashion_mnist_where_debian_puts_it(tmp_path, contents):
     folder.mkdir(parents=True)
     for name, content in contents.items():
         (folder / name).write_bytes(content)
-    assert files.find(fashion_mnist.SOURCE, None) == folder
+    assert _files.find(fashion_mnist.SOURCE, None) == folder
     assert fashion_mnist.CLASSES.split(",") == FashionMNIST.classes
 
 

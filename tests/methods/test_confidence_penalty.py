@@ -5,9 +5,9 @@ import math
 import torch
 from torch.distributions import Categorical
 
-from lsbench.loss import training_losses
 from lsbench.methods import Active, confidence_penalty
 from lsbench.terms import Batch
+from lsbench.training.loss import training_losses
 
 EXACT = {"rtol": 1e-12, "atol": 1e-12}
 NO_IMAGES = torch.empty(0)

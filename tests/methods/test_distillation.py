@@ -4,9 +4,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from lsbench.loss import training_losses
 from lsbench.methods import Active, confidence_penalty, distillation
 from lsbench.terms import Batch, Lesson
+from lsbench.training.loss import training_losses
 
 EXACT = {"rtol": 1e-12, "atol": 1e-12}
 ALPHA = torch.tensor([0.0, 0.1, 0.3, 0.0], dtype=torch.float64)

@@ -8,10 +8,10 @@ import torch.nn.functional as F
 from scipy.optimize import minimize_scalar
 from torchvision.ops import sigmoid_focal_loss
 
-from lsbench.loss import training_losses
 from lsbench.methods import Active, focal
 from lsbench.ops.smoothed_ce import target_terms
 from lsbench.terms import Batch, Target
+from lsbench.training.loss import training_losses
 
 EXACT = {"rtol": 1e-12, "atol": 1e-12}
 NO_IMAGES = torch.empty(0)

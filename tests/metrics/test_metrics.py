@@ -12,7 +12,7 @@ import torch
 from torchmetrics.functional.classification import multiclass_accuracy, multiclass_calibration_error
 
 from lsbench import metrics
-from lsbench.metrics._bins import BINS, equal_width, predictions
+from lsbench.calibration.bins import BINS, equal_width, predictions
 
 MEMBERS, ROWS, CLASSES = 4, 1000, 5
 

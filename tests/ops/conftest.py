@@ -17,9 +17,9 @@ def triton_kernels():
 @pytest.fixture
 def as_on_a_gpu(triton_kernels, monkeypatch):
     """All calls use Triton's kernels, and nobody asks labels what they are."""
-    from lsbench.ops import _plain, _rows
+    from lsbench.ops import _dispatch, _reference
 
-    used = _rows.kernels
-    monkeypatch.setattr(_rows, "kernels", lambda logits: triton_kernels if used(logits) else None)
-    monkeypatch.setattr(_rows, "CPU_NUMBERS", 0)
-    monkeypatch.setattr(_plain, "on_cpu", lambda tensor: False)
+    used = _dispatch.kernels
+    monkeypatch.setattr(_dispatch, "kernels", lambda logits: triton_kernels if used(logits) else None)
+    monkeypatch.setattr(_dispatch, "CPU_NUMBERS", 0)
+    monkeypatch.setattr(_reference, "on_cpu", lambda tensor: False)

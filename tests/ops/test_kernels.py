@@ -16,8 +16,8 @@ import torch.nn.functional as F
 from torch.autograd import forward_ad
 from torch.func import grad, hessian, jacrev, jvp, vmap
 
-from lsbench.ops import _cpu, _plain, _rows, loss_and_gradient, smoothed_cross_entropy
-from lsbench.ops._plain import Rows
+from lsbench.ops import _cpu, _dispatch, _reference, loss_and_gradient, smoothed_cross_entropy
+from lsbench.ops._reference import Rows
 from lsbench.terms import CONVENTIONS
 
 ALPHAS = ("number", "zero", "0d", "row")
@@ -32,9 +32,9 @@ def kernels(request, monkeypatch):
     else:
         module = _cpu
         monkeypatch.setattr(_cpu, "PART", 1500)
-    used = _rows.kernels
-    monkeypatch.setattr(_rows, "kernels", lambda logits: module if used(logits) else None)
-    monkeypatch.setattr(_rows, "CPU_NUMBERS", 0)
+    used = _dispatch.kernels
+    monkeypatch.setattr(_dispatch, "kernels", lambda logits: module if used(logits) else None)
+    monkeypatch.setattr(_dispatch, "CPU_NUMBERS", 0)
     return module
 
 
@@ -58,7 +58,7 @@ def exact(rows, grads):
     wide = {name: t.double() for name, t in rows._asdict().items() if torch.is_tensor(t) and name != "target"}
     rows = rows._replace(**wide)
     logits = rows.logits.detach().requires_grad_()
-    losses = _plain.losses(rows._replace(logits=logits))
+    losses = _reference.losses(rows._replace(logits=logits))
     return losses.detach(), torch.autograd.grad(losses @ grads.double(), logits)[0]
 
 
@@ -101,7 +101,9 @@ def test_half_precision_is_added_up_in_float32(kernels, dtype, classes):
 def test_plain_slopes_are_autograds():
     for alpha, weighted, convention in itertools.product(ALPHAS, [False, True], CONVENTIONS):
         rows, grads = draw(30, 7, torch.float64, alpha, weighted, convention)
-        torch.testing.assert_close(_plain.slopes(grads, rows), exact(rows, grads)[1], rtol=1e-12, atol=1e-12)
+        torch.testing.assert_close(
+            _reference.slopes(grads, rows), exact(rows, grads)[1], rtol=1e-12, atol=1e-12
+        )
 
 
 def test_logits_of_other_strides_and_no_rows(kernels):
@@ -308,7 +310,7 @@ def test_batches_of_gradients(kernels, large, monkeypatch):
 
 
 def test_a_wrong_label_is_an_error_on_a_cpu(monkeypatch):
-    monkeypatch.setattr(_rows, "CPU_NUMBERS", 0)
+    monkeypatch.setattr(_dispatch, "CPU_NUMBERS", 0)
     with pytest.raises(IndexError, match="out of bounds"):
         smoothed_cross_entropy(torch.zeros(2, 3), torch.tensor([0, 3]), 0.1)
 
@@ -475,7 +477,7 @@ def test_small_batches_take_plain_pytorch_and_large_ones_kernels(shape):
     node = smoothed_cross_entropy(
         logits, torch.zeros(shape[0], dtype=torch.int64), 0.1, reduction="none"
     ).grad_fn
-    assert (type(node).__name__ == "_LossesBackward") == (logits.numel() >= _rows.CPU_NUMBERS)
+    assert (type(node).__name__ == "_LossesBackward") == (logits.numel() >= _dispatch.CPU_NUMBERS)
 
 
 def test_what_may_have_no_memory_takes_plain_pytorch(batch):
@@ -487,8 +489,8 @@ def test_what_may_have_no_memory_takes_plain_pytorch(batch):
         pass
 
     big, target = torch.zeros(800, 100), torch.arange(800) % 100
-    assert _rows.kernels(big) is _cpu
-    assert _rows.kernels(big.as_subclass(Logits)) is None
+    assert _dispatch.kernels(big) is _cpu
+    assert _dispatch.kernels(big.as_subclass(Logits)) is None
     with FakeTensorMode() as mode:
         assert ours(mode.from_tensor(big), mode.from_tensor(target), "none").shape == (800,)
     traced = make_fx(partial(ours, reduction="mean", weight=None), tracing_mode="fake")(big, target)

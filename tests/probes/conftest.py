@@ -3,24 +3,24 @@
 import pytest
 import torch
 
-from lsbench import measure, runs
-from lsbench.probes import _subject
-from lsbench.stack import Stack, train
+from lsbench.store import runs
+from lsbench.training import evaluate, trained_model
+from lsbench.training.stack import Stack, train
 
 
 @pytest.fixture
 def store(tmp_path, make_run, splits, monkeypatch):
     """Trains and stores a run; its name. The data come from `splits` wherever a config.yaml says."""
-    monkeypatch.setattr(_subject, "load", lambda config: splits)
-    _subject._held.clear()
+    monkeypatch.setattr(trained_model, "load", lambda config: splits)
+    trained_model._held.clear()
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # the networks are so small that two wait for one another
 
     def stored(name: str = "mlp", **settings: object) -> str:
         run = make_run(name, **settings)
-        [outcome] = measure.outcomes(train(Stack([run], splits, torch.device("cpu")), lambda loss: None))
+        [outcome] = evaluate.outcomes(train(Stack([run], splits, torch.device("cpu")), lambda loss: None))
         return runs.write(tmp_path, run, splits.sha256, outcome, "cpu")["run"]
 
     yield stored
     torch.set_num_threads(threads)
-    _subject._held.clear()
+    trained_model._held.clear()

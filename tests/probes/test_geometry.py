@@ -4,9 +4,9 @@ import torch
 from sklearn.metrics import calinski_harabasz_score
 from torch import nn
 
+from lsbench.errors import UsageError
 from lsbench.probes import geometry, load_subject, run_probe
 from lsbench.probes.geometry import basis, penultimate, project, templates, within_between
-from lsbench.terms import UsageError
 
 CPU = torch.device("cpu")
 

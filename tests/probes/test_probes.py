@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from lsbench import probes, runs
-from lsbench.probes import _subject, all_probes, find, load_subject, run_probe
-from lsbench.terms import DataError, Outcome, StorageError, UsageError
+from lsbench import probes
+from lsbench.errors import DataError, StorageError, UsageError
+from lsbench.probes import all_probes, find, load_subject, run_probe
+from lsbench.store import runs
+from lsbench.terms import Outcome
+from lsbench.training import trained_model
 
 CPU = torch.device("cpu")
 
@@ -149,7 +152,7 @@ def test_settings_that_are_damaged_are_named(content, store, tmp_path):
 def test_other_data_than_the_run_was_trained_on_are_refused(store, splits, tmp_path, monkeypatch):
     run_id = store()
     changed = replace(splits, train_images=splits.train_images + np.uint8(1))
-    monkeypatch.setattr(_subject, "load", lambda config: changed)
+    monkeypatch.setattr(trained_model, "load", lambda config: changed)
     with pytest.raises(DataError, match="other data"):
         run_probe(tmp_path, run_id, "fgsm")
 
@@ -157,7 +160,7 @@ def test_other_data_than_the_run_was_trained_on_are_refused(store, splits, tmp_p
 def test_a_sweeps_runs_share_one_reading_of_the_data(store, splits, tmp_path, monkeypatch):
     reads = []
     ids = [store(seed=seed) for seed in range(3)]
-    monkeypatch.setattr(_subject, "load", lambda config: (reads.append(config), splits)[1])
+    monkeypatch.setattr(trained_model, "load", lambda config: (reads.append(config), splits)[1])
     for run_id in ids:
         run_probe(tmp_path, run_id, "geometry")
     assert len(reads) == 1

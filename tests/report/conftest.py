@@ -1,147 +1,19 @@
-"""Records as the run store hands them over, with seeded numbers that look like a small MNIST sweep."""
+"""Figures and pages of made-up sweeps."""
 
-import zlib
-from collections.abc import Callable, Iterable
-from itertools import product
-from pathlib import Path
+import json
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
-from scipy.special import softmax
 
-from lsbench.terms import COLUMNS
+from lsbench.report.claims_publish import publish
+from lsbench.store import sweeps
 
-Record = dict[str, Any]
-METHODS = {"none": {}, "dropout": {"dropout": 0.5}, "augment": {"augment": 1.0}}
-GAIN = {"none": 0.0, "dropout": 0.005, "augment": 0.008}
-METRICS = [name for name in COLUMNS if name.startswith(("test_", "select_", "train_"))]
-METRICS += ["temperature", "select_nll_ts"]
-NO_SETTINGS = [
-    *("run", "status", "seed", "n_train", "n_test", "finished", "error", "temperature_flag", "diverged_step"),
-    "git_sha",
-]
+from ..records import make_record, make_sweep, store_traces
 
-
-def make_record(method: str = "none", alpha: float = 0.0, seed: int = 0, **settings: Any) -> Record:
-    """One finished run; ``settings`` replace its values. Runs that differ in the seed share a cell."""
-    record: Record = dict.fromkeys(COLUMNS) | {
-        "status": "done", "data": "mnist5k", "model": "mlp", "method": method, "convention": "uniform",
-        "alpha": alpha, "dropout": 0.0, "augment": 0.0, "weight_decay": 0.0, "label_noise": 0.0, "lr": 0.1,
-        "epochs": 20, "batch_size": 128, "seed": seed, "n_train": 3000, "n_test": 1000, "device": "cpu",
-        "precision": "fp32", "stack_size": 75, "data_sha256": "3f1c" * 16, "lsbench": "0.1.0",
-        "git_sha": "9d07093b0c1e4f5a8b7c6d5e4f3a2b1c0d9e8f7a", "torch": "2.11.0", "error": "",
-        "finished": f"2026-05-04T10:{seed:02d}:00+00:00", "temperature_flag": "", "diverged_step": None,
-    }  # fmt: skip
-    record |= _metrics(method, alpha, seed) | METHODS.get(method, {}) | settings
-    if "select_nll" in settings:  # whoever sets one says which is chosen
-        record["select_nll_ts"] = settings.get("select_nll_ts", record["select_nll"])
-    record["method"] = label_of(record)
-    own = {name: record[name] for name in record if name not in METRICS and name not in NO_SETTINGS}
-    record["cell"] = f"{hash_of(sorted(own.items())):08x}"
-    record["run"] = f"{record['data']}-{record['model']}-{method}-a{alpha:g}-s{seed}-{record['cell']}"
-    if record["status"] != "done":
-        record |= dict.fromkeys(METRICS)
-    return record
-
-
-def label_of(record: Record) -> str:
-    """As `config.Run.method_name` has it: the regularisers that are on, one with a knob of its own too."""
-    on = {name for name in ("dropout", "augment", "weight_decay") if record[name]}
-    own = set() if record["method"] in ("none", "dropout", "augment", "weight_decay") else {record["method"]}
-    return "+".join(sorted(on | own)) or "none"
-
-
-def hash_of(identity: object) -> int:
-    return zlib.crc32(repr(identity).encode())
-
-
-def _metrics(method: str, alpha: float, seed: int) -> dict[str, float]:
-    shared, own = np.random.default_rng(seed), np.random.default_rng([seed, hash_of((method, alpha))])
-    split = shared.normal(0, 0.003)
-
-    def noise(size: float) -> float:
-        return float(own.normal(0, size))
-
-    gain = GAIN.get(method, 0.0)
-    accuracy = round(0.945 + gain + 0.04 * alpha - 0.12 * alpha**2 + split + noise(0.0015), 3)
-    gap = 0.02 - 0.75 * alpha - gain + noise(0.002)
-    ece = abs(gap) + 0.006 + abs(noise(0.001))
-    nll = 0.19 + 0.9 * alpha - 4 * gain + noise(0.005) - 1.2 * min(alpha, 0.05)
-    return {
-        "train_accuracy": 1 - abs(noise(0.001)), "test_accuracy": accuracy, "test_nll": nll,
-        "test_brier": 0.08 + noise(0.002), "test_ece": ece, "test_ece_mass": ece + 0.001,
-        "test_ece_classwise": 0.006 + noise(0.0005), "test_mce": 0.2 + noise(0.02),
-        "test_confidence_gap": gap, "temperature": 1.3 - 4 * alpha + noise(0.02),
-        "test_nll_ts": 0.172 + 0.15 * alpha + noise(0.004), "test_brier_ts": 0.079 + noise(0.002),
-        "test_ece_ts": 0.011 + 0.01 * alpha + abs(noise(0.002)), "select_accuracy": accuracy + noise(0.006),
-        "select_nll": nll + noise(0.01), "train_seconds": 0.41 + noise(0.01),
-        "select_nll_ts": 0.9 * nll + noise(0.01),
-    }  # fmt: skip
-
-
-def make_sweep(
-    alphas: Iterable[float] = (0.0, 0.05, 0.1, 0.15, 0.2),
-    methods: Iterable[str] = tuple(METHODS),
-    seeds: Iterable[int] = range(5),
-    **settings: Any,
-) -> list[Record]:
-    return [make_record(*place, **settings) for place in product(methods, alphas, seeds)]
-
-
-def store_traces(results_dir: Path, records: Iterable[Record]) -> None:
-    """For each finished run of ``records`` the files that the store has beside its record, but for weights:
-    five epochs of history, and 400 test predictions of 10 classes with their bins."""
-    for record in records:
-        if record["status"] != "done":
-            continue
-        folder = results_dir / "runs" / record["run"]
-        folder.mkdir(parents=True)
-        history = [
-            [epoch, 1 / epoch, record["select_nll"] + 1 / epoch, record["select_accuracy"] - 0.1 / epoch]
-            for epoch in range(1, 6)
-        ]
-        write_csv(folder / "history.csv", ["epoch", "train_loss", "select_nll", "select_accuracy"], history)
-        random = np.random.default_rng(hash_of(record["run"]))
-        labels = random.integers(10, size=400)
-        logits = random.normal(0, 2 - 4 * record["alpha"], (400, 10)).astype(np.float32)
-        logits[np.arange(400), labels] += 4
-        np.savez(folder / "predictions.npz", test_logits=logits, test_labels=labels)
-        sides = [binned(logits / scale, labels) for scale in (1, record["temperature"])]
-        edges = np.arange(16) / 15
-        names = [f"{name}{side}" for side in ("", "_ts") for name in ("n", "confidence", "correct")]
-        rows = np.column_stack([edges[:-1], edges[1:], *sides[0], *sides[1]]).tolist()
-        write_csv(folder / "reliability.csv", ["lower", "upper", *names], rows)
-
-
-def binned(logits: "np.ndarray", labels: "np.ndarray") -> list["np.ndarray"]:
-    """Number, summed confidence and number correct in 15 bins (l, u], by SciPy and NumPy's histogram."""
-    probs = softmax(logits.astype(float), axis=1)
-    confidence, correct = probs.max(1), probs.argmax(1) == labels
-    edges = -np.arange(16)[::-1] / 15  # negated, since NumPy's bins are [l, u)
-    return [
-        np.histogram(-confidence, edges, weights=weights)[0][::-1]
-        for weights in (np.ones_like(confidence), confidence, correct.astype(float))
-    ]
-
-
-def write_csv(path: Path, header: list[str], rows: list[list[float]]) -> None:
-    path.write_text("".join(",".join(map(str, line)) + "\n" for line in [header, *rows]))
-
-
-@pytest.fixture
-def traces() -> Callable[..., None]:
-    return store_traces
-
-
-@pytest.fixture
-def record() -> Callable[..., Record]:
-    return make_record
-
-
-@pytest.fixture
-def sweep() -> Callable[..., list[Record]]:
-    return make_sweep
+EVIL = "<script>throw 1</script><img src=http://127.0.0.1:1/x>"
 
 
 def make_plate(count: int = 2, title: str = "none: α < 1 & more"):
@@ -149,7 +21,7 @@ def make_plate(count: int = 2, title: str = "none: α < 1 & more"):
     import pandas as pd
 
     from lsbench.report.figures.marks import SCALED, TRAINED, mark
-    from lsbench.report.figures.plate import Panel, Plate
+    from lsbench.report.figures.spec import Panel, Plate
 
     epochs = pd.DataFrame({"epoch": range(1, 6), "select_nll": [5.0, 1.0, 0.5, 0.4, 0.3]})
     options = {"metric": "select_nll", "percent": False}
@@ -165,6 +37,27 @@ def plate() -> Callable[..., Any]:
 @pytest.fixture(scope="session")
 def drawn() -> dict[str, bytes]:
     """The PNG and the SVG of `make_plate`."""
-    from lsbench.report.figures.drawing import draw
+    from lsbench.report.figures.draw import draw
 
     return draw(make_plate(), "the source")
+
+
+@pytest.fixture(scope="session")
+def claims_folder(tmp_path_factory):
+    """A page of four claims and ten seeds with hostile texts, a run that failed and one missing."""
+    results_dir = tmp_path_factory.mktemp("results")
+    records = make_sweep(methods=["none"], seeds=range(10))
+    names = [record["run"] for record in records]
+    records.append(make_record("none", 0.1, 11, status="failed", error=EVIL))
+    store_traces(results_dir, records)
+    for record in records:
+        path = results_dir / "runs" / record["run"] / "result.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(record))
+    all_names = (*names, records[-1]["run"], "mnist5k-mlp-none-a0-s12-lost")
+    asked = dict.fromkeys(("alpha_default", "cost", "generalisation", "overconfidence"), all_names)
+    sweeps.write_sweep(results_dir, sweeps.Sweep("claims-some", f"lsbench claims '{EVIL}'", all_names, asked))
+    steps = pd.DataFrame({"plain": 1.0, "smoothed": 1 + 0.01 * np.arange(7), "dropout": 2.0, "augment": 3.0})
+    steps.to_csv(results_dir / "claims-some" / "measured-cost.csv", index=False)
+    assert publish(results_dir, "claims-some") == 1
+    return results_dir / "claims-some"

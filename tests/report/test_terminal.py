@@ -1,6 +1,6 @@
 import shlex
 
-from lsbench.report.aggregate import runs_table, summary_table
+from lsbench.analysis.tables import runs_table, summary_table
 from lsbench.report.terminal import next_command, terminal_table
 
 

@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 
 import pandas as pd
 
-from lsbench.report.aggregate import as_rows
-from lsbench.report.baselines import Row
-from lsbench.report.text import brief, number
+from lsbench.analysis.baselines import Row
+from lsbench.analysis.tables import as_rows
+from lsbench.formatting import brief, number
 
 OVER_ALPHA = (
     "Points are means over seeds, bars their 95 % t-intervals. Bars that overlap say little of a difference: "

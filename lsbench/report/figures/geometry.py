@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from lsbench.formatting import brief, number
 from lsbench.report.figures.marks import Mark
-from lsbench.report.figures.plate import Panel, Plate
-from lsbench.report.text import brief, number
+from lsbench.report.figures.spec import Panel, Plate
 
 KIND = "geometry"
 SIZE = (240, 240)

@@ -16,7 +16,7 @@ from lsbench.report.figures.marks import GREY, Mark, as_scaled
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from lsbench.report.figures.plate import Drawn
+    from lsbench.report.figures.spec import Drawn
 
 GRID = "#e3e3e3"
 FEWEST = 30  # predictions in a bin; below that its accuracy is noise and hides the rest

@@ -5,19 +5,19 @@ from typing import Any
 
 import pandas as pd
 
-from lsbench.report import layers
-from lsbench.report.aggregate import is_metric, tables
+from lsbench.analysis.labels import lines
+from lsbench.analysis.selection import choices
+from lsbench.analysis.tables import is_metric, tables
+from lsbench.analysis.verdicts import verdicts
+from lsbench.formatting import brief
+from lsbench.report import penultimate
 from lsbench.report.comparison import comparison
-from lsbench.report.figures.plate import Plate
-from lsbench.report.labels import lines
+from lsbench.report.figures.spec import Plate
 from lsbench.report.markdown import DEFINITIONS, facts, left_out, setup
 from lsbench.report.page import markup
 from lsbench.report.page.frame import document, figure, section
-from lsbench.report.reading import buying_table, choice_table, choosing, reading
-from lsbench.report.selection import choices
-from lsbench.report.text import brief
-from lsbench.report.verdict_text import MORE, full_table, word_table
-from lsbench.report.verdicts import verdicts
+from lsbench.report.tables import MORE, full_table, word_table
+from lsbench.report.wording import buying_table, choice_table, choosing, reading
 
 BESIDE = "`report.md`, `runs.csv`, `summary.csv` and the figures as files"
 SHADED = "Shaded rows are those that each method would choose on the select split."
@@ -66,11 +66,11 @@ def _numbers(pair: str, table: pd.DataFrame, runs: pd.DataFrame, over_alpha: str
 
 
 def _scatter(pair: str, table: pd.DataFrame, ratios: pd.DataFrame) -> str:
-    header, rows = layers.ratio_table(table, ratios)
+    header, rows = penultimate.ratio_table(table, ratios)
     if not rows:
         return ""
-    shown = markup.table(header, rows, f"{layers.TITLE}: {pair}")
-    return f"<h3>{layers.TITLE}</h3>{markup.prose(layers.ABOUT)}{shown}"
+    shown = markup.table(header, rows, f"{penultimate.TITLE}: {pair}")
+    return f"<h3>{penultimate.TITLE}</h3>{markup.prose(penultimate.ABOUT)}{shown}"
 
 
 def _comparison(pair: str, table: pd.DataFrame, runs: pd.DataFrame) -> str:

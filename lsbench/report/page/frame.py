@@ -11,7 +11,7 @@ from importlib.resources import files
 from string import Template
 
 from lsbench import __version__
-from lsbench.report.figures.plate import Plate
+from lsbench.report.figures.spec import Plate
 from lsbench.report.page import markup, svg
 
 

@@ -6,9 +6,9 @@ import textwrap
 from collections.abc import Collection, Mapping, Sequence
 from html import escape
 
+from lsbench.formatting import NOTHING
 from lsbench.report.figures.marks import Mark
 from lsbench.report.page import svg
-from lsbench.report.text import NOTHING
 
 NUMBER = re.compile(r"[<+−-]?\d+(\.\d+)?(e[+-]?\d+)?(?=[\s†%]|$)")
 # Markers as paths around 0, the size of matplotlib's own.

@@ -8,7 +8,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from lsbench.report.figures import geometry, panels
-from lsbench.report.figures.drawing import draw
+from lsbench.report.figures.draw import draw
 
 RUNS = {"run-a": 0.0, "run-b": 0.1}
 

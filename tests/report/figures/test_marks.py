@@ -5,8 +5,8 @@ from itertools import combinations, pairwise
 import numpy as np
 import pytest
 
-from lsbench.report.figures.contents import MOST
 from lsbench.report.figures.marks import COLOURS, DISTINCT, GREY, as_plain, as_scaled, mark
+from lsbench.report.figures.sweep_figures import MOST
 
 # Machado, Oliveira & Fernandes (2009), table 1, severity 1.0; they act on linear RGB.
 SEEN = {

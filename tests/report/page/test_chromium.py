@@ -5,11 +5,11 @@ import re
 import pandas as pd
 import pytest
 
-from lsbench.report import build
-from lsbench.report.aggregate import runs_table, summary_table
-from lsbench.report.text import number
+from lsbench.analysis.tables import runs_table, summary_table
+from lsbench.formatting import number
+from lsbench.report.publish import build
 
-from ..conftest import make_record, make_sweep, store_traces
+from ...records import make_record, make_sweep, store_traces
 from .chromium import BINARY, asked_quietly, column, contrast, messages, requests, table
 
 pytestmark = pytest.mark.skipif(BINARY is None, reason="no Chromium on this machine (Debian: chromium)")

@@ -11,15 +11,15 @@ from importlib.resources import files
 import pandas as pd
 import pytest
 
-from lsbench.report import build
-from lsbench.report.aggregate import runs_table, summary_table
+from lsbench.analysis.tables import runs_table, summary_table
+from lsbench.analysis.verdicts import verdicts
 from lsbench.report.comparison import comparison
 from lsbench.report.figures.marks import DISTINCT, mark
 from lsbench.report.page import markup
-from lsbench.report.verdict_text import full_table
-from lsbench.report.verdicts import verdicts
+from lsbench.report.publish import build
+from lsbench.report.tables import full_table
 
-from ..conftest import make_sweep, store_traces
+from ...records import make_sweep, store_traces
 
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
 

@@ -1,0 +1,140 @@
+"""Which α, and which strength, each method is recommended with: the select split decides, test has no say.
+
+By which number, criterion.py says. Cells are compared by its mean over the seeds that all of them have, since
+a seed may be hard for every one. A cell of which fewer runs finished than of another one of its contest, such
+as a setting that makes runs diverge, is not chosen; where the others have no seed in common, nothing is.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import cast
+
+import pandas as pd
+
+from lsbench.analysis.baselines import Row, settings_of, treatments
+from lsbench.analysis.criterion import CRITERIA, Criterion
+from lsbench.analysis.labels import grouped, lines, varying
+from lsbench.formatting import brief
+
+CHOSEN, SMOOTHED = "chosen", "best with smoothing"
+MARK = "choice"  # the column of the summary that marks what each method is recommended with
+MARK_AT_STRENGTH = "choice_at_strength"  # the same of each of its strengths, for figures with a line for each
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The cell ``row`` with the least mean of what chooses among one method's, ``options`` in number.
+
+    ``strength`` is what it was chosen by besides α (dropout=0.3), empty where only one was run; ``agree`` of
+    ``seeds`` seeds would choose the same by themselves. ``largest``: its α is the largest of several, so that
+    a larger one might be better.
+    """
+
+    label: str
+    strength: str
+    row: Row
+    options: int
+    agree: int
+    seeds: int
+    largest: bool
+
+
+def marks(runs: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
+    """`MARK` and `MARK_AT_STRENGTH` for ``cells``, the rows of one data set and model with their settings, n
+    and chosen_by: `CHOSEN` for what is chosen, `SMOOTHED` for the best with smoothing where what is chosen is
+    without, else empty."""
+    by_seed = _by_seed(runs, cells)
+    groups = {
+        MARK: (rows for _, _, rows in contests(cells)),
+        MARK_AT_STRENGTH: (rows for _, rows in lines(cells)),
+    }
+    found = {column: _marked(by_seed, rows) for column, rows in groups.items()}
+    marked = {column: [mark.get(cell, "") for cell in cells["cell"]] for column, mark in found.items()}
+    return pd.DataFrame(marked, index=cells.index)
+
+
+def chosen(line: pd.DataFrame, column: str = MARK) -> Row | None:
+    """The row of a contest that is chosen; None where no seed of it finished in all cells."""
+    return _with(line, column, CHOSEN)
+
+
+def recommended(line: pd.DataFrame, column: str = MARK) -> list[Row]:
+    """What is `chosen`, and behind it, where that is without smoothing, the best with smoothing."""
+    return [row for mark in (CHOSEN, SMOOTHED) if (row := _with(line, column, mark))]
+
+
+def chooses(table: pd.DataFrame) -> Criterion:
+    """What chooses among the rows of ``table``, of which there is one at least."""
+    return CRITERIA[table["chosen_by"].iloc[0]]
+
+
+def eligible(line: pd.DataFrame) -> pd.DataFrame:
+    """The rows that may be chosen: those of which the most runs finished."""
+    fullest: pd.DataFrame = line[(line["n"] > 0) & (line["n"] == line["n"].max())]
+    return fullest
+
+
+def contests(table: pd.DataFrame) -> Iterator[tuple[str, list[str], pd.DataFrame]]:
+    """A label (the method, and the conditions that tell it apart), the strengths that were run, the cells."""
+    extras, knobs = varying(table), treatments(settings_of(table))
+    for label, rows in grouped(table, [name for name in extras if name not in knobs]):
+        strengths = [name for name in extras if name in knobs and rows[name].nunique() > 1]
+        yield label, strengths, rows
+
+
+def undecided(table: pd.DataFrame) -> list[str]:
+    """The labels of the contests in which there was a choice and nothing is chosen."""
+    return [label for label, _, rows in contests(table) if len(rows) > 1 and chosen(rows) is None]
+
+
+def choices(runs: pd.DataFrame, table: pd.DataFrame) -> list[Choice]:
+    """What is chosen in each contest that leaves a choice. Those of ``table`` are among ``runs``."""
+    if table.empty:
+        return []
+    found = []
+    by_seed = _by_seed(runs, table)
+    for label, strengths, rows in contests(table):
+        best = chosen(rows)
+        if best is None or len(rows) == 1:
+            continue
+        votes = _common(by_seed, rows).idxmin(axis=1)
+        strength = ", ".join(f"{name}={brief(best[name])}" for name in strengths)
+        agree = int((votes == best["cell"]).sum())
+        largest = bool(rows["alpha"].min() < best["alpha"] == rows["alpha"].max())
+        found.append(Choice(label, strength, best, len(rows), agree, len(votes), largest))
+    return found
+
+
+def _by_seed(runs: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
+    """What chooses: a row a seed, a column a cell; NaN where a run is not done."""
+    own = runs[runs["cell"].isin(cells["cell"])]
+    return own.pivot(index="seed", columns="cell", values=chooses(cells).column)
+
+
+def _common(by_seed: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """That of the cells which may be chosen, for the seeds that all of them have."""
+    return by_seed[eligible(rows)["cell"]].dropna()
+
+
+def _marked(by_seed: pd.DataFrame, groups: Iterable[pd.DataFrame]) -> dict[str, str]:
+    """The mark of each cell that has one."""
+    found = {}
+    for rows in groups:
+        smoothed = rows[rows["alpha"] > 0]
+        best = _least(by_seed, rows)
+        if best and best not in set(smoothed["cell"]) and (other := _least(by_seed, smoothed)):
+            found[other] = SMOOTHED
+        if best:
+            found[best] = CHOSEN
+    return found
+
+
+def _least(by_seed: pd.DataFrame, rows: pd.DataFrame) -> str:
+    """The cell with the least mean over the common seeds, the smaller alpha on a tie; empty without seeds."""
+    means = _common(by_seed, rows.sort_values("alpha", kind="stable")).mean()
+    return str(means.idxmin()) if means.notna().any() else ""
+
+
+def _with(line: pd.DataFrame, column: str, mark: str) -> Row | None:
+    found = line[line[column] == mark]
+    return cast(Row, found.iloc[0].to_dict()) if len(found) else None

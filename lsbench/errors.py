@@ -1,0 +1,39 @@
+"""Errors that end a command with one line and an exit code, and hints for words that are not known."""
+
+import difflib
+from collections.abc import Collection, Iterable
+
+
+class LsbenchError(Exception):
+    """Anything that ends a command with one line on stderr; ``exit_code`` is the command's."""
+
+    exit_code = 1
+
+
+class UsageError(LsbenchError):
+    """A setting that is unknown, of the wrong type or out of its range."""
+
+    exit_code = 2
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """``; did you mean X?`` for the nearest of ``known``, empty where nothing is near."""
+    near = difflib.get_close_matches(word, [name for name in known if name != word], n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def or_these(word: str, known: Collection[str]) -> str:
+    """`did_you_mean`, and where nothing is near ``; there are X, Y``."""
+    return did_you_mean(word, known) or f"; there are {', '.join(known)}"
+
+
+class DataError(LsbenchError):
+    """A data set that is missing, damaged or too small."""
+
+    exit_code = 3
+
+
+class StorageError(LsbenchError):
+    """A results folder that cannot be written or read."""
+
+    exit_code = 4

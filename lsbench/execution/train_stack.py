@@ -1,0 +1,177 @@
+"""One planned stack, from what is kept of it to stored runs; its members get a row whatever happens."""
+
+import logging
+import math
+import shutil
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import torch
+
+from lsbench.errors import LsbenchError, StorageError
+from lsbench.execution import signals
+from lsbench.execution.plan import Planned, device_name
+from lsbench.execution.progress import Board, count
+from lsbench.store import checkpoints, runs
+from lsbench.store.files import locked
+from lsbench.terms import Outcome
+from lsbench.training import evaluate, memory, stack
+
+log = logging.getLogger(__name__)
+
+
+def train(planned: Planned, board: Board, *, wait: bool) -> bool:
+    """Train one stack and store its runs, going on from where an earlier attempt was stopped.
+
+    False where another process holds the stack, unless it is to ``wait`` for that one to end. Out of memory
+    halves the stack; what else fails is stored as failed. A signal is followed between two steps, when the
+    state is kept, or once the runs are stored.
+    """
+    memory.keep_freed()
+    with locked(planned.folder, wait=wait) as mine:
+        if not mine:
+            return False
+        if is_stored(planned):  # by a process that had it before
+            board.settle(planned.key, planned.epochs, len(planned.jobs), 0)
+            checkpoints.drop(planned.folder)
+            return True
+        board.begin(str(planned))
+        with signals.held():
+            outcomes = _outcomes(planned, board)
+            if outcomes:
+                _store(planned, outcomes, device_name(planned.device))
+                failed = sum(outcome.status != "done" for outcome in outcomes)
+                board.settle(planned.key, planned.epochs, len(outcomes), failed)
+    if not outcomes:
+        log.warning("%s: out of memory; trying again in halves", planned)
+        board.lose(planned.key)
+        for half in divide(planned):
+            train(half, board, wait=True)
+    return True
+
+
+def fail(planned: Planned, reason: str) -> None:
+    """Store what is not stored of a stack as failed: its process was lost."""
+    with locked(planned.folder):
+        _store(planned, [Outcome("failed", {}, error=reason)] * len(planned.jobs), str(planned.device))
+
+
+def divide(planned: Planned) -> tuple[Planned, Planned]:
+    """Put two stacks of half the size in the place of one that is too large."""
+    halves = planned.halves()
+    checkpoints.keep_plans(planned.results_dir, [half.kept for half in halves])
+    with locked(planned.folder):
+        checkpoints.drop(planned.folder)
+    return halves
+
+
+def settle(results_dir: str | Path) -> None:
+    """Bring in the runs of stacks that were trained to the end and cut off while they were being stored, and
+    remove what is left of stacks that are stored."""
+    plans = {
+        checkpoints.stack_dir(results_dir, kept.runs): kept for kept in checkpoints.kept_plans(results_dir)
+    }
+    for folder in sorted(checkpoints.stacks_dir(results_dir).glob("*/")):
+        with locked(folder, wait=False) as mine:
+            if mine and ((folder / "rows").exists() or _is_over(folder, results_dir, plans.get(folder))):
+                _settle(folder, results_dir)
+
+
+def _is_over(folder: Path, results_dir: str | Path, kept: checkpoints.Plan | None) -> bool:
+    if kept is None:
+        return not any((folder / name).exists() for name in ("plan.json", "state.pt"))
+    with suppress(StorageError):
+        return all(runs.is_finished(runs.read(results_dir, run_id)) for run_id in kept.runs)
+    return False
+
+
+def _settle(folder: Path, results_dir: str | Path) -> None:
+    runs.adopt(results_dir, folder / "rows")
+    checkpoints.drop(folder)
+
+
+def is_stored(planned: Planned) -> bool:
+    """Whether none of its runs need be trained."""
+    return all(runs.is_finished(runs.read(planned.results_dir, job.run_id)) for job in planned.jobs)
+
+
+def is_kept(planned: Planned) -> bool:
+    """Whether it could go on from a state."""
+    return (planned.folder / "state.pt").exists()
+
+
+def _store(planned: Planned, outcomes: Sequence[Outcome], device: str) -> None:
+    """Write every member's run, then bring them in at one stroke: a stack that is cut off here is either
+    trained to its end again from its last state, or all there."""
+    part = planned.folder / "rows.part"
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        for job, outcome in zip(planned.jobs, outcomes, strict=True):
+            runs.write(part, job.run, job.splits.sha256, outcome, device)
+    except StorageError:
+        shutil.rmtree(part, ignore_errors=True)  # the disk is full enough
+        raise
+    part.replace(planned.folder / "rows")
+    _settle(planned.folder, planned.results_dir)
+
+
+def _outcomes(planned: Planned, board: Board) -> list[Outcome]:
+    """Train and judge one stack; nothing where it is too large for the memory and could be smaller. The stack
+    is gone when this returns, so that its halves have the room."""
+    try:
+        return evaluate.outcomes(_trained(planned, board))
+    except LsbenchError:
+        raise
+    except Exception as error:
+        if isinstance(error, torch.OutOfMemoryError) and len(planned.jobs) > 1:
+            return []
+        log.debug("stack failed", exc_info=True)
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        log.warning("%s failed: %s", planned, reason)
+        return [Outcome("failed", {}, error=reason)] * len(planned.jobs)
+
+
+def _trained(planned: Planned, board: Board) -> stack.Trained:
+    size = len(planned.jobs)
+    resumed = _resumed(planned)
+    if resumed.optimizer.steps:
+        board.resume(planned.key, size * resumed.epoch)
+        log.info("%s: going on after %s", planned, count(int(resumed.optimizer.steps), "step"))
+    return stack.train(resumed, lambda loss: board.advance(planned.key, size, loss))
+
+
+def _resumed(planned: Planned) -> stack.Stack:
+    """The stack in the state that was kept last, or at its beginning where there is none that fits."""
+    fresh = _fresh(planned)
+    if state := checkpoints.load(planned.folder, planned.device):
+        try:
+            fresh.restore(state)
+        except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            log.warning("%s: the state that was kept does not fit (%s); starting anew", planned, error)
+            return _fresh(planned)
+    return fresh
+
+
+def _fresh(planned: Planned) -> stack.Stack:
+    members, splits = [job.run for job in planned.jobs], planned.jobs[0].splits
+    keeper = _Keeper(planned.folder, members[0].checkpoint_minutes)
+    return stack.Stack(members, splits, planned.device, keeper, graphs=planned.graphs, way=planned.way)
+
+
+class _Keeper:
+    """Keeps the state of a stack every few minutes, and when a signal asks for its end."""
+
+    def __init__(self, folder: Path, minutes: float) -> None:
+        self.folder = folder
+        self.seconds = 60 * minutes or math.inf
+        self.kept = time.monotonic()
+
+    def __call__(self, training: stack.Stack) -> None:
+        ended = signals.pending()
+        if ended or time.monotonic() - self.kept > self.seconds:
+            checkpoints.save(self.folder, training.state())
+            self.kept = time.monotonic()
+        if ended:
+            raise ended

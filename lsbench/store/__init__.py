@@ -1,0 +1,1 @@
+"""Everything that is written under results/: runs, sweeps, checkpoints."""

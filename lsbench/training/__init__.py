@@ -1,0 +1,1 @@
+"""What one training step touches: networks, loss, optimiser, data on the device, evaluation."""

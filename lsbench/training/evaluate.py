@@ -1,0 +1,85 @@
+"""From a trained stack to one outcome a run: metrics on each split, before and after temperature scaling."""
+
+from typing import Any
+
+from torch import Tensor
+
+from lsbench import metrics
+from lsbench.calibration import reliability
+from lsbench.calibration.temperature import fit_temperature, rescale
+from lsbench.terms import Outcome
+from lsbench.training.stack import Trained
+
+# These get a second column, after temperature scaling; accuracy does not change with the temperature.
+SCALED_METRICS = ("nll", "brier", "ece")
+
+
+def outcomes(trained: Trained) -> list[Outcome]:
+    """Judge every member: T from calibrate, metrics from test, and what shows over-fitting from the rest."""
+    logits, labels = trained.logits, trained.labels
+    temperature = fit_temperature(logits["calibrate"], labels["calibrate"])
+    test = metrics.measure(logits["test"], labels["test"])
+    rescaled = rescale(logits["test"], temperature)
+    scaled = metrics.measure(rescaled, labels["test"])
+    bins = reliability.tables(logits["test"], labels["test"], temperature)
+    select = metrics.measure(logits["select"], labels["select"])
+    select_scaled = metrics.measure(rescale(logits["select"], temperature), labels["select"])
+    train_accuracy = (logits["train"].argmax(-1) == labels["train"]).double().mean(1)
+    columns: dict[str, Tensor] = {
+        "train_accuracy": train_accuracy,
+        **{f"test_{name}": values for name, values in test.items()},
+        "temperature": temperature.value,
+        **{f"test_{name}_ts": scaled[name] for name in SCALED_METRICS},
+        "select_accuracy": select["accuracy"],
+        "select_nll": select["nll"],
+        "test_ece_floor": metrics.ece_floor(logits["test"]),
+        "test_ece_floor_ts": metrics.ece_floor(rescaled),
+        "select_nll_ts": select_scaled["nll"],
+    }
+    return [
+        _diverged(trained, member)
+        if step >= 0
+        else Outcome(
+            status="done",
+            columns={
+                **_sizes(trained),
+                **{name: values[member].item() for name, values in columns.items()},
+                "temperature_flag": temperature.flag[member],
+            },
+            history=tuple(trained.history[member]),
+            reliability=bins[member],
+            predictions=_predictions(trained, member),
+            weights=trained.weights[member],
+        )
+        for member, step in enumerate(trained.diverged_step)
+    ]
+
+
+def _sizes(trained: Trained) -> dict[str, float]:
+    """What a run's row says of its stack; ``train_seconds`` is the run's share of the stack's time."""
+    members = len(trained.history)
+    return {
+        "n_train": trained.labels["train"].shape[1],
+        "n_test": trained.labels["test"].shape[1],
+        "stack_size": members,
+        "train_seconds": trained.seconds / members,
+    }
+
+
+def _diverged(trained: Trained, member: int) -> Outcome:
+    step = trained.diverged_step[member]
+    return Outcome(
+        status="diverged",
+        columns={**_sizes(trained), "diverged_step": step},
+        history=tuple(trained.history[member]),
+        error=f"the loss was not finite at step {step}: try a lower lr or a warm-up",
+    )
+
+
+def _predictions(trained: Trained, member: int) -> dict[str, Any]:
+    """Logits and labels of the two splits from which every figure of the report can be made again."""
+    kept = {}
+    for split in ("test", "calibrate"):
+        kept[f"{split}_logits"] = trained.logits[split][member].float().cpu().numpy()
+        kept[f"{split}_labels"] = trained.labels[split][member].cpu().numpy()
+    return kept

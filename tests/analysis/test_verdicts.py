@@ -1,0 +1,202 @@
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import stats as scipy_stats
+from scipy.optimize import brentq
+
+from lsbench.analysis.stats import paired
+from lsbench.analysis.tables import runs_table, summary_table, tables
+from lsbench.analysis.verdicts import (
+    ACCURACY_MARGIN,
+    ECE_MARGIN,
+    LEVEL,
+    QUESTIONS,
+    VERDICT_SEEDS,
+    judge,
+    said,
+    verdicts,
+)
+from lsbench.report.tables import more_seeds
+
+BASE = np.linspace(0.90, 0.92, 10)
+JITTER = np.array([1, -1, 2, -2, 0, 1, -1, 2, -2, 0]) * 1e-4  # mean 0, sd 1.49e-4
+
+
+def judged(records):
+    ((_, _, table),) = tables(summary_table(runs_table(records)))
+    return table, verdicts(table)
+
+
+def one(found, **wanted):
+    (verdict,) = [v for v in found if all(getattr(v, name) == value for name, value in wanted.items())]
+    return verdict
+
+
+@pytest.mark.parametrize(
+    ("shift", "better", "word"),
+    [
+        (0.01, 1, "supported"),
+        (0.01, -1, "refuted"),
+        (-0.01, 1, "refuted"),
+        (-0.01, -1, "supported"),
+        (0.0, 1, "equivalent"),
+        (0.001, 1, "equivalent"),  # far from 0 in standard errors, and nothing that anybody would act on
+        (0.00203, 1, "supported"),  # just beyond the margin
+    ],
+)
+def test_the_word(shift, better, word):
+    found = judge(paired(BASE + shift + JITTER, BASE), 0.002, better)
+    assert found.word == word
+    assert found.effect == pytest.approx(shift, abs=1e-15) and found.n == 10 and not found.exploratory
+
+
+def test_noise_decides_nothing():
+    noise = np.random.default_rng(0).normal(0, 0.01, 10)
+    found = judge(paired(BASE + noise, BASE), 0.002, 1)
+    assert found.word == "inconclusive" and found.p > LEVEL and found.p_equivalent > LEVEL
+
+
+def test_numbers_are_scipys():
+    noise = np.random.default_rng(1).normal(0.002, 0.002, 9)
+    a, b = BASE[:9] + noise, BASE[:9]
+    found, expected = judge(paired(a, b), 0.005, 1), scipy_stats.ttest_rel(a, b)
+    interval = expected.confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx((interval.low, interval.high), rel=1e-9)
+    assert found.p == pytest.approx(expected.pvalue, rel=1e-9)
+    nearer = scipy_stats.ttest_1samp(a - b, 0.005, alternative="less").pvalue
+    assert found.p_equivalent == pytest.approx(nearer, rel=1e-9)
+    assert found.sd == pytest.approx(np.std(a - b, ddof=1), rel=1e-12)
+
+
+def test_an_adjusted_p_decides_instead_of_the_own_one():
+    own = judge(paired(BASE + 0.01 + JITTER, BASE), 0.002, 1)
+    assert own.p < 1e-6
+    adjusted = judge(paired(BASE + 0.01 + JITTER, BASE), 0.002, 1, 0.2)
+    assert (adjusted.p, adjusted.word) == (0.2, "inconclusive")
+    alike = judge(paired(BASE + JITTER, BASE), 0.002, 1, p_equivalent_adjusted=0.06)
+    assert (alike.p_equivalent, alike.word) == (0.06, "inconclusive")
+
+
+@pytest.mark.parametrize("n", [2, 5, 7, 8, 10])
+def test_below_eight_pairs_a_verdict_is_exploratory(n):
+    found = judge(paired(BASE[:n] + 0.01 + JITTER[:n], BASE[:n]), 0.002, 1)
+    assert found.exploratory == (n < 8) and VERDICT_SEEDS == 8
+    assert said(found.word, found.exploratory) == ("exploratory: supported" if n < 8 else "supported")
+
+
+def test_one_pair_is_inconclusive():
+    found = judge(paired([0.99], [0.9]), 0.002, 1)
+    assert found.word == said(found.word, found.exploratory) == "inconclusive"
+    assert math.isnan(found.p) and math.isnan(found.p_equivalent) and math.isnan(found.low)
+    with pytest.raises(ValueError, match="margin"):
+        judge(paired([0.99, 0.98], [0.9, 0.9]), 0.0, 1)
+
+
+def holm(ps):
+    """Holm (1979) as its definition reads: p below level/(k − rank) for this and every smaller one."""
+    order = sorted(range(len(ps)), key=ps.__getitem__)
+    adjusted, largest = [0.0] * len(ps), 0.0
+    for rank, place in enumerate(order):
+        largest = max(largest, min(1.0, (len(ps) - rank) * ps[place]))
+        adjusted[place] = largest
+    return adjusted
+
+
+def test_every_cell_is_judged_in_every_question_and_corrected_over_the_table(sweep):
+    records = sweep(seeds=range(10))
+    _, found = judged(records)
+    # 14 cells against the baseline in 4 questions; 12 smoothed ones against T alone, and the 8 of other
+    # methods once more after scaling, where the none line's question is the one against the baseline
+    assert len(found) == 14 * 4 + 12 + 8
+
+    def values(method, alpha, metric):
+        return np.array([r[metric] for r in records if (r["method"], r["alpha"]) == (method, alpha)])
+
+    for question in [q for q in QUESTIONS if not q.rival]:
+        own = [v for v in found if v.metric == question.metric]
+        pairs = [
+            (values(v.label, v.alpha, v.metric), values("none", 0.0, v.metric), question.margin) for v in own
+        ]
+        different = holm([scipy_stats.ttest_rel(a, b).pvalue for a, b, _ in pairs])
+        within = [
+            max(
+                scipy_stats.ttest_rel(a + margin, b, alternative="greater").pvalue,
+                scipy_stats.ttest_rel(a - margin, b, alternative="less").pvalue,
+            )
+            for a, b, margin in pairs
+        ]
+        assert [v.p for v in own] == pytest.approx(different, rel=1e-8)
+        assert [v.p_equivalent for v in own] == pytest.approx(holm(within), rel=1e-8)
+        assert {v.against for v in own} == {"none, α = 0"}
+        for v in own:
+            equal, differs, good = v.p_equivalent < 0.05, v.p < 0.05, v.effect * question.better > 0
+            assert v.word == (
+                "equivalent"
+                if equal
+                else "inconclusive"
+                if not differs
+                else "supported"
+                if good
+                else "refuted"
+            )
+    assert {v.word for v in found} == {"supported", "refuted", "equivalent", "inconclusive"}
+
+
+def test_smoothing_as_trained_is_judged_against_temperature_scaling_alone(sweep):
+    records = sweep(methods=["none", "dropout"], seeds=range(10))
+    _, found = judged(records)
+    verdict = one(found, label="dropout", alpha=0.2, metric="test_ece_vs_ts")
+    smoothed, plain = (
+        np.array([r[metric] for r in records if (r["method"], r["alpha"]) == ("dropout", alpha)])
+        for alpha, metric in ((0.2, "test_ece"), (0.0, "test_ece_ts"))
+    )
+    assert verdict.against == "dropout, α = 0, after temperature scaling"
+    assert verdict.effect == pytest.approx((smoothed - plain).mean())
+    assert verdict.effect > 0.1 and verdict.word == "refuted" and verdict.margin == ECE_MARGIN
+    both = one(found, label="dropout", alpha=0.2, metric="test_ece_ts_vs_ts")
+    assert both.words == "ECE after scaling" and abs(both.effect) < 0.01
+    assert not [v for v in found if v.label == "none" and v.metric == "test_ece_ts_vs_ts"]
+    assert not [v for v in found if v.alpha == 0 and "_vs_ts" in v.metric]
+
+
+def test_the_chosen_cells_are_marked_and_cells_are_in_order(sweep):
+    table, found = judged(sweep(methods=["none", "dropout"]))
+    assert {(v.label, v.alpha) for v in found if v.chosen} == {("none", 0.05), ("dropout", 0.05)}
+    places = [list(table["cell"]).index(v.cell) for v in found]
+    assert places == sorted(places)
+    first = [v.metric for v in found if v.cell == found[0].cell]
+    assert first == [q.metric for q in QUESTIONS if q.metric in first]
+
+
+def test_failed_cells_and_missing_baselines_have_no_verdict_that_says_anything(sweep, record):
+    records = sweep(methods=["none"], alphas=[0.0], seeds=range(3))
+    records += [record("none", 0.1, seed, status="failed") for seed in range(3)]
+    _, found = judged(records)
+    assert {v.word for v in found} == {"inconclusive"} and {v.n for v in found} == {0}
+    assert judged(sweep(methods=["none"], alphas=[0.1, 0.2]))[1] == []
+
+
+def test_margins_are_stated_and_not_wider_than_what_is_published_as_a_gain():
+    assert ACCURACY_MARGIN < 0.0025  # MNIST, error .94 -> .69 %
+    assert {q.metric: q.margin for q in QUESTIONS}["test_nll_ts"] == 0.005
+    assert all(q.margin > 0 and q.better in (-1, 1) for q in QUESTIONS)
+
+
+def test_users_may_ask_with_margins_of_their_own(sweep):
+    table, found = judged(sweep(methods=["none"], alphas=[0.0, 0.2], seeds=range(10)))
+    wide = [replace(q, margin=1.0) for q in QUESTIONS]
+    assert {v.word for v in verdicts(table, wide)} == {"equivalent"} != {v.word for v in found}
+
+
+def test_what_more_seeds_would_find_is_after_holms_correction_over_the_table(sweep):
+    _, found = judged(sweep(seeds=range(5)))
+    accuracy = one(found, label="dropout", alpha=0.1, metric="test_accuracy")
+    assert accuracy.family == 14  # of 15 cells, one of which is the baseline
+    header, [row] = more_seeds([accuracy])
+    shown = dict(zip(header, row, strict=True))["n = 20"]
+    critical = scipy_stats.t.ppf(1 - 0.05 / 14 / 2, 19)
+    shift = brentq(lambda shift: scipy_stats.nct.sf(critical, 19, shift) - 0.8, 0, 20)
+    half = accuracy.sd * scipy_stats.t.ppf(0.975, 19) / math.sqrt(20)
+    assert shown == f"{100 * half:.2f} ({100 * accuracy.sd * shift / math.sqrt(20):.2f})"

@@ -1,0 +1,182 @@
+"""`lsbench report` on stored runs: files, streams and exit codes; one sweep or several; in words or JSON."""
+
+import json
+import math
+import shutil
+from functools import partial
+
+import pandas as pd
+import pytest
+
+from lsbench.analysis.selection import choices
+from lsbench.analysis.tables import runs_table, summary_table, tables
+from lsbench.analysis.verdicts import verdicts
+from lsbench.errors import UsageError
+from lsbench.report.publish import rebuild
+from lsbench.store import runs, sweeps
+from lsbench.store.sweeps import combine
+
+pytestmark = pytest.mark.usefixtures("sketched")
+
+
+@pytest.fixture
+def store(tmp_path):
+    """Puts records into a store as a sweep's, ``missing`` ones by name alone."""
+
+    def keep(name, records, missing=()):
+        for record in records:
+            folder = runs.run_dir(tmp_path, record["run"])
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "result.json").write_text(json.dumps(record))
+        listed = tuple(record["run"] for record in records) + tuple(missing)
+        sweeps.write_sweep(tmp_path, sweeps.Sweep(name, f"lsbench train -m name={name}", listed))
+        return records
+
+    return keep
+
+
+@pytest.fixture
+def call(call, tmp_path):
+    return partial(call, "report", f"results_dir={tmp_path}")
+
+
+def every_state(sweep, record):
+    """Three done, one diverged and one failed run a cell, in two cells; two more are missing."""
+    records = sweep(methods=["none"], alphas=[0.0, 0.1], seeds=range(3))
+    for alpha in (0.0, 0.1):
+        records.append(
+            record("none", alpha, 3, status="diverged", diverged_step=7, error="the loss was not finite")
+        )
+        records.append(record("none", alpha, 4, status="failed", n_train=None, error="out of memory"))
+    return records
+
+
+def refuse(constant):
+    raise AssertionError(f"{constant} is no JSON")
+
+
+def test_failed_diverged_and_missing_runs_are_reported(store, call, sweep, record, tmp_path):
+    records = store("mine", every_state(sweep, record), missing=["gone-a", "gone-b"])
+    code, out, err = call("mine")
+    assert (code, err) == (1, "")
+    assert "6 of 12 runs done" in out and "diverged: the loss was not finite" in out
+    text = (tmp_path / "mine" / "report.md").read_text()
+    assert "10 (6 done, 2 diverged, 2 failed); 2 missing" in text
+    for r in records[6:]:
+        assert f"- `{r['run']}`: {r['status']}. {r['error']}" in text
+    assert "`gone-a`: missing" in text and "2 more of its runs did not finish" in text
+    summary = pd.read_csv(tmp_path / "mine" / "summary.csv")
+    assert summary["n"].tolist() == [3, 3] and summary["n_failed"].tolist() == [2, 2]
+    table = pd.read_csv(tmp_path / "mine" / "runs.csv")
+    assert table["status"].value_counts().to_dict() == {"done": 6, "diverged": 2, "failed": 2}
+    document = json.loads(call("mine", "--json")[1])["reports"][0]
+    assert document["runs"] == {"done": 6, "diverged": 2, "failed": 2}
+    assert document["missing"] == ["gone-a", "gone-b"]
+    assert [r["run"] for r in document["unfinished"]] == [r["run"] for r in records[6:]]
+
+
+def test_json_is_the_summary_and_nothing_else(store, call, sweep, tmp_path):
+    records = store("mine", sweep(alphas=[0.0, 0.1], seeds=range(8)))
+    code, out, err = call("mine", "--json")
+    assert (code, err) == (0, "")
+    document = json.loads(out, parse_constant=refuse)
+    (found,) = document["reports"]
+    (table,) = found["tables"]
+    ((_, _, expected),) = tables(summary_table(runs_table(records)))
+    assert (found["name"], table["data"], table["model"]) == ("mine", "mnist5k", "mlp")
+    for row, wanted in zip(table["summary"], expected.to_dict("records"), strict=True):
+        assert list(row) == list(wanted)
+        for name, value in wanted.items():
+            empty = isinstance(value, float) and math.isnan(value)
+            assert row[name] is None if empty else row[name] == value
+    own = verdicts(expected)
+    assert [v["word"] for v in table["verdicts"]] == [v.word for v in own]
+    assert [v["effect"] for v in table["verdicts"]] == [v.effect for v in own]
+    chosen = choices(runs_table(records), expected)
+    assert [(c["method"], c["cell"]) for c in table["choices"]] == [(c.label, c.row["cell"]) for c in chosen]
+    assert document["margins"]["test_accuracy"] == 0.002
+    assert found["provenance"]["seed"] == list(range(8))
+    assert str(tmp_path / "mine" / "summary.csv") in found["files"]
+    assert (tmp_path / "mine" / "report.md").exists()
+
+
+def test_several_names_are_a_report_each_in_one_document(store, call, sweep):
+    store("a", sweep(seeds=[0, 1], alphas=[0.1]))
+    store("b", sweep(seeds=[0, 1], alphas=[0.2]), missing=["gone"])
+    code, out, _ = call("a", "b", "a", "--json")
+    document = json.loads(out, parse_constant=refuse)
+    assert code == 1 and [found["name"] for found in document["reports"]] == ["a", "b"]
+    code, out, _ = call("a", "b")
+    assert code == 1 and out.count("runs done") == 2
+    first, second = out.index("a\n\nmnist5k, mlp\n"), out.index("\n\nb\n\nmnist5k, mlp\n")  # each by its name
+    assert first == 0 < out.index("a/report.html") < second < out.index("b/report.html")
+    assert call("b")[1].startswith("mnist5k, mlp\n")
+
+
+def test_name_makes_one_report_of_several_sweeps(store, call, sweep, tmp_path):
+    a = store("a", sweep(methods=["none"], alphas=[0.0, 0.1]))
+    b = store("b", sweep(methods=["none"], alphas=[0.1, 0.2]) + sweep(data="cifar10"))
+    code, out, _ = call("a", "b", "name=both")
+    assert code == 0 and "next:" not in out
+    table = pd.read_csv(tmp_path / "both" / "runs.csv")
+    assert set(table["run"]) == {r["run"] for r in a + b} and len(table) == 15 + 75
+    assert set(table.loc[table["data"] == "mnist5k", "alpha"]) == {0.0, 0.1, 0.2}
+    summary = pd.read_csv(tmp_path / "both" / "summary.csv")
+    compared = summary[(summary["data"] == "mnist5k") & (summary["alpha"] == 0.2)].iloc[0]
+    assert compared["test_accuracy_diff_n"] == 5  # in b alone it has no baseline
+    assert f"results_dir={tmp_path} a b name=both" in (tmp_path / "both" / "report.md").read_text()
+    before = (tmp_path / "both" / "summary.csv").read_bytes()
+    assert call("both")[0] == 0 and call("a", "b", "name=both", "--json")[0] == 0
+    assert (tmp_path / "both" / "summary.csv").read_bytes() == before
+
+
+def test_a_combined_report_never_takes_a_sweeps_own_place(store, sweep, tmp_path):
+    for name in ("a", "b"):
+        store(name, sweep(seeds=[0], alphas=[0.0], methods=["none"]))
+    store("c", sweep(seeds=[0], alphas=[0.1], methods=["none"]))
+    before = rebuild(tmp_path, "c").sweep
+    for name, words in {"a": "one of", "c": "of its own", "../x": "letters", "runs": "letters"}.items():
+        with pytest.raises(UsageError, match=words):
+            combine(tmp_path, ["a", "b"], name, "lsbench report a b")
+    assert sweeps.read_sweep(tmp_path, "c") == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--jsno", "a"], "--jsno: no such flag; did you mean --json?"),
+        (["--json"], "which one?"),
+        (["--json", "a", "nothing"], "no sweep named nothing"),
+        (["a", "name=../x"], "letters"),
+        (["a", "nmae=both"], "report: no option nmae; did you mean name=?"),
+        (["a", "alpha=0.1"], "report: no option alpha; there are results_dir=, name="),
+    ],
+)
+def test_usage_errors_are_one_line_with_nothing_on_stdout(arguments, words, store, call, sweep):
+    store("a", sweep(seeds=[0], alphas=[0.0], methods=["none"]))
+    code, out, err = call(*arguments)
+    assert (code, out) == (2, "") and words in err and err.count("\n") == 1
+
+
+def test_a_sweep_may_have_an_equals_sign_in_its_name(store, call, sweep):
+    store("alpha=0.1", sweep(seeds=[0, 1], alphas=[0.1]))
+    assert call("alpha=0.1", "--json")[0] == 0
+
+
+def test_a_sweep_without_a_record_is_valid_json(store, call):
+    store("empty", [], missing=["gone"])
+    code, out, _ = call("empty", "--json")
+    (found,) = json.loads(out, parse_constant=refuse)["reports"]
+    assert code == 1 and found["tables"] == [] and found["missing"] == ["gone"]
+
+
+def test_tables_outlive_their_runs(store, call, tmp_path, sweep):
+    """As in a clone of a repository that has the tables and not the runs."""
+    records = store("gone", sweep(alphas=[0.0, 0.1], seeds=[0, 1]))
+    assert call("gone")[0] == 0
+    before = {path: path.read_bytes() for path in (tmp_path / "gone").rglob("*") if path.is_file()}
+    for record in records:
+        shutil.rmtree(runs.run_dir(tmp_path, record["run"]))
+    code, out, err = call("gone")
+    assert (code, out) == (4, "") and "none of the" in err and err.count("\n") == 1
+    assert before == {path: path.read_bytes() for path in (tmp_path / "gone").rglob("*") if path.is_file()}

@@ -1,0 +1,147 @@
+"""Students and teachers in one sweep: who waits for whom, and what becomes of students of a lost teacher."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from lsbench.config import MethodConfig
+from lsbench.errors import StorageError, UsageError
+from lsbench.execution import dependencies, dry_run
+from lsbench.execution.execute import execute
+from lsbench.execution.plan import Job, plan, with_data
+from lsbench.store import checkpoints, runs
+from lsbench.training import stack
+from lsbench.training.stack import Stack
+
+
+@pytest.fixture
+def job(splits, make_run, tmp_path):
+    def make(teacher: Job | str | None = None, **settings):
+        run = make_run(results_dir=str(tmp_path), **settings)
+        if teacher is not None:
+            cell = teacher if isinstance(teacher, str) else teacher.cell_id
+            run = replace(run, method=MethodConfig("distillation", {"distillation": 0.9}, cell))
+        return Job(run, splits)
+
+    return make
+
+
+def statuses(jobs):
+    return [runs.read(job.run.results_dir, job.run_id)["status"] for job in jobs]
+
+
+def test_students_wait_for_teachers_and_their_students_for_them(job):
+    teachers = [job(seed=0), job(seed=1)]
+    students = [job(teachers[0], seed=seed, alpha=0.1) for seed in (0, 1)]
+    heirs = [job(student, seed=student.run.seed) for student in students]
+    others = [job(seed=0, alpha=0.2)]
+    asked = [*heirs, *students, *others, *teachers]
+    assert dependencies.waves(asked) == [[*others, *teachers], students, heirs]
+    assert dependencies.waves([*students, *others]) == [[*students, *others]]
+    assert dependencies.waves([*heirs, students[0]]) == [[heirs[1], students[0]], [heirs[0]]]
+
+
+def test_teachers_and_students_of_one_sweep_are_trained_in_turns(job, monkeypatch):
+    teachers = [job(seed=seed) for seed in (0, 1)]
+    students = [job(teachers[0], seed=seed) for seed in (0, 1)]
+    trained, train = [], stack.train
+
+    def listen(members, progress):
+        trained.append((members.size, members.lessons is not None))
+        return train(members, progress)
+
+    monkeypatch.setattr(stack, "train", listen)
+    assert dry_run.preview([*students, *teachers]).startswith("4 runs: 0 stored, 4 to train\n")
+    execute([*students, *teachers])
+    assert trained == [(2, False), (2, True)]
+    assert statuses([*students, *teachers]) == ["done"] * 4
+    execute([*students, *teachers])
+    assert len(trained) == 2
+    record = runs.read(students[0].run.results_dir, students[0].run_id)
+    assert record["method"] == "distillation" and record["distillation"] == 0.9
+    assert (record["method.teacher"], record["teacher_temperature"]) == (teachers[0].cell_id, 4.0)
+
+
+def test_a_teacher_that_diverges_fails_its_students_alone(job):
+    well, ill = job(seed=0), job(seed=0, lr=1e30)
+    students = [job(well, seed=0), job(ill, seed=0)]
+    for _ in range(2):
+        execute([well, ill, *students])
+        assert statuses([well, ill, *students]) == ["done", "diverged", "done", "failed"]
+        assert (
+            f"its teacher, {ill.run_id}, diverged"
+            in runs.read(ill.run.results_dir, students[1].run_id)["error"]
+        )
+    with pytest.raises(UsageError, match=f"{ill.run_id}, diverged"):
+        execute(students)
+
+
+@pytest.mark.parametrize("look", [execute, dry_run.preview])
+def test_a_missing_or_unfit_teacher_is_said_before_anything_trains(look, job, tmp_path, monkeypatch):
+    teacher = job(seed=0, epochs=1)
+    execute([teacher])
+    monkeypatch.setattr(stack, "train", lambda *arguments: pytest.fail("trained"))
+    plain = job(seed=5)
+    with pytest.raises(UsageError, match="no run of this cell with seed=1 is stored"):
+        look([plain, job(teacher, seed=1)])
+    small = job(teacher, seed=0)
+    small = Job(replace(small.run, data=replace(small.run.data, calibrate=19)), small.splits)
+    for asked in ([plain, small], [plain, small, teacher]):
+        with pytest.raises(UsageError, match=r"has data\.calibrate=20 and so another split"):
+            look(asked)
+    (tmp_path / "runs" / teacher.run_id / "model.pt").unlink()
+    with pytest.raises(StorageError, match=r"model\.pt: cannot be read"):
+        look([plain, job(teacher, seed=0)])
+    assert {path.name for path in tmp_path.glob("runs/*/")} == {teacher.run_id}
+
+
+def test_errors_call_a_teacher_as_the_user_does(job, splits, tmp_path, monkeypatch):
+    """A run, where its cell is what the student keeps."""
+    teacher, ill = job(seed=0, epochs=1), job(seed=0, lr=1e30)
+    execute([teacher, ill])
+    monkeypatch.setattr("lsbench.execution.plan.load", lambda config: splits)
+
+    def student(of, **settings):
+        plain = job(of, **settings).run
+        [named] = with_data([replace(plain, method=replace(plain.method, teacher=of.run_id))])
+        [by_cell] = with_data([plain])
+        assert named == by_cell and named.run_id == by_cell.run_id
+        return named
+
+    with pytest.raises(UsageError, match=f"={teacher.run_id}: no run of its cell {teacher.cell_id} with"):
+        execute([student(teacher, seed=1)])
+    with pytest.raises(UsageError, match=f"method.teacher={ill.run_id}: {ill.run_id}, diverged"):
+        execute([student(ill, seed=0)])
+    data = replace(teacher.run.data, calibrate=19)
+    with pytest.raises(UsageError, match=f"method.teacher={teacher.run_id}: .* another split"):
+        execute([student(teacher, seed=0, data=data)])
+
+
+def test_a_student_goes_on_from_its_state_bit_for_bit(job, splits, caplog):
+    """The lessons are asked for anew."""
+    teacher = job(seed=0)
+    execute([teacher])
+    student = job(teacher, seed=0, augment=1.0, dropout=0.2)
+    whole = stack.train(Stack([student.run], splits, torch.device("cpu")), lambda loss: None)
+    [planned] = plan([student])
+    steps = []
+
+    class StopError(Exception):
+        pass
+
+    def stop(training):
+        steps.append(1)
+        if len(steps) == 8:  # in the second epoch; one was a look at select
+            checkpoints.save(planned.folder, training.state())
+            raise StopError
+
+    with pytest.raises(StopError):
+        stack.train(Stack([student.run], splits, torch.device("cpu"), stop), lambda loss: None)
+    with caplog.at_level("INFO"):
+        execute([student])
+    assert "going on after 7 steps" in caplog.text
+    weights = torch.load(
+        runs.run_dir(student.run.results_dir, student.run_id) / "model.pt", weights_only=True
+    )
+    assert all(torch.equal(weights[name], whole.weights[0][name]) for name in weights)

@@ -1,0 +1,318 @@
+"""Sweeps that are killed, started twice, too large: what is stored, and what was trained."""
+
+import fcntl
+import logging
+import random
+from dataclasses import replace
+from shutil import rmtree
+
+import numpy as np
+import pytest
+import torch
+
+from lsbench.config import OptimConfig
+from lsbench.execution import train_stack
+from lsbench.execution.execute import execute, pending
+from lsbench.execution.plan import Job, plan
+from lsbench.execution.progress import Board
+from lsbench.store import checkpoints, runs
+from lsbench.store.files import locked
+from lsbench.training import stack
+
+EVERY_STEP = 1e-12  # minutes between checkpoints
+
+
+def finished(jobs):
+    return {job.run_id for job in jobs if runs.is_finished(runs.read(job.run.results_dir, job.run_id))}
+
+
+def records(jobs):
+    return [runs.read(job.run.results_dir, job.run_id) for job in jobs]
+
+
+def test_a_sweep_killed_at_50_moments_ends_as_if_nothing_had_happened(
+    sweep, table, moments, killed, steps, parse_all, is_tidy, store
+):
+    """The moments are seeded, and of every kind that there is."""
+    clean = sweep(store / "clean", checkpoint_minutes=EVERY_STEP)
+    execute(clean)
+    names = moments(lambda: execute(sweep(store / "watched", checkpoint_minutes=EVERY_STEP)))
+    steps()
+    draw = random.Random(1)
+    of_each = {draw.choice([i for i, at in enumerate(names) if at == name]) for name in sorted(set(names))}
+    further = draw.sample(sorted(set(range(len(names))) - of_each), 50 - len(of_each))
+    for number in [*of_each, *further]:
+        jobs = sweep(store / str(number), checkpoint_minutes=EVERY_STEP)
+        killed(lambda jobs=jobs: execute(jobs), number)
+        parse_all(store / str(number))
+        before, stored = steps(), finished(jobs)
+        execute(jobs)
+        after = steps()
+        assert table(jobs) == table(clean), (number, names[number])
+        assert not stored & set(after), "a finished run was trained again"
+        assert max((before + after).values()) <= 2 + 1, "one step is lost at most"
+        assert is_tidy(store / str(number))
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_kill_at_each_moment_of_storing_leaves_whole_files(
+    count, sweep, table, moments, killed, steps, parse_all, is_tidy, store
+):
+    """Of one run from its judgement on; of two from the first of the three renames that bring them in."""
+    clean = sweep(store / "clean")[:count]
+    execute(clean)
+    names = moments(lambda: execute(sweep(store / "watched")[:count]))
+    renames = [index for index, name in enumerate(names) if name == "os.rename"]
+    for number in range(names.index("outcomes") if count == 1 else renames[-3], len(names)):
+        jobs = sweep(store / str(number))[:count]
+        killed(lambda jobs=jobs: execute(jobs), number)
+        parse_all(store / str(number))
+        stored = finished(jobs)
+        steps()
+        execute(jobs)
+        again = steps()
+        assert table(jobs) == table(clean), (number, names[number])
+        assert not stored & set(again)
+        parse_all(store / str(number))
+        assert is_tidy(store / str(number))
+        assert number <= renames[-1 - count] or not again, "what waits to be brought in is trained"
+
+
+def test_a_finished_sweep_takes_no_step_and_says_so(sweep, steps, store, caplog):
+    jobs = sweep(store)
+    execute(jobs)
+    assert sum(steps().values()) == 4 * 2
+    caplog.set_level("INFO", "lsbench")
+    execute(jobs)
+    assert not steps() and "4 of 4 runs are stored already" in caplog.messages
+
+
+def test_what_changes_the_outcome_is_trained_anew(splits, make_run, steps, store, monkeypatch):
+    run = make_run(epochs=1, results_dir=str(store))
+    execute([Job(run, splits)])
+    changes = [
+        *(
+            {"alpha": 0.1},
+            {"convention": "others"},
+            {"dropout": 0.1},
+            {"augment": 0.5},
+            {"weight_decay": 0.1},
+        ),
+        *({"label_noise": 0.1}, {"lr": 0.2}, {"epochs": 2}, {"batch_size": 20}, {"seed": 1}),
+        *(
+            {"precision": "fp32"},
+            {"optim": OptimConfig(momentum=0.8)},
+            {"model": run.model | {"hidden": [8]}},
+        ),
+        {"data": replace(run.data, select=21)},
+    ]
+    jobs = [Job(replace(run, **change), splits) for change in changes]
+    other = replace(splits, train_images=splits.train_images[::-1].copy())
+    jobs.append(Job(run, other))
+    steps()
+    execute(jobs)
+    assert set(steps()) == finished(jobs) and len(finished(jobs)) == len(changes) + 1
+    monkeypatch.setattr("lsbench.config.RESULT_VERSION", 0)
+    execute([Job(run, splits)])
+    assert steps()
+
+
+def test_what_does_not_change_the_outcome_is_not_trained_anew(splits, make_run, steps, store, monkeypatch):
+    run = make_run(epochs=1, results_dir="here")
+    monkeypatch.chdir(store)
+    execute([Job(run, splits)])
+    places = {"results_dir": str(store / "here"), "name": "other", "data": replace(run.data, root="/moved")}
+    how = {"device": "cpu", "executor": "pool", "checkpoint_minutes": 1.0}
+    steps()
+    execute([Job(replace(run, **{key: value}), splits) for key, value in (places | how).items()])
+    assert not steps()
+
+
+def test_16_processes_that_store_at_once_lose_no_row(sweep, start, parse_all, is_tidy, store):
+    """Each has two runs of its own; a reader looks on all the while."""
+    sweeps = [sweep(store, seeds=(seed,)) for seed in range(16)]
+    barrier = start.context.Barrier(16)
+    processes = [start(lambda jobs=jobs: (barrier.wait(), execute(jobs))) for jobs in sweeps]
+    while any(process.is_alive() for process in processes):
+        records([job for jobs in sweeps for job in jobs])
+    assert {process.exitcode for process in processes} == {0}
+    rows = [record for jobs in sweeps for record in records(jobs)]
+    assert [(row["status"], row["seed"]) for row in rows] == [
+        ("done", s) for s in range(16) for _ in range(2)
+    ]
+    parse_all(store)
+    assert is_tidy(store)
+
+
+def test_a_sweep_started_thrice_at_once_trains_each_run_once(sweep, table, start, steps, is_tidy, store):
+    clean = sweep(store / "clean")
+    execute(clean)
+    for number in range(5):
+        steps()
+        jobs, barrier = sweep(store / str(number)), start.context.Barrier(3)
+        processes = [start(lambda b=barrier, jobs=jobs: (b.wait(), execute(jobs))) for _ in range(3)]
+        for process in processes:
+            process.join()
+        assert [process.exitcode for process in processes] == [0] * 3
+        assert steps() == dict.fromkeys((job.run_id for job in jobs), 2)
+        assert table(jobs) == table(clean) and is_tidy(store / str(number))
+
+
+def test_a_stack_that_another_process_trains_is_waited_for(sweep, steps, start, store, monkeypatch):
+    """The other one is stopped in mid-training until this one has found it busy."""
+    jobs, context = sweep(store)[:2], start.context
+    begun, found = context.Event(), context.Event()
+    step = stack.Stack._train_step
+
+    def paused(self, *arguments):
+        begun.set()
+        found.wait()
+        return step(self, *arguments)
+
+    def other():
+        stack.Stack._train_step = paused
+        execute(jobs)
+
+    process = start(other)
+    begun.wait()
+    monkeypatch.setattr(
+        logging.getLogger("lsbench.execution.execute"),
+        "info",
+        lambda text, *_: "waiting" in text and found.set(),
+    )
+    execute(jobs)
+    process.join()
+    assert found.is_set() and len(finished(jobs)) == 2
+    assert set(steps().values()) == {2}
+
+
+def test_a_diverged_member_leaves_the_others_as_in_a_clean_stack(splits, make_run, store):
+    settings = {"epochs": 2, "dropout": 0.2}
+    clean = [Job(make_run(seed=s, results_dir=str(store / "clean"), **settings), splits) for s in range(12)]
+    mixed = [Job(replace(job.run, results_dir=str(store / "mixed")), splits) for job in clean]
+    mixed[4] = Job(replace(mixed[4].run, lr=1e200), splits)
+    execute(clean)
+    execute(mixed)
+    [*wanted], [*got] = records(clean), records(mixed)
+    wild = got.pop(4)
+    del wanted[4]
+    assert wild["status"] == "diverged" and wild["diverged_step"] in range(1, 5) and wild["stack_size"] == 12
+    assert f"step {wild['diverged_step']}" in wild["error"] and wild["test_nll"] is None
+    for one, other in zip(wanted, got, strict=True):
+        assert {key for key in one if one[key] != other[key]} <= {"train_seconds", "finished"}
+        stored = [runs.run_dir(store / name, one["run"]) / "predictions.npz" for name in ("clean", "mixed")]
+        assert np.array_equal(*(np.load(path)["test_logits"] for path in stored))
+
+
+@pytest.mark.parametrize("executor", ["stack", "pool"])
+def test_a_run_that_is_alone_too_large_for_the_memory_is_stored_as_failed(
+    executor, sweep, steps, store, monkeypatch, two_cores
+):
+    epoch = stack.Stack.train_epoch
+
+    def fits_one_but_seed_2(self):
+        if self.size > 1 or self.seeds[0] == 2:
+            raise torch.OutOfMemoryError("CUDA out of memory\nby far")
+        return epoch(self)
+
+    monkeypatch.setattr(stack.Stack, "train_epoch", fits_one_but_seed_2)
+    jobs = sweep(store, seeds=range(4), executor=executor)
+    execute(jobs)
+    rows = records(jobs)
+    assert [row["status"] for row in rows] == ["done", "done", "failed", "done"] * 2
+    assert {row["stack_size"] for row in rows if row["status"] == "done"} == {1}
+    assert rows[2]["error"] == "OutOfMemoryError: CUDA out of memory"
+    assert not checkpoints.stacks_dir(store).exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"runs": 3, "threads": 1}', b"\xff"])
+def test_a_plan_that_cannot_be_read_is_made_anew(content, sweep, store):
+    jobs = sweep(store)
+    folder = checkpoints.stack_dir(store, [job.run_id for job in jobs[:2]])
+    folder.mkdir(parents=True)
+    (folder / "plan.json").write_bytes(content)
+    execute(jobs)
+    assert len(finished(jobs)) == 4
+
+
+def test_a_state_that_cannot_be_read_is_said_and_the_stack_starts_anew(
+    sweep, table, moments, killed, steps, store, caplog
+):
+    clean = sweep(store / "clean")
+    execute(clean)
+    jobs = sweep(store / "killed", checkpoint_minutes=EVERY_STEP)
+    names = moments(lambda: execute(sweep(store / "watched", checkpoint_minutes=EVERY_STEP)))
+    killed(lambda: execute(jobs), names.index("outcomes"))
+    [state] = (store / "killed").rglob("state.pt")
+    state.write_bytes(state.read_bytes()[:-100])
+    steps()
+    execute(jobs)
+    assert set(steps().values()) == {2} and f"{state}: cannot be read" in caplog.text
+    assert table(jobs) == table(clean)
+
+
+def test_nothing_is_left_of_a_stack_that_another_process_was_quicker_with(sweep, store, is_tidy):
+    """This one planned it before the other had stored it."""
+    jobs = sweep(store)[:2]
+    [planned] = plan(jobs)
+    execute(jobs)
+    checkpoints.keep_plans(store, [planned.kept])
+    with Board(2, 2) as board:
+        assert train_stack.train(planned, board, wait=False)
+    assert is_tidy(store)
+
+
+def test_nothing_is_left_where_another_process_brings_in_the_runs_first(sweep, store, monkeypatch, is_tidy):
+    folder = checkpoints.stacks_dir(store) / "stack"
+    (folder / "rows").mkdir(parents=True)
+    monkeypatch.setattr(
+        train_stack, "locked", lambda *place, wait: rmtree(folder) or locked(*place, wait=wait)
+    )
+    train_stack.settle(store)
+    assert len(pending(sweep(store))) == 4
+    assert is_tidy(store)
+
+
+def test_a_plan_is_not_kept_under_the_feet_of_who_trains_it(store):
+    kept = checkpoints.Plan(("a", "b"), 1)
+    folder = checkpoints.stack_dir(store, kept.runs)
+    with locked(folder):
+        checkpoints.keep_plans(store, [kept])
+        assert not list(folder.iterdir())
+    checkpoints.keep_plans(store, [kept])
+    assert checkpoints.kept_plans(store) == [kept]
+
+
+def test_a_lock_is_on_the_folder_that_others_find(tmp_path, monkeypatch):
+    """Who waited for it finds it removed, and made again by a third."""
+    folder, flock, waited = tmp_path / "stack", fcntl.flock, []
+
+    def removed_meanwhile(handle, how):
+        if not waited:
+            waited.append(how)
+            folder.rmdir()
+            folder.mkdir()
+        flock(handle, how)
+
+    monkeypatch.setattr(fcntl, "flock", removed_meanwhile)
+    with locked(folder) as first, locked(folder, wait=False) as second:
+        assert (first, second) == (True, False)
+    assert waited
+
+
+def test_a_stray_file_among_the_stacks_harms_nobody(sweep, store):
+    checkpoints.stacks_dir(store).mkdir(parents=True)
+    (checkpoints.stacks_dir(store) / ".DS_Store").touch()
+    jobs = sweep(store)
+    execute(jobs)
+    assert len(finished(jobs)) == 4
+
+
+@pytest.mark.parametrize("state", [{"a": 1}, {"position": (0, [], [], [], 0.0)}])
+def test_a_state_of_another_shape_is_left_aside(state, sweep, table, store, caplog):
+    clean, jobs = sweep(store / "clean"), sweep(store / "odd")
+    execute(clean)
+    for planned in plan(jobs):
+        checkpoints.save(planned.folder, state)
+    execute(jobs)
+    assert table(jobs) == table(clean) and "does not fit" in caplog.text

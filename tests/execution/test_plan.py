@@ -1,0 +1,253 @@
+import sys
+from dataclasses import replace
+from types import ModuleType
+
+import pytest
+import torch
+
+from lsbench.config import MethodConfig
+from lsbench.errors import UsageError
+from lsbench.execution import autotune, plan
+from lsbench.execution.plan import Job
+from lsbench.store import checkpoints
+
+CPU = torch.device("cpu")
+
+
+def sizes(parts):
+    return sorted(len(jobs) for jobs, _ in parts)
+
+
+def test_runs_that_differ_in_knobs_and_seed_are_one_stack(splits, make_run):
+    jobs = [
+        Job(make_run(seed=s, alpha=a, lr=lr), splits) for s in (0, 1) for a in (0, 0.1) for lr in (0.1, 0.2)
+    ]
+    assert sizes(plan.stacks(jobs, CPU)) == [8]
+
+
+@pytest.mark.parametrize(
+    "settings", [{"epochs": 4}, {"batch_size": 20}, {"precision": "fp32"}, {"convention": "others"}]
+)
+def test_runs_of_another_shape_are_another_stack(settings, splits, make_run):
+    assert sizes(plan.stacks([Job(make_run(), splits), Job(make_run(**settings), splits)], CPU)) == [1, 1]
+
+
+def test_two_data_sets_are_two_stacks(splits, make_run):
+    other = replace(splits, train_images=splits.train_images[::-1].copy())
+    assert sizes(plan.stacks([Job(make_run(), splits), Job(make_run(seed=1), other)], CPU)) == [1, 1]
+
+
+def test_two_models_of_one_name_are_two_stacks(splits, make_run):
+    moved = replace(make_run(), model={**make_run().model, "_target_": "lsbench.models.mlp:MLP"})
+    assert sizes(plan.stacks([Job(make_run(), splits), Job(moved, splits)], CPU)) == [1, 1]
+
+
+def test_no_member_pays_for_another_methods_work(splits, make_run):
+    jobs = [Job(make_run(seed=s, dropout=p), splits) for s in range(3) for p in (0.0, 0.2, 0.5)]
+    assert sizes(plan.stacks(jobs, CPU)) == [3, 6]
+
+
+def test_runs_of_one_method_are_one_stack_and_a_strength_of_0_is_no_method(splits, make_run):
+    chosen = [("none", {}), ("mixup", {"mixup_beta": 0.0}), ("mixup", {"mixup_beta": 0.2})]
+    chosen += [("mixup", {"mixup_beta": 1.0}), ("focal", {"focal_gamma": 3.0})]
+    chosen += [("confidence_penalty", {"confidence_penalty": 0.1})]
+    jobs = [
+        Job(make_run(seed=s, alpha=0.1 * s, method=MethodConfig(*m)), splits) for s in (0, 1) for m in chosen
+    ]
+    names = [{job.run.method_name for job in part} for part, _ in plan.stacks(jobs, CPU)]
+    assert names == [{"none"}, {"mixup"}, {"focal"}, {"confidence_penalty"}]
+    assert sizes(plan.stacks(jobs, CPU)) == [2, 2, 4, 4]
+
+
+@pytest.mark.parametrize("knob", ["mixup_beta", "focal_gamma", "confidence_penalty"])
+@pytest.mark.parametrize("value", [-0.1, float("nan"), float("inf")])
+def test_a_methods_knob_out_of_its_range_names_key_value_and_range(knob, value, make_run):
+    wrong = rf"^method\.knobs\.{knob}={value:g}: allowed is a number of at least 0$"
+    with pytest.raises(UsageError, match=wrong):
+        plan.check(make_run(method=MethodConfig("x", {knob: value})))
+
+
+def test_students_of_different_teachers_are_one_stack_and_others_apart(splits, make_run):
+    taught = [MethodConfig("distillation", {"distillation": 0.9}, f"c{n}", n) for n in (1.0, 2.0)]
+    settings = [{"method": each, "seed": seed} for each in taught for seed in (0, 1)]
+    jobs = [Job(make_run(**each), splits) for each in [*settings, {}, {"alpha": 0.1}]]
+    assert sizes(plan.stacks(jobs, CPU)) == [2, 4]
+
+
+def test_the_ends_of_a_teachers_weight(make_run):
+    for weight in (0.0, 1.0):
+        plan.check(make_run(method=MethodConfig("x", {"distillation": weight}, "c12345678")))
+    with pytest.raises(UsageError, match=r"distillation=1\.01: allowed is a number from 0 to 1$"):
+        plan.check(make_run(method=MethodConfig("x", {"distillation": 1.01}, "c12345678")))
+
+
+def test_convolutions_do_not_stack_on_a_cpu(splits, make_run):
+    jobs = [Job(make_run("resnet8", seed=seed), splits) for seed in range(5)]
+    assert sizes(plan.stacks(jobs, CPU)) == [1] * 5
+
+
+@pytest.mark.parametrize(
+    ("fastest", "expected"), [(("vmap", 1), [1] * 20), (("vmap", 8), [6, 7, 7]), (("streams", 8), [6, 7, 7])]
+)
+def test_a_gpu_takes_convolutions_the_way_that_was_fastest_on_it(
+    fastest, expected, splits, make_run, monkeypatch
+):
+    """Which is asked once for runs that can train together, and not for a single one, nor for perceptrons."""
+    asked = []
+
+    def measured(runs, *others, graphs):
+        asked.append((len(runs), graphs))
+        return fastest
+
+    monkeypatch.setattr(autotune, "fastest", measured)
+    cuda = torch.device("cuda")
+    found = plan.stacks(
+        [Job(make_run("resnet8", seed=seed), splits) for seed in range(20)], cuda, graphs=True
+    )
+    assert sizes(found) == expected and {way for _, way in found} == {fastest[0]}
+    assert asked == [(20, True)]
+    assert sizes(plan.stacks([Job(make_run("resnet8"), splits)], cuda)) == [1]
+    assert sizes(plan.stacks([Job(make_run(seed=seed), splits) for seed in range(20)], cuda)) == [20]
+    assert len(asked) == 1
+    elsewhere = plan.stacks(
+        [Job(make_run("resnet8", seed=seed), splits) for seed in range(20)], cuda, here=False
+    )
+    assert sizes(elsewhere) == [6, 7, 7] and len(asked) == 1
+
+
+def test_what_was_fastest_is_kept_with_the_plan(splits, make_run, monkeypatch, tmp_path):
+    """Or a stack would go on in another way, when the GPU is busier, and end with other bits."""
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(autotune, "fastest", lambda *arguments, graphs: ("streams", 3))
+    jobs = [Job(make_run("resnet8", seed=s, results_dir=str(tmp_path)), splits) for s in range(6)]
+    first = plan.plan(jobs)
+    assert [(len(each.jobs), each.way, each.executor) for each in first] == [(3, "streams", "graphs")] * 2
+    checkpoints.keep_plans(tmp_path, [each.kept for each in first])
+    monkeypatch.setattr(autotune, "fastest", lambda *arguments, graphs: ("vmap", 1))
+    assert {each.kept for each in plan.plan(jobs)} == {each.kept for each in first}
+
+
+def test_large_groups_are_parted_evenly(splits, make_run):
+    jobs = [Job(make_run(seed=seed), splits) for seed in range(82)]
+    parts = plan.stacks(jobs, CPU)
+    assert sizes(parts) == [27, 27, 28]
+    assert sorted(job.run.seed for part, _ in parts for job in part) == list(range(82))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"device": "cuda:99"}, "device=cuda:99: not on this machine; allowed here are auto, cpu"),
+        ({"device": "abacus"}, "device=abacus: "),
+        ({"model": {"name": "x"}}, "model=x"),
+        ({"model": {"name": "x", "_target_": "lsbench.models.mlp.MLP", "hiden": [3]}}, "hiden"),
+        (
+            {"method": MethodConfig("m", {"strenght": 1.0})},
+            r"method\.knobs\.strenght=1: no method has this knob",
+        ),
+    ],
+)
+def test_what_the_machine_does_not_have_is_a_usage_error(settings, message, make_run):
+    with pytest.raises(UsageError, match=message):
+        plan.check(replace(make_run(), **settings))
+
+
+def test_bf16_is_offered_where_the_device_has_it(make_run, monkeypatch):
+    monkeypatch.setattr(plan, "_has_bf16", lambda device: True)
+    plan.check(make_run(precision="bf16"))
+    monkeypatch.setattr(plan, "_has_bf16", lambda device: False)
+    with pytest.raises(UsageError, match="precision=bf16: cpu has no bf16"):
+        plan.check(make_run(precision="bf16"))
+
+
+class Dropping(torch.nn.Sequential):
+    def __init__(self, shape, classes):
+        super().__init__(torch.nn.Flatten(), torch.nn.Linear(144, classes), torch.nn.Dropout(0.5))
+
+
+def test_graphs_need_a_gpu_and_are_what_it_gets(splits, make_run, monkeypatch):
+    with pytest.raises(UsageError, match="executor=graphs: CUDA graphs need a CUDA device, not cpu"):
+        plan.check(make_run(executor="graphs", device="cpu"))
+    monkeypatch.setattr(plan, "choose_device", lambda name: torch.device("cuda"))
+    for asked, chosen in (("graphs", "graphs"), ("auto", "graphs"), ("stack", "stack")):
+        run = make_run(executor=asked)
+        plan.check(run)
+        assert [stack.executor for stack in plan.plan([Job(run, splits)])] == [chosen]
+
+
+def test_a_model_with_torchs_own_dropout_is_refused(make_run, splits, monkeypatch):
+    """Its masks would come from the generator that all runs of the process share."""
+    monkeypatch.setattr(plan, "load", lambda config: splits)
+    run = replace(make_run(), model={"name": "dropping", "_target_": f"{__name__}.Dropping"})
+    monkeypatch.setitem(sys.modules, __name__, sys.modules.get(__name__) or ModuleType(__name__))
+    monkeypatch.setattr(sys.modules[__name__], "Dropping", Dropping, raising=False)
+    with pytest.raises(UsageError, match="KeyedDropout"):
+        plan.with_data([run])
+
+
+def test_sizes_are_checked_before_training(make_run, splits, monkeypatch):
+    monkeypatch.setattr(plan, "load", lambda config: splits)
+    run = make_run()
+    with pytest.raises(UsageError, match="select 90"):
+        plan.with_data([run, replace(run, data=replace(run.data, select=90))])
+
+
+def test_a_stack_is_divided_over_the_cores_into_parts_worth_a_process(splits, make_run):
+    for runs, cores, parts in ((24, 2, [12, 12]), (24, 4, [8, 8, 8]), (15, 4, [15]), (16, 4, [8, 8])):
+        jobs = [Job(make_run(seed=seed), splits) for seed in range(runs)]
+        assert sorted(len(planned.jobs) for planned in plan.plan(jobs, cores=cores)) == parts
+    one_process = [Job(make_run(seed=seed, executor="stack"), splits) for seed in range(24)]
+    assert [len(planned.jobs) for planned in plan.plan(one_process, cores=4)] == [24]
+
+
+@pytest.mark.parametrize(
+    ("runs", "executor", "cores", "chosen"),
+    [
+        *((1, "auto", 4, ("stack", 4)), (24, "auto", 1, ("stack", 1)), (24, "auto", 4, ("pool", 1))),
+        *((16, "auto", 8, ("pool", 4)), (16, "stack", 8, ("stack", 8)), (1, "pool", 4, ("pool", 4))),
+    ],
+)
+def test_a_pool_is_for_several_stacks_and_shares_the_threads(runs, executor, cores, chosen, splits, make_run):
+    jobs = [Job(make_run(seed=seed, executor=executor), splits) for seed in range(runs)]
+    assert {(planned.executor, planned.threads) for planned in plan.plan(jobs, cores=cores)} == {chosen}
+
+
+def test_being_cut_off_while_plans_are_kept_changes_none(splits, make_run, tmp_path):
+    """What is left alone would be divided otherwise: 50 runs are 25 and 25 on two cores, 25 are 12 and 13."""
+    jobs = [Job(make_run(seed=seed, results_dir=str(tmp_path)), splits) for seed in range(50)]
+    planned = plan.plan(jobs, cores=2)
+    checkpoints.keep_plans(tmp_path, [stack.kept for stack in planned])
+    (planned[1].folder / "plan.json").unlink()
+    again = plan.plan(jobs, cores=2)
+    assert [stack.kept for stack in again] == [stack.kept for stack in planned]
+    assert [len(stack.jobs) for stack in planned] == [25, 25]
+
+
+def test_a_kept_plan_is_used_again_with_its_members_and_threads(splits, make_run, tmp_path):
+    jobs = [Job(make_run(seed=seed, results_dir=str(tmp_path)), splits) for seed in range(20)]
+    ids = [job.run_id for job in jobs]
+    kept = checkpoints.Plan((ids[3], ids[1]), 3)
+    lost = checkpoints.Plan((ids[2], "a run of which nothing is known"), 3)
+    for each in (kept, lost):
+        checkpoints.keep_plans(tmp_path, [each])
+    first, *rest = plan.plan(jobs, cores=3)
+    assert first.kept == kept and {stack.threads for stack in rest} == {1}
+    assert {run for stack in rest for run in stack.kept.runs} == set(ids) - {ids[1], ids[3]}
+    assert plan.plan(jobs, cores=2)[0].threads == 2, "no more than there are cores"
+    [alone] = plan.plan([jobs[3], jobs[1]], cores=4)
+    assert alone.kept == kept and alone.folder == checkpoints.stack_dir(tmp_path, kept.runs)
+    assert plan.plan(jobs[1:2], cores=1)[0].kept.runs == (ids[1],), "a plan is used whole or not at all"
+
+
+def test_a_pool_is_refused_on_a_gpu(make_run, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    for device in ("auto", "cuda", "cuda:0"):
+        with pytest.raises(UsageError, match="executor=pool: its processes train on a CPU, not on cuda"):
+            plan.check(make_run(executor="pool", device=device))
+    plan.check(make_run(executor="pool", device="cpu"))
+    plan.check(make_run(executor="stack", device="cuda"))
+
+
+def test_executors_have_names(make_run):
+    with pytest.raises(UsageError, match="executor=slurp: allowed is one of auto, stack, pool"):
+        make_run(executor="slurp")

@@ -1,0 +1,208 @@
+"""Processes of the pool that are killed, or lose the one that started them."""
+
+import os
+import signal
+from dataclasses import replace
+
+import pytest
+
+from lsbench.execution import plan, process_pool, signals, train_stack
+from lsbench.execution.execute import execute
+from lsbench.store import checkpoints, runs
+from lsbench.training import stack
+
+pytestmark = [
+    pytest.mark.usefixtures("two_cores"),
+    pytest.mark.filterwarnings(
+        "ignore:.*fork.*:DeprecationWarning"
+    ),  # Python 3.12's, of torch's idle threads
+]
+
+
+@pytest.fixture
+def die(monkeypatch):
+    """Kills each process that trains a stack for which ``doomed(stack)`` holds, at its first step."""
+
+    def where(doomed):
+        step = stack.Stack._train_step
+
+        def deadly(self, *arguments):
+            if doomed(self):
+                os.kill(os.getpid(), signal.SIGKILL)
+            return step(self, *arguments)
+
+        monkeypatch.setattr(stack.Stack, "_train_step", deadly)
+
+    return where
+
+
+def stored(jobs):
+    return [runs.read(job.run.results_dir, job.run_id) for job in jobs]
+
+
+def test_the_pool_stores_what_one_process_stores(sweep, table, store, is_tidy):
+    alone, together = sweep(store / "alone"), sweep(store / "pool", executor="pool", epochs=1)
+    execute(alone)
+    execute(together)
+    assert table(together) == table(alone) and is_tidy(store / "pool")
+
+
+def test_a_run_whose_process_is_killed_is_named_and_its_siblings_are_kept(
+    splits, make_run, die, steps, store, caplog
+):
+    die(lambda trained: trained.seeds[0] == 1)
+    settings = {"epochs": 1, "executor": "pool", "results_dir": str(store)}
+    jobs = [plan.Job(make_run("resnet8", seed=seed, **settings), splits) for seed in range(4)]
+    execute(jobs)
+    rows = stored(jobs)
+    assert [row["status"] for row in rows] == ["done", "failed", "done", "done"]
+    assert rows[1]["error"] == "the process that trained it was killed by SIGKILL"
+    assert "1 x tiny resnet8 none: the process that trained it was killed by SIGKILL" in caplog.text
+
+
+def test_a_stack_whose_process_is_killed_is_tried_again_in_halves(sweep, die, store, is_tidy, caplog):
+    """As where the machine's memory does not hold it, and the kernel kills."""
+    die(lambda trained: trained.size > 2 or trained.seeds[0] == 2)
+    jobs = sweep(store, seeds=range(5), executor="pool")
+    execute(jobs)
+    rows = stored(jobs)
+    assert [row["status"] for row in rows] == ["done", "done", "failed", "done", "done"] * 2
+    assert [row["stack_size"] for row in rows[:5]] == [2, 2, None, 2, 2]
+    assert "5 x tiny mlp none: the process that trained it was killed by SIGKILL; trying again in halves" in (
+        caplog.text
+    )
+    assert is_tidy(store)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_stack_of_which_a_state_is_kept_goes_on_once(
+    number, sweep, steps, table, store, monkeypatch, is_tidy, caplog
+):
+    """Its process is ended once, before its fourth step; the others know nothing of it."""
+    clean = sweep(store / "clean", seeds=range(5), epochs=2)
+    execute(clean)
+    steps()
+    step, ended = stack.Stack._train_step, store / "ended"
+
+    def deadly(self, *arguments):
+        if len(self.losses) + self.epoch * self.steps == 3 and not ended.exists():
+            ended.touch()
+            os.kill(os.getpid(), number)
+        return step(self, *arguments)
+
+    monkeypatch.setattr(stack.Stack, "_train_step", deadly)
+    jobs = sweep(store / "pool", seeds=range(5), executor="pool", epochs=2, checkpoint_minutes=1e-9)
+    execute(jobs)
+    assert table(jobs) == table(clean) and is_tidy(store / "pool")
+    assert "going on from what is kept of it" in caplog.text and "halves" not in caplog.text
+
+
+def test_stacks_train_at_once_as_long_as_their_threads_fit(sweep, store):
+    one, two = (
+        [replace(planned, threads=number) for planned in plan.plan(sweep(store))] for number in (1, 2)
+    )
+    running = [process_pool.Worker(planned, None) for planned in one[:1]]
+    assert process_pool._has_room(one[1], running, 2) and not process_pool._has_room(two[1], running, 2)
+    assert process_pool._has_room(two[0], [], 1), "else nothing would ever train"
+
+
+def test_what_is_trained_when_its_process_is_killed_is_kept(sweep, steps, store, monkeypatch, is_tidy):
+    """Killed when both runs wait to be brought in."""
+    parent, settle = os.getpid(), train_stack._settle
+    monkeypatch.setattr(
+        train_stack,
+        "_settle",
+        lambda *places: os.kill(os.getpid(), signal.SIGKILL) if os.getpid() != parent else settle(*places),
+    )
+    for count in (1, 2):
+        jobs = sweep(store / str(count), seeds=range(count), executor="pool")
+        execute(jobs)
+        assert {row["status"] for row in stored(jobs)} == {"done"} and is_tidy(store / str(count))
+        assert steps() == dict.fromkeys((job.run_id for job in jobs), 2), "trained once"
+
+
+def test_an_exit_without_a_word_is_named_too(sweep, store, monkeypatch):
+    monkeypatch.setattr(train_stack, "train", lambda *arguments, wait: os._exit(7))
+    jobs = sweep(store, seeds=[0], executor="pool")
+    execute(jobs)
+    assert {row["error"] for row in stored(jobs)} == {
+        "the process that trained it was ended with exit code 7"
+    }
+
+
+def test_an_error_that_ends_the_command_comes_through(sweep, store, monkeypatch):
+    def full(*arguments):
+        raise runs.StorageError("disk full")
+
+    monkeypatch.setattr(train_stack, "_store", full)
+    with pytest.raises(runs.StorageError, match="disk full"):
+        execute(sweep(store, executor="pool"))
+
+
+@pytest.mark.parametrize("word", range(1, 9, 2))
+def test_a_pool_killed_between_two_words_of_its_workers_goes_on(
+    word, sweep, table, start, steps, store, is_tidy
+):
+    """Its workers keep their states and end; they do not take the loss of their listener for a failure."""
+    settings = {"epochs": 4, "checkpoint_minutes": 1e-12}
+    clean, jobs = sweep(store / "clean", **settings), sweep(store / "killed", executor="pool", **settings)
+    execute(clean)
+    steps()
+    listen, left = process_pool._listen, iter(range(word))
+
+    def deaf(*arguments):
+        if next(left, None) is None:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return listen(*arguments)
+
+    def doomed():
+        process_pool._listen = deaf
+        process_pool.torch.set_num_threads(2)
+        execute(jobs)
+
+    process = start(doomed)
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    execute(jobs)
+    assert {row["status"] for row in stored(jobs)} == {"done"}
+    assert table(jobs) == table(clean) and is_tidy(store / "killed")
+    assert max(steps().values()) <= 8 + 1, "one step is lost at most"
+
+
+def test_a_worker_that_nobody_hears_trains_on(sweep, store):
+    """Until the signal comes that ends it; its runs have not failed."""
+    [planned] = plan.plan(sweep(store)[:2])
+    ours, theirs = process_pool.multiprocessing.Pipe(duplex=False)
+    ours.close()
+    assert train_stack.train(planned, process_pool._Teller(theirs), wait=False)
+    theirs.close()
+    assert {row["status"] for row in stored(planned.jobs)} == {"done"}
+
+
+def test_the_first_signal_keeps_the_states_and_the_second_does_not_wait(sweep, start, store, steps):
+    """The worker sends both to the pool: the second when it has been told to end, after which it hangs."""
+    jobs = sweep(store, executor="pool", epochs=2)[:2]
+
+    def told_to_end(self, split):
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+        os.kill(os.getppid(), signal.SIGINT)
+        signal.sigwait([signal.SIGTERM])
+        os.kill(os.getppid(), signal.SIGINT)
+        signal.sigwait([signal.SIGUSR1])
+
+    def stopped():
+        signals.install()
+        stack.Stack.evaluate = told_to_end
+        try:
+            execute(jobs)
+        except KeyboardInterrupt:
+            os._exit(130)
+
+    process = start(stopped)
+    process.join()
+    assert process.exitcode == 130
+    assert checkpoints.kept_plans(store) and stored(jobs) == [None, None]
+    steps()
+    execute(jobs)
+    assert set(steps().values()) == {4}
+    assert {row["status"] for row in stored(jobs)} == {"done"}

@@ -1,0 +1,144 @@
+"""Sweeps that a signal stops; `lsbench train` is reduced to its sweep, which test_cli.py stops as a whole."""
+
+import multiprocessing
+import os
+import signal
+import sys
+import time
+
+import pytest
+import torch
+
+from lsbench import cli
+from lsbench.execution import process_pool, signals
+from lsbench.execution.execute import execute
+from lsbench.training import stack
+
+STOPS = [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
+
+
+@pytest.fixture
+def command(monkeypatch, forked):
+    """Runs `lsbench train` for these jobs, and `act()` before the step number ``at``: the exit code."""
+
+    def run(jobs, at=0, act=None) -> int:
+        def train(arguments):
+            # the pool has two processes; two threads in a forked one would wait for each other for ever
+            torch.set_num_threads(2 if jobs[0].run.executor == "pool" else 1)
+            execute(jobs)
+            return 0
+
+        def program():
+            if act:
+                before_step(at, act)
+            cli.COMMANDS["train"] = train
+            sys.exit(cli.main(["train", "-m", "alpha=0,0.1"]))
+
+        return forked(program)
+
+    return run
+
+
+def before_step(number, act):
+    """Lets ``act()`` happen once in each process that comes to its training step of this number."""
+    step, taken = stack.Stack._train_step, []
+
+    def acting(self, *arguments):
+        taken.append(1)
+        if len(taken) == number:
+            act()
+        return step(self, *arguments)
+
+    stack.Stack._train_step = acting
+
+
+def stop_alone(number):
+    return lambda: os.kill(os.getpid(), number)
+
+
+def stop_pool(number):
+    """What a worker does that stops the pool, and waits to be stopped by it. Only the first worker sends the
+    signal: a second one would have the pool stop without waiting."""
+    first = multiprocessing.Lock()
+
+    def act():
+        if first.acquire(block=False):
+            os.kill(os.getppid(), number)
+        while not signals.pending():
+            time.sleep(0.001)
+
+    return act
+
+
+@pytest.mark.parametrize(("number", "code"), STOPS)
+@pytest.mark.parametrize(("executor", "stop"), [("stack", stop_alone), ("pool", stop_pool)])
+def test_a_stopped_sweep_goes_on_where_it_stood(
+    executor, stop, number, code, command, sweep, table, store, steps, capfd, caplog
+):
+    """In mid-epoch, where no checkpoint was due."""
+    clean, jobs = sweep(store / "clean", epochs=2), sweep(store / "stopped", epochs=2, executor=executor)
+    execute(clean)
+    steps()
+    assert command(jobs, 3, stop(number)) == code
+    said = capfd.readouterr().err.splitlines()[-1]
+    assert said.endswith("ed; go on with: lsbench train -m alpha=0,0.1")
+    assert list(store.rglob("state.pt")) and not list(store.glob("stopped/runs/*/result.json"))
+    before = steps()
+    caplog.set_level("INFO", "lsbench")
+    execute(jobs)
+    assert any("going on after 3 steps" in message for message in caplog.messages)  # the pool's other: less
+    assert before + steps() == dict.fromkeys((job.run_id for job in jobs), 4), "no step is lost"
+    assert table(jobs) == table(clean)
+
+
+@pytest.mark.parametrize(("number", "code"), STOPS)
+def test_a_second_signal_while_the_state_is_kept_leaves_a_valid_store(
+    number, code, command, sweep, table, store, parse_all, is_tidy, capfd
+):
+    clean, jobs = sweep(store / "clean", epochs=2), sweep(store / "stopped", epochs=2)
+    execute(clean)
+
+    def twice():
+        fsync, signals.SECONDS_APART = os.fsync, 0
+        os.fsync = lambda handle: os.kill(os.getpid(), number) or fsync(handle)
+        os.kill(os.getpid(), number)
+
+    assert command(jobs, 3, twice) == code
+    assert "go on with: lsbench train -m" in capfd.readouterr().err.splitlines()[-1]
+    parse_all(store / "stopped")
+    assert not list(store.rglob("*state.pt*"))
+    execute(jobs)
+    assert table(jobs) == table(clean) and is_tidy(store / "stopped")
+
+
+def test_a_signal_while_a_process_starts_stops_that_one_too(command, sweep, store, monkeypatch):
+    start, stop = process_pool._start, process_pool._stop
+
+    def signalled(*arguments):
+        started = start(*arguments)
+        os.kill(os.getpid(), signal.SIGINT)
+        return started
+
+    def counted(processes):
+        (store / "number").write_text(str(len(processes)))
+        stop(processes)
+
+    monkeypatch.setattr(process_pool, "_start", signalled)
+    monkeypatch.setattr(process_pool, "_stop", counted)
+    assert command(sweep(store, executor="pool")) == 130
+    assert (store / "number").read_text() == "1"
+
+
+def test_a_signal_while_runs_are_stored_waits_until_they_are(command, sweep, store, monkeypatch):
+    jobs = sweep(store)
+    replace, renamed = os.rename, []
+
+    def signalled(*places, **settings):
+        if not renamed:
+            renamed.append(places)
+            os.kill(os.getpid(), signal.SIGTERM)
+        replace(*places, **settings)
+
+    monkeypatch.setattr(os, "rename", signalled)
+    assert command(jobs) == 143
+    assert len(list(store.glob("runs/*/result.json"))) == 2

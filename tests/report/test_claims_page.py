@@ -1,0 +1,214 @@
+"""claims.html and claims.md beside claims.csv, and what the words and the forest plot make of its numbers."""
+
+import re
+from dataclasses import replace
+from html import unescape
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from lsbench.analysis.evidence import PER_CENT, POINTS
+from lsbench.analysis.findings import Finding
+from lsbench.claims import all_claims
+from lsbench.report import claims_markdown, claims_page
+from lsbench.report import claims_more_seeds as more_seeds
+from lsbench.report.claim_wording import cells, family, full_cells, lines, sense
+from lsbench.report.figures.forest import LOOKS, forest, in_margins
+from lsbench.report.figures.spec import Plate
+
+from ..records import make_record
+from .conftest import EVIL
+
+SHOWN = ["generalisation", "overconfidence", "cost", "alpha_default"]  # by importance
+FOUND = Finding("x", "supported", 0.0131, 0.0087, 0.0175, 10, 1e-4, 0.0021, 0.002, POINTS, p_equivalent=0.4)
+
+
+@pytest.fixture
+def html(claims_folder) -> str:
+    return (claims_folder / "claims.html").read_text()
+
+
+def test_numbers_stand_with_sign_unit_and_digits():
+    assert cells(FOUND) == ["supported", "+1.31 points", "+0.87 to +1.75", "10", "0.002", "0.20"]
+    assert full_cells(replace(FOUND, meaning="as said"))[1] == "supported: as said"
+    assert full_cells(FOUND)[-1] == "0.400"
+    assert cells(Finding("none of its runs is done", "inconclusive"))[1:3] == ["—", "—"]
+
+
+def test_the_p_beside_a_verdict_is_the_one_that_decides_it():
+    same = replace(FOUND, verdict="equivalent", p_holm=0.65, p_equivalent=0.013)
+    assert cells(same)[4] == "0.013 (TOST)" and full_cells(same)[5:] == ["0.650", "0.20", "0.013"]
+    assert "p (TOST) 0.013" in sense(same)
+    [line] = lines({"cost": [same]})
+    assert line.endswith("n = 10, p (TOST) = 0.013")
+    assert lines({"cost": [replace(same, p_equivalent=1e-9)]})[0].endswith("p (TOST) < 0.001")
+    assert lines({"cost": [FOUND]})[0].endswith("p = 0.002")
+
+
+def test_more_seeds_are_said_to_buy_what_scipy_would_say():
+    """The interval's half width by scipy. The difference found in four of five: the power of a paired t-test
+    at it, at 5 % over four deciding comparisons, is 0.8 by the noncentral t distribution."""
+    few = replace(FOUND, n=3, sd=0.01, exploratory=True)
+    left = {
+        "generalisation": [few],
+        "calibration": [replace(few, n=12, exploratory=False, verdict="inconclusive")],
+        "overconfidence": [replace(few, n=12, exploratory=False)],  # decided
+        "noise_alpha": [replace(few, n=12, exploratory=False, verdict="inconclusive", meaning="at the edge")],
+        "cost": [replace(few, sd=np.nan, p=np.nan, n=51, exploratory=False, verdict="inconclusive")],
+    }
+    header, rows = more_seeds.table(left)
+    assert header == ["claim", "n", "± now", "n = 8", "n = 10", "n = 20"]
+    assert [row[0] for row in rows] == ["It generalises better", "It calibrates better"]
+    half = {n: 100 * 0.01 * stats.t.ppf(0.975, n - 1) / np.sqrt(n) for n in (3, 8, 12, 20)}
+    assert rows[0][1:3] == ["3", f"{half[3]:.2f} points"] and rows[1][1:3] == ["12", f"{half[12]:.2f} points"]
+    assert rows[1][3:5] == ["—", "—"] and rows[1][5] == rows[0][5]
+    shown, found = re.fullmatch(r"([\d.]+) \(([\d.]+)\)", rows[0][3]).groups()
+    assert shown == f"{half[8]:.2f}"
+    power = stats.nct.sf(stats.t.ppf(1 - 0.05 / 4 / 2, 7), 7, float(found) / 100 / 0.01 * np.sqrt(8))
+    assert power == pytest.approx(0.8, abs=0.003)
+    assert more_seeds.table({"cost": left["cost"]})[1] == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, ["way of the claim", "p 0.002"]),
+        ({"verdict": "refuted", "p_holm": 1e-9}, ["the other way", "p below 0.001"]),
+        ({"verdict": "equivalent"}, ["within ±0.20 points", "was shown"]),
+        ({"verdict": "inconclusive", "meaning": "at the edge"}, ["no verdict, at the edge"]),
+        ({"verdict": "inconclusive"}, ["neither", "±0.20 points"]),
+        ({"exploratory": True, "n": 3}, ["way of the claim", "fewer than 8 seeds it decides nothing"]),
+        ({"n": 0, "verdict": "inconclusive", "words": "no runs"}, ["nothing could be judged: no runs"]),
+        ({"n": 0, "verdict": "failed", "words": "OSError: x"}, ["nothing could be judged: OSError: x"]),
+        ({"bounded": True, "margin": 0.05, "unit": PER_CENT}, ["all of the interval is at 5.0 % or less"]),
+        ({"bounded": True, "verdict": "refuted", "margin": 0.05, "unit": PER_CENT}, ["above 5.0 %"]),
+        ({"bounded": True, "verdict": "inconclusive", "margin": 0.05, "unit": PER_CENT}, ["5.0 % inside"]),
+    ],
+)
+def test_a_verdict_is_explained_where_it_stands(changes, words):
+    text = sense(replace(FOUND, **changes))
+    assert not [word for word in words if word not in text]
+
+
+def test_the_family_of_the_p_is_named():
+    none = replace(FOUND, p=np.nan, p_holm=np.nan)
+    every = {name: [FOUND, none] for name in all_claims()}
+    whole = len(every)
+    assert family(every) == f"the {whole} deciding comparisons of all {whole} claims"
+    some = {"width": [FOUND] * 3, "cost": [none]}
+    assert family(some) == f"the 1 deciding comparison of 2 of the {whole} claims there are"
+
+
+def test_effects_are_in_margins_and_to_the_right_where_the_claim_is_right():
+    assert in_margins(FOUND) == pytest.approx((6.55, 4.35, 8.75))
+    assert in_margins(replace(FOUND, better=-1)) == pytest.approx((-6.55, -8.75, -4.35))
+    assert np.isnan(in_margins(replace(FOUND, low=np.nan, high=np.nan))[1:]).all()
+
+
+def test_the_forest_has_every_claim_with_a_number_once_and_each_verdict_by_shape():
+    names = list(all_claims())[:6]
+    verdicts = ["supported", "refuted", "equivalent", "inconclusive", "supported", "failed"]
+    judged = {name: [replace(FOUND, verdict=verdict)] for name, verdict in zip(names, verdicts, strict=True)}
+    judged[names[4]] = [replace(FOUND, exploratory=True)]
+    judged[names[5]] = [Finding("it failed", "failed")]
+    plate = forest(judged, pd.DataFrame({"data": ["a"], "model": ["b"]}))
+    lines = plate.panels[0].lines
+    assert sorted(place for _, table in lines for place in table["place"]) == [0, 1, 2, 3, 4]
+    looks = {mark.label: (mark.marker, mark.hollow) for mark, _ in lines}
+    assert len(set(looks.values())) == len(looks) == 5  # told apart without colour
+    assert looks["exploratory: supported"] == (looks["supported"][0], True)
+    assert plate.legend == tuple(mark for mark, _ in lines)
+    assert len(LOOKS) == len({marker for _, marker, _ in LOOKS.values()})
+    assert plate.alt.count("margins.") == 5 and "It generalises better: supported, +6.5" in plate.alt
+    assert forest({names[5]: judged[names[5]]}, pd.DataFrame()) is None
+
+
+def test_the_panel_draws_each_interval_at_its_row():
+    from matplotlib.figure import Figure
+
+    from lsbench.report.figures import panels
+
+    judged = {
+        "generalisation": [FOUND],
+        "cost": [replace(FOUND, verdict="refuted", better=-1, low=np.nan, high=np.nan)],
+    }
+    plate = forest(judged, pd.DataFrame({"data": ["a"], "model": ["b"]}))
+    axes = Figure().add_subplot()
+    panels.forest(axes, plate.panels[0].lines)
+    points = {line.get_ydata()[0]: line.get_xdata()[0] for line in axes.lines if line.get_marker() in "^v"}
+    assert [points[y] for y in sorted(points)] == pytest.approx([6.55, -6.55])
+    first = axes.collections[0].get_segments()[0]
+    assert first[:, 0] == pytest.approx([4.35, 8.75]) and len(set(first[:, 1])) == 1
+    low, high = axes.get_xlim()
+    assert low == -high and high > 8.75
+    assert [text.get_text() for text in axes.texts] == ["It generalises better", "It costs next to nothing"]
+
+
+def test_the_page_has_each_claim_with_all_that_a_reader_may_ask(html, claims_folder):
+    text = unescape(html)
+    for name in SHOWN:
+        claim = all_claims()[name]
+        told = (claim.measured, claim.source, f"lsbench claims {name}")
+        assert not [part for part in told if part not in text]
+    titles = re.findall("<h2>(.*?)</h2>", html)
+    assert titles[0] == "All claims" and titles[1] == "It generalises better"
+    assert titles[-2:] == ["How to read this page", "Runs that no mean contains"]
+    assert set(re.findall('href="#([^"]+)"', html)) <= set(re.findall(' id="([^"]+)"', html))
+    record = pd.read_csv(claims_folder / "runs.csv").iloc[0]
+    for fact in ("git_sha", "lsbench", "torch", "device"):
+        assert str(record[fact]) in html
+    assert record["data_sha256"][:12] in html and "Seeds</dt><dd>0, 1" in html
+    assert "51 (50 done, 0 diverged, 1 failed); 1 missing" in html
+    assert "mnist5k-mlp-none-a0-s12-lost" in html
+
+
+def test_no_text_becomes_a_tag(html, claims_folder):
+    assert EVIL not in html and EVIL.replace("<", "&lt;").replace(">", "&gt;") in html
+    assert html.count("<script") == 1
+    page = (claims_folder / "claims.md").read_text()
+    assert page.count("## ") == len(SHOWN) + page.count("## What more seeds would buy")
+    assert "figures/claims.png" in page
+
+
+def test_claims_csv_has_the_numbers_in_the_metrics_unit(claims_folder):
+    table = pd.read_csv(claims_folder / "claims.csv")
+    assert list(dict.fromkeys(table["claim"])) == SHOWN
+    assert table.groupby("claim")["decides"].sum().eq(1).all()
+    runs = pd.read_csv(claims_folder / "runs.csv")
+    wide = runs[runs["status"] == "done"].pivot(index="seed", columns="alpha", values="test_accuracy")
+    first = table[table["decides"]].set_index("claim").loc["generalisation"]
+    assert first["effect"] == pytest.approx((wide[0.1] - wide[0.0]).mean())
+    cost = table[(table["claim"] == "cost") & table["decides"]].iloc[0]
+    assert cost["effect"] == pytest.approx(0.03) and np.isnan(cost["p"]) and cost["better"] == -1
+
+
+MARKUP = "*x* <b>y</b> `z`"
+
+
+def test_in_markdown_text_is_text():
+    """A backtick in the command, and a run's own words in an error and in a figure's."""
+    runs, summary = pd.DataFrame([make_record("none", 0.1, 0)]), pd.DataFrame()
+    plate = Plate("claims", "claims", "", MARKUP, (), (), f"caption {MARKUP}", f"alt {MARKUP} ]")
+    judged = {"cost": [Finding(f"ValueError: {MARKUP}", "failed")]}
+    asked = {"command": "lsbench claims `x`", "missing": [], "plates": [plate]}
+    page = claims_markdown.text(judged, runs.iloc[:0], summary, **asked)
+    escaped = r"\*x\* \<b>y\</b> \`z\`"
+    assert "- Command: `` lsbench claims `x` ``" in page
+    assert f"**failed**. That is: nothing could be judged: ValueError: {escaped}." in page
+    assert (
+        rf"![{escaped}. alt {escaped} \]](figures/claims.png)" in page and f"\n\ncaption {escaped}\n" in page
+    )
+    assert MARKUP not in page
+
+
+def test_where_nothing_is_judged_no_numbers_are_shown():
+    """Neither an effect of a dash nor "0 seeds; no p"."""
+    runs = pd.DataFrame([make_record("none", 0.1, 0)])
+    judged = {"distillation": [Finding("none of its students is done", "inconclusive")]}
+    asked = {"command": "x", "missing": [], "plates": [], "drawn": {}}
+    table = pd.DataFrame({"data": [], "model": []})
+    text = claims_page.page(judged, runs.iloc[:0], table, **asked).decode()
+    assert "nothing could be judged: none of its students is done" in text
+    assert "0 seeds" not in text and "<dt>Effect</dt>" not in text

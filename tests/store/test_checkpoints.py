@@ -1,0 +1,163 @@
+"""What is kept of a stack: who trains together, and a state from which training goes on bit by bit."""
+
+import json
+import math
+import os
+
+import pytest
+import torch
+
+from lsbench.config import OptimConfig
+from lsbench.store import checkpoints
+from lsbench.training import stack
+from lsbench.training.stack import Stack
+
+CPU = torch.device("cpu")
+PLAN = checkpoints.Plan(("a", "b"), 2)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """Two wait for each other where other programs have the cores: 25 s instead of one."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+class StopHereError(Exception):
+    pass
+
+
+def equal(one, other):
+    """Whether two nests of containers, tensors and numbers are equal to the bit; NaN equals itself."""
+    if isinstance(one, torch.Tensor):
+        return one.dtype == other.dtype and torch.equal(one.nan_to_num(7e77), other.nan_to_num(7e77))
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(equal(one[key], other[key]) for key in one)
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(equal, one, other))
+    return one == other or (math.isnan(one) and math.isnan(other))
+
+
+def final(trained, members):
+    """All that a training ends with, but for its time."""
+    *position, _ = members.state()["position"]
+    rest = {key: value for key, value in members.state().items() if key != "position"}
+    return [
+        position,
+        rest,
+        trained.logits,
+        trained.labels,
+        trained.history,
+        trained.weights,
+        trained.diverged_step,
+    ]
+
+
+def run_of(model, optimizer, make_run):
+    settings = {
+        "optim": OptimConfig(optimizer, warmup_epochs=1),
+        "epochs": 2,
+        "dropout": 0.3,
+        "batch_size": 30,
+    }
+    return [
+        make_run(model, **settings | {"lr": 0.01}),
+        make_run(model, **settings | {"seed": 1, "augment": 0.5, "label_noise": 0.2, "weight_decay": 1e-3}),
+        make_run(model, **settings | {"seed": 2, "lr": 1e200}),  # diverges in its first epoch
+    ]
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+@pytest.mark.parametrize("model", ["mlp", "resnet8"])
+def test_a_stopped_stack_goes_on_to_the_same_bits(model, optimizer, splits, make_run, tmp_path):
+    """Stopped after the first step, in the midst and at the end of an epoch, in evaluations, and thrice."""
+    runs, asked = run_of(model, optimizer, make_run), []
+    whole = Stack(runs, splits, CPU, asked.append)
+    wanted = final(stack.train(whole, lambda loss: None), whole)
+    assert whole.diverged_step.tolist()[:2] == [-1, -1] and whole.diverged_step[2] in range(3)
+    steps = whole.steps
+    assert len(asked) == 2 * (steps + 1) + 4 and steps == 3
+    stops = [
+        [1],
+        [2],
+        [steps],
+        [steps + 1],
+        [steps + 2],
+        [2 * steps + 1],
+        [2 * steps + 2],
+        [len(asked)],
+        [2, 3, 1],
+    ]
+    for places in stops if model == "mlp" else [[1], [steps], [steps + 1], [2, 2, 5]]:
+        folder = tmp_path / "-".join(map(str, places))
+        for place in [*places, len(asked) + 1]:
+            left = iter(range(place))
+
+            def keep(members, folder=folder, left=left, place=place):
+                if next(left) == place - 1:
+                    checkpoints.save(folder, members.state())
+                    raise StopHereError
+
+            members = Stack(runs, splits, CPU, keep)
+            if state := checkpoints.load(folder, CPU):
+                members.restore(state)
+            try:
+                trained = stack.train(members, lambda loss: None)
+            except StopHereError:
+                assert place <= len(asked)
+        assert equal(final(trained, members), wanted), places
+
+
+def test_a_state_is_a_plain_file_that_appears_in_one_piece(splits, make_run, tmp_path):
+    members = Stack([make_run(seed=seed) for seed in (0, 1)], splits, CPU)
+    members.train_epoch()
+    checkpoints.save(tmp_path / "stack", members.state())
+    assert [path.name for path in (tmp_path / "stack").iterdir()] == ["state.pt"]
+    assert equal(checkpoints.load(tmp_path / "stack", CPU), members.state())
+
+
+class Harmful:
+    def __reduce__(self):
+        return os._exit, (66,)
+
+
+def test_a_state_that_cannot_be_read_is_named_and_left_aside(tmp_path, caplog):
+    assert checkpoints.load(tmp_path, CPU) is None and not caplog.messages
+    checkpoints.save(tmp_path, {"weights": torch.arange(1000.0)})
+    whole = (tmp_path / "state.pt").read_bytes()
+    for content in (b"", b"text", whole[:-1], whole[:100]):
+        (tmp_path / "state.pt").write_bytes(content)
+        caplog.clear()
+        assert checkpoints.load(tmp_path, CPU) is None
+        assert f"{tmp_path / 'state.pt'}: cannot be read" in caplog.text
+    torch.save({"weights": Harmful()}, tmp_path / "state.pt")
+    assert checkpoints.load(tmp_path, CPU) is None, "and never run"
+
+
+def test_plans_are_kept_until_their_stacks_are_dropped(tmp_path):
+    other = checkpoints.Plan(("b", "a"), 1)
+    for kept in (PLAN, other):
+        checkpoints.keep_plans(tmp_path, [kept])
+    assert sorted(checkpoints.kept_plans(tmp_path), key=lambda plan: plan.runs) == [PLAN, other]
+    for _ in range(2):
+        checkpoints.drop(checkpoints.stack_dir(tmp_path, PLAN.runs))
+    assert checkpoints.kept_plans(tmp_path) == [other]
+
+
+@pytest.mark.parametrize("damage", [{"runs": ["a"]}, {"runs": None}, {"threads": "many"}, {"threads": None}])
+def test_a_damaged_plan_is_none(damage, tmp_path):
+    checkpoints.keep_plans(tmp_path, [PLAN])
+    [path] = tmp_path.rglob("plan.json")
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(content | damage))
+    assert checkpoints.kept_plans(tmp_path) == []
+    path.write_text(json.dumps(content))
+    assert checkpoints.kept_plans(tmp_path) == [PLAN]
+
+
+def test_a_state_of_another_form_is_not_found(tmp_path, monkeypatch):
+    before = checkpoints.stack_dir(tmp_path, PLAN.runs)
+    monkeypatch.setattr(checkpoints, "STATE_VERSION", checkpoints.STATE_VERSION + 1)
+    assert checkpoints.stack_dir(tmp_path, PLAN.runs) != before

@@ -1,0 +1,118 @@
+import numpy as np
+import pytest
+import torch
+
+from lsbench import rng
+from lsbench.config import DataConfig
+from lsbench.errors import UsageError
+from lsbench.terms import SPLIT_NAMES, Splits
+from lsbench.training.device_data import Resident, divide, stratified_order
+
+CPU = torch.device("cpu")
+
+
+def config(**sizes):
+    return DataConfig("tiny", "tests.tiny", **({"select": 50, "calibrate": 30} | sizes))
+
+
+def uneven(test=0):
+    """300 rows of four classes that come 150, 90, 45 and 15 times; images hold their row's number."""
+    random = np.random.default_rng(1)
+    labels = random.permutation(np.repeat([0, 1, 2, 3], [150, 90, 45, 15]))
+    images = np.zeros((300, 2, 3, 4), np.uint8)
+    images[:, 0] = (np.arange(300) % 256)[:, None, None]
+    images[:, 1] = random.integers(0, 256, (300, 3, 4))
+    own = (images[:test], labels[:test]) if test else (None, None)
+    return Splits(images, labels, *own, ("a", "b", "c", "d"))
+
+
+def test_splits_are_disjoint_of_the_sizes_asked_for_and_cover_everything():
+    rows = divide(uneven(), config(test=60), seed=3)
+    assert {name: len(rows[name]) for name in SPLIT_NAMES} == {
+        "train": 160,
+        "select": 50,
+        "calibrate": 30,
+        "test": 60,
+    }
+    assert sorted(torch.cat(list(rows.values())).tolist()) == list(range(300))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_every_split_holds_each_class_in_its_share(seed):
+    splits = uneven()
+    for rows in divide(splits, config(test=60), seed).values():
+        counts = np.bincount(splits.train_labels[rows], minlength=4)
+        assert np.abs(counts - len(rows) * np.array([0.5, 0.3, 0.15, 0.05])).max() <= 1.0001
+
+
+def test_a_seed_divides_always_alike_and_another_seed_otherwise():
+    one, again, other = (divide(uneven(), config(test=60), seed) for seed in (3, 3, 4))
+    assert all(torch.equal(one[name], again[name]) for name in SPLIT_NAMES)
+    assert not any(torch.equal(one[name], other[name]) for name in SPLIT_NAMES)
+
+
+def test_within_a_class_every_row_is_as_likely_to_be_tested():
+    splits = uneven()
+    tested = np.zeros(300)
+    for seed in range(400):
+        tested[divide(splits, config(test=60), seed)["test"]] += 1
+    expected = 400 * 60 / 300
+    assert abs(tested.mean() - expected) < 1e-9
+    spread = np.sqrt(400 * 0.2 * 0.8)
+    assert np.abs(tested - expected).max() < 5 * spread
+
+
+def test_an_own_test_set_is_the_test_split_of_every_seed():
+    splits = uneven(test=40)
+    for seed in (0, 1):
+        rows = divide(splits, config(), seed)
+        assert torch.equal(rows["test"], torch.arange(300, 340))
+        assert len(rows["train"]) == 220 and max(map(int, rows["train"])) < 300
+
+
+def test_part_of_an_own_test_set_can_be_asked_for():
+    rows = divide(uneven(test=40), config(test=20), seed=0)["test"]
+    assert len(rows) == 20 == len(set(rows.tolist())) and rows.min() >= 300
+
+
+def test_fewer_train_rows_can_be_asked_for():
+    assert len(divide(uneven(), config(test=60, train=100), seed=0)["train"]) == 100
+
+
+@pytest.mark.parametrize("sizes", [{"select": 300}, {"train": 161, "test": 60}, {"test": 220}])
+def test_more_rows_than_there_are_is_a_usage_error(sizes):
+    with pytest.raises(UsageError, match="300 rows"):
+        divide(uneven(), config(**sizes), seed=0)
+
+
+def test_more_test_rows_than_the_own_test_set_has_is_a_usage_error():
+    with pytest.raises(UsageError, match=r"data\.test=41"):
+        divide(uneven(test=40), config(test=41), seed=0)
+
+
+def test_normalised_train_images_have_mean_0_and_deviation_1_for_each_member():
+    data = Resident(uneven(), config(test=60), [0, 1], CPU)
+    images = data.normalise(data.gather(data.rows["train"]), torch.float64)
+    assert torch.allclose(images.mean((1, 3, 4)), torch.zeros(2, 2, dtype=torch.float64), atol=1e-12)
+    assert torch.allclose(images.std((1, 3, 4), correction=0), torch.ones(2, 2, dtype=torch.float64))
+
+
+def test_a_blank_channel_does_not_divide_by_zero():
+    splits = uneven()
+    splits.train_images[:, 1] = 7
+    data = Resident(splits, config(test=60), [0], CPU)
+    assert data.normalise(data.gather(data.rows["test"]), torch.float32)[:, :, 1].abs().max() == 0
+
+
+def test_gather_gives_the_rows_asked_for():
+    data = Resident(uneven(), config(test=60), [0, 1], CPU)
+    rows = torch.tensor([[3, 299], [0, 17]])
+    assert data.gather(rows)[:, :, 0, 0, 0].tolist() == [[3, 299 % 256], [0, 17]]
+    assert data.images.dtype == torch.uint8
+
+
+def test_stratified_order_is_a_permutation_with_even_stretches():
+    labels = torch.tensor([0] * 90 + [1] * 10)
+    order = stratified_order(labels, rng.key(torch.tensor(0), "split"))
+    assert sorted(order.tolist()) == list(range(100))
+    assert all(int(labels[part].sum()) in (0, 1, 2) for part in torch.split(order, 10))

@@ -1,0 +1,110 @@
+"""The ways through a network against each other, and against the plain module; what is measured of them."""
+
+import logging
+
+import pytest
+import torch
+from torch.func import functional_call
+
+from lsbench.execution import autotune
+from lsbench.models.resnet import ResNet
+from lsbench.training.stack import Stack
+from lsbench.training.timing import step_seconds, untaught
+
+CPU = torch.device("cpu")
+
+
+def trained(runs, splits, way):
+    training = Stack(runs, splits, CPU, way=way)
+    losses = torch.stack([training.train_epoch()])
+    training.epoch, training.losses = 1, []
+    return training, losses
+
+
+@pytest.mark.parametrize("model", ["mlp", "resnet8"])
+def test_each_by_itself_is_the_same_as_all_at_once(model, splits, make_run):
+    """Weights, momenta and BatchNorm's statistics after an epoch, and logits in eval mode; with dropout."""
+    runs = [make_run(model, seed=seed, dropout=0.3 * (seed > 0), alpha=0.1 * seed) for seed in range(3)]
+    (one, losses), (each, others) = (trained(runs, splits, way) for way in ("vmap", "streams"))
+    torch.testing.assert_close(losses, others, rtol=1e-12, atol=0)
+    for name, tensor in (one.params | one.buffers).items():
+        torch.testing.assert_close((each.params | each.buffers)[name], tensor, rtol=0, atol=1e-12)
+    torch.testing.assert_close(each.evaluate("test"), one.evaluate("test"), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("way", ["vmap", "streams"])
+@pytest.mark.parametrize("members", [1, 3])
+def test_a_pass_is_the_plain_modules(way, members, splits, make_run):
+    training = Stack([make_run("resnet8", seed=s) for s in range(members)], splits, CPU, way=way)
+    training.model.eval()
+    images = torch.randn(members, 5, 1, 12, 12, dtype=torch.float64)
+    with torch.no_grad():
+        logits = training.forward(images)
+        for member in range(members):
+            state = {k: t[member] for k, t in (training.params | training.buffers).items()}
+            plain = functional_call(training.model, state, (images[member],))
+            torch.testing.assert_close(logits[member], plain, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_convolution_alone_has_its_channels_last(precision, splits, make_run):
+    [training] = [Stack([make_run("resnet8", precision=precision)], splits, CPU)]
+    seen = []
+    layer = training.model.blocks[0].conv1
+    layer.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    training.train_epoch()
+    assert seen and not any(x.is_contiguous() for x in seen)
+    assert all(x.is_contiguous(memory_format=torch.channels_last) for x in seen)
+    weight = training.params["blocks.0.conv1.weight"][0]
+    assert weight.is_contiguous(memory_format=torch.channels_last), "laid out as its gradient arrives"
+    saved = training.weights(0)["blocks.0.conv1.weight"]
+    assert saved.is_contiguous() and torch.equal(saved, weight)
+
+
+def test_the_fastest_way_is_that_of_least_time_a_member(splits, make_run, monkeypatch, caplog):
+    def seconds(training, steps):
+        if training.size > 1 and training.passes.as_one:
+            raise torch.OutOfMemoryError("out of memory")
+        return 0.5 + 0.125 * training.size
+
+    monkeypatch.setattr(autotune, "step_seconds", seconds)
+    runs = [make_run("resnet8", seed=seed) for seed in range(10)]
+    with caplog.at_level(logging.INFO, "lsbench"):
+        assert autotune.fastest(runs, splits, CPU, graphs=False) == ("streams", 8)
+    [said] = caplog.messages
+    assert said.endswith("streams of 8 188, vmap of 8 inf, vmap of 1 625")
+
+
+def test_a_network_that_cannot_be_mapped_over_goes_another_way(splits, make_run, monkeypatch):
+    """Its forward asks a value; and where nothing can be trained, nothing is raised here."""
+    forward = ResNet.forward
+    monkeypatch.setattr(ResNet, "forward", lambda self, x: forward(self, x if x.max() > -99 else -x))
+    runs = [make_run("resnet8", seed=seed) for seed in range(3)]
+    assert autotune.fastest(runs, splits, CPU, graphs=False) in (("vmap", 1), ("streams", 8))
+    monkeypatch.setattr(ResNet, "forward", lambda self, x: x @ x)
+    assert autotune.fastest(runs, splits, CPU, graphs=False) == ("vmap", 1)
+
+
+def test_steps_are_timed_for_real(splits, make_run):
+    runs = [make_run("resnet8", seed=seed, epochs=2) for seed in range(2)]
+    assert autotune.fastest(runs, splits, CPU, graphs=False) in autotune.RIVALS
+    timed = untaught(runs, splits, CPU)
+    first = timed.params["head.weight"].clone()
+    assert 0 < step_seconds(timed, 2) < 10
+    assert not torch.equal(first, timed.params["head.weight"])
+    assert timed.losses == [] and timed.epoch == 0
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("graphs", [False, True])
+def test_streams_of_a_gpu_give_what_one_pass_gives(graphs, splits, make_run):
+    cuda = torch.device("cuda")
+    runs = [make_run("resnet8", seed=seed, dropout=0.3) for seed in range(11)]
+    one, each = (Stack(runs, splits, cuda, graphs=graphs, way=way) for way in ("vmap", "streams"))
+    for training in (one, each):
+        for epoch in range(3):
+            training.train_epoch()
+            training.epoch, training.losses = epoch + 1, []
+    for name, tensor in (one.params | one.buffers).items():
+        torch.testing.assert_close((each.params | each.buffers)[name], tensor, rtol=0, atol=1e-10)

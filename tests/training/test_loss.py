@@ -1,0 +1,84 @@
+"""The loss of mixed rows and of several methods at once, against torch's cross entropy with soft targets."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from lsbench.methods import Active, confidence_penalty, focal
+from lsbench.terms import Batch, Method, Target
+from lsbench.training.loss import training_losses
+
+EXACT = {"rtol": 1e-12, "atol": 1e-12}
+NO_IMAGES = torch.empty(0)
+ALPHA = torch.tensor([0.0, 0.1, 0.4], dtype=torch.float64)
+ZERO = torch.zeros(3, dtype=torch.int64)
+
+
+@pytest.fixture
+def drawn():
+    g = torch.Generator().manual_seed(0)
+    logits = 3 * torch.randn(3, 15, 4, generator=g, dtype=torch.float64)
+    labels, others = torch.randint(4, (2, 3, 15), generator=g)
+    return logits.requires_grad_(), labels, others, torch.rand(3, 15, generator=g, dtype=torch.float64)
+
+
+def gradient(losses, logits):
+    return torch.autograd.grad(losses.sum(), logits)[0]
+
+
+def test_mixed_labels_are_soft_targets_for_torchs_cross_entropy(drawn):
+    """It smooths what it is given: (1 − alpha)·target + alpha/K."""
+    logits, labels, others, share = drawn
+    ours = training_losses(logits, Batch(NO_IMAGES, labels, ((others, share),)), ALPHA, "uniform", [])
+    own, other = (F.one_hot(each, 4).double() for each in (labels, others))
+    soft = (1 - share)[..., None] * own + share[..., None] * other
+    theirs = torch.stack(
+        [
+            F.cross_entropy(z, q, label_smoothing=alpha, reduction="none")
+            for z, q, alpha in zip(logits, soft, ALPHA.tolist(), strict=True)
+        ]
+    )
+    torch.testing.assert_close(ours, theirs, **EXACT)
+    torch.testing.assert_close(gradient(ours, logits), gradient(theirs, logits), **EXACT)
+
+
+def test_what_has_no_share_changes_no_bit(drawn):
+    logits, labels, others, _ = drawn
+    plain = training_losses(logits, Batch(NO_IMAGES, labels), ALPHA, "others", [])
+    ours = training_losses(
+        logits, Batch(NO_IMAGES, labels, ((others, torch.zeros(3, 1)),)), ALPHA, "others", []
+    )
+    assert torch.equal(ours, plain) and torch.equal(gradient(ours, logits), gradient(plain, logits))
+
+
+def test_methods_add_up_whatever_their_order(drawn):
+    """Focal for each label by itself, and the penalty beside it."""
+    logits, labels, others, share = drawn
+    gamma, weight = (torch.tensor(each, dtype=torch.float64) for each in ([2.0, 0.0, 1.0], [0.5, 0.2, 0.0]))
+    methods = [Active(focal.METHOD, gamma, ZERO), Active(confidence_penalty.METHOD, weight, ZERO)]
+    batch = Batch(NO_IMAGES, labels, ((others, share),))
+    one, other = (
+        training_losses(logits, batch, ALPHA, "uniform", order) for order in (methods, methods[::-1])
+    )
+    assert torch.equal(one, other)
+    own, rest = (
+        training_losses(logits, Batch(NO_IMAGES, each), ALPHA, "uniform", methods[:1])
+        for each in (labels, others)
+    )
+    penalty = confidence_penalty.penalty(logits, weight)
+    torch.testing.assert_close(one, (1 - share) * own + share * rest + penalty, **EXACT)
+
+
+@pytest.mark.parametrize("convention", ["uniform", "others", "as_printed"])
+def test_the_targets_mean_of_minus_log_p_is_the_smoothed_loss(convention, drawn):
+    logits, labels, _, _ = drawn
+
+    def mean(losses: torch.Tensor, logits: torch.Tensor, target: Target, strength: torch.Tensor):
+        return target.mean(-F.log_softmax(logits, dim=-1))
+
+    same = Active(Method(knob="same", loss=mean), torch.ones(3), ZERO)
+    ours, plain = (
+        training_losses(logits, Batch(NO_IMAGES, labels), ALPHA, convention, active)
+        for active in ([same], [])
+    )
+    torch.testing.assert_close(ours, plain, **EXACT)
