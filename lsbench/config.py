@@ -31,8 +31,8 @@ UNUSED = {"sgd": ("beta1", "beta2", "eps"), "adamw": ("momentum", "nesterov")}
 
 
 @dataclass(frozen=True)
-class Between:
-    """Numbers from ``low`` up to ``high``; ``high`` itself only where the range is ``closed``."""
+class Range:
+    """BySeed from ``low`` up to ``high``; ``high`` itself only where the range is ``closed``."""
 
     low: float
     high: float = math.inf
@@ -71,7 +71,7 @@ class Name:
         return f"of up to 80 letters, digits and . _ + = - (but not {' or '.join(RESERVED)})"
 
 
-class Ranged:
+class RangeChecked:
     """Checks each field against its range when the object is made. ``prefix`` is how its keys are written."""
 
     prefix: ClassVar[str] = ""
@@ -95,7 +95,7 @@ def describe(item: "Field[Any]") -> str:
 
 
 @dataclass(frozen=True)
-class DataConfig(Ranged):
+class DataConfig(RangeChecked):
     """Which data set, where it lies, how many rows each split takes (null: all that remain), and how far
     `augment=1` goes: shifts of up to ``shift`` pixels, mirrored half of the time where ``flip`` is on."""
 
@@ -103,17 +103,17 @@ class DataConfig(Ranged):
     name: str = setting("???", Name())
     _target_: str = setting("???", identity=False)
     root: str | None = setting(None, identity=False)
-    train: int | None = setting(None, Between(1))
-    select: int = setting(500, Between(1))
-    calibrate: int = setting(500, Between(1))
-    test: int | None = setting(None, Between(1))
-    shift: int = setting(0, Between(0))
+    train: int | None = setting(None, Range(1))
+    select: int = setting(500, Range(1))
+    calibrate: int = setting(500, Range(1))
+    test: int | None = setting(None, Range(1))
+    shift: int = setting(0, Range(0))
     flip: bool = setting(False)
     options: dict[str, Any] = setting(dict)
 
 
 @dataclass(frozen=True)
-class MethodConfig(Ranged):
+class MethodConfig(RangeChecked):
     """The method's name, the knobs of methods that have no key of their own at the top level, and the teacher
     of a method that needs one: a stored run or the name of its cell, softened by ``teacher_temperature``."""
 
@@ -121,46 +121,46 @@ class MethodConfig(Ranged):
     name: str = setting("none", Name(), identity=False)
     knobs: dict[str, float] = setting(dict)
     teacher: str | None = setting(None)
-    teacher_temperature: float = setting(4.0, Between(0.01, 1000, closed=True))
+    teacher_temperature: float = setting(4.0, Range(0.01, 1000, closed=True))
 
 
 @dataclass(frozen=True)
-class OptimConfig(Ranged):
+class OptimConfig(RangeChecked):
     """The optimiser and its learning-rate schedule; lr and weight_decay are knobs and stand at the top."""
 
     prefix: ClassVar[str] = "optim."
     name: str = setting("sgd", ("sgd", "adamw"))
-    momentum: float = setting(0.9, Between(0, 1))
+    momentum: float = setting(0.9, Range(0, 1))
     nesterov: bool = setting(True)
-    beta1: float = setting(0.9, Between(0, 1))
-    beta2: float = setting(0.999, Between(0, 1))
-    eps: float = setting(1e-8, Between(0))
+    beta1: float = setting(0.9, Range(0, 1))
+    beta2: float = setting(0.999, Range(0, 1))
+    eps: float = setting(1e-8, Range(0))
     schedule: str = setting("cosine", ("cosine", "constant"))
-    warmup_epochs: float = setting(0.0, Between(0))
+    warmup_epochs: float = setting(0.0, Range(0))
 
 
 @dataclass(frozen=True)
-class Run(Ranged):
+class Run(RangeChecked):
     """One configuration with one seed."""
 
     data: DataConfig = setting(DataConfig)
     model: dict[str, Any] = setting(dict)
     method: MethodConfig = setting(MethodConfig)
     optim: OptimConfig = setting(OptimConfig)
-    alpha: float = setting(0.0, Between(0, 1))
+    alpha: float = setting(0.0, Range(0, 1))
     convention: str = setting("uniform", CONVENTIONS)
-    dropout: float = setting(0.0, Between(0, 1))
-    augment: float = setting(0.0, Between(0, 1, closed=True))
-    weight_decay: float = setting(0.0, Between(0))
-    label_noise: float = setting(0.0, Between(0, 1, closed=True))
-    lr: float = setting(0.1, Between(0))
-    epochs: int = setting(20, Between(1))
-    batch_size: int = setting(128, Between(1))
-    seed: int = setting(0, Between(0, 2**31))
+    dropout: float = setting(0.0, Range(0, 1))
+    augment: float = setting(0.0, Range(0, 1, closed=True))
+    weight_decay: float = setting(0.0, Range(0))
+    label_noise: float = setting(0.0, Range(0, 1, closed=True))
+    lr: float = setting(0.1, Range(0))
+    epochs: int = setting(20, Range(1))
+    batch_size: int = setting(128, Range(1))
+    seed: int = setting(0, Range(0, 2**31))
     precision: str = setting("fp32", ("fp32", "bf16", "fp64"))
     device: str = setting("auto", identity=False)
     executor: str = setting("auto", EXECUTORS, identity=False)
-    checkpoint_minutes: float = setting(5.0, Between(0), identity=False)
+    checkpoint_minutes: float = setting(5.0, Range(0), identity=False)
     name: str = setting("sweep", Name(), identity=False)
     results_dir: str = setting("results", identity=False)
 

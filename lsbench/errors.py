@@ -22,7 +22,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"; did you mean {near[0]}?" if near else ""
 
 
-def or_these(word: str, known: Collection[str]) -> str:
+def suggest_or_list(word: str, known: Collection[str]) -> str:
     """`did_you_mean`, and where nothing is near ``; there are X, Y``."""
     return did_you_mean(word, known) or f"; there are {', '.join(known)}"
 

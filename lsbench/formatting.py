@@ -1,17 +1,17 @@
-"""Numbers and tables as text: the same digits, signs and dashes everywhere."""
+"""BySeed and tables as text: the same digits, signs and dashes everywhere."""
 
 import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-NOTHING = "—"
+DASH = "—"
 TERMINAL_WIDTH = 100
 # What Markdown would read as markup, which an underscore within a word or a bracket by itself is not.
 MARKUP = r"[\\`*]|<(?=[A-Za-z/!?])|&(?=#?\w+;)|\](?=\()|(?<![^\W_])_|_(?![^\W_])"
 
 
-def literal(text: str) -> str:
+def escape_markdown(text: str) -> str:
     """Text as it is, for Markdown."""
     return re.sub(MARKUP, r"\\\g<0>", text)
 
@@ -29,7 +29,7 @@ def code(text: str) -> str:
     return f"{fence}{room}{text}{room}{fence}"
 
 
-def brief(value: Any) -> str:
+def format_setting(value: Any) -> str:
     """A setting for reading: 0.1 rather than 0.1000, and none where a run has no such thing."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "none"
@@ -39,12 +39,12 @@ def brief(value: Any) -> str:
 def number(value: float, digits: int, scale: float = 1, *, sign: bool = False) -> str:
     """A rounded number with a true minus sign; a dash for NaN."""
     if math.isnan(value):
-        return NOTHING
+        return DASH
     rounded = round(value * scale, digits) + 0.0  # + 0.0 turns −0.0 into 0.0
     return f"{rounded:{'+' if sign else ''}.{digits}f}".replace("-", "−")
 
 
-def spread(row: Mapping[str, Any], metric: str, digits: int, scale: float = 1) -> str:
+def mean_ci(row: Mapping[str, Any], metric: str, digits: int, scale: float = 1) -> str:
     """mean ± half the width of its interval."""
     mean = row[f"{metric}_mean"]
     return plus_minus(mean, row[f"{metric}_high"] - mean, digits, scale)
@@ -67,7 +67,7 @@ def difference(row: Mapping[str, Any], metric: str) -> str:
         return "baseline"
     names = (f"{metric}_{name}" for name in ("diff", "diff_low", "diff_high"))
     diff, low, high = (number(row[name], 2, 100, sign=True) for name in names)
-    return diff if low == NOTHING else f"{diff} [{low}, {high}]"
+    return diff if low == DASH else f"{diff} [{low}, {high}]"
 
 
 def probability(p: float) -> str:
@@ -75,7 +75,7 @@ def probability(p: float) -> str:
     return "<0.001" if p < 0.001 else number(p, 3)
 
 
-def tight(cell: str) -> str:
+def compact(cell: str) -> str:
     """A cell for the terminal, where room is scarce."""
     return cell.replace(" ± ", "±").replace(", ", ",")
 
@@ -90,7 +90,7 @@ def padded(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[list[st
 
 def pipe_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table that reads as plain text too; its cells are text."""
-    titles, *cells = ([literal(cell).replace("|", r"\|") for cell in row] for row in (header, *rows))
+    titles, *cells = ([escape_markdown(cell).replace("|", r"\|") for cell in row] for row in (header, *rows))
     first, *rest = padded([title.rjust(3) for title in titles], cells)  # a rule needs three characters
     rule = ["-" * (len(cell) - bool(i)) + ":" * bool(i) for i, cell in enumerate(first)]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (first, rule, *rest))

@@ -23,13 +23,13 @@ __all__ = [
     "SPLIT_NAMES",
     "Batch",
     "DataError",
-    "Lesson",
     "LsbenchError",
     "Method",
     "Outcome",
     "Splits",
     "StorageError",
     "Target",
+    "TeacherBatch",
     "UsageError",
     "did_you_mean",
 ]
@@ -75,7 +75,7 @@ class Splits:
 
 
 @dataclass(frozen=True)
-class Lesson:
+class TeacherBatch:
     """What each member's teacher makes of a batch's rows: ``logits`` [M,B,K], of the stored images as they
     are, to be softened by ``temperature`` [M]. A member without a teacher has zeros."""
 
@@ -90,13 +90,13 @@ class Batch:
     ``images`` [M,B,C,H,W] in raw pixel values 0..255 (uint8, or float once a method has mixed them),
     ``labels`` int64 [M,B]. ``others`` are labels [M,B] of what was mixed into the images, each with the share
     of a row's loss that is theirs, [M,1] or [M,B]; what they leave is the loss against ``labels``. There is a
-    ``lesson`` where some member has a teacher.
+    ``teacher`` where some member has a teacher.
     """
 
     images: "Tensor"
     labels: "Tensor"
     others: "tuple[tuple[Tensor, Tensor], ...]" = ()
-    lesson: Lesson | None = None
+    teacher: TeacherBatch | None = None
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ class Method:
     layers:  (model, strength [M], keys [M]) -> {buffer name: [M, ...]}, each step
     loss:    (losses [M,B], logits [M,B,K], target, strength [M]) -> losses [M,B], each step, and again for
              each of the batch's other labels
-    teach:   (losses [M,B], logits [M,B,K], lesson, strength [M]) -> losses [M,B], each step, once a row,
+    distill: (losses [M,B], logits [M,B,K], teacher, strength [M]) -> losses [M,B], each step, once a row,
              after ``loss``; a method that has it needs a teacher (see teachers.py)
     penalty: (logits [M,B,K], strength [M]) -> [M,B], each step; it is added to the loss, whatever the label
     """
@@ -143,7 +143,7 @@ class Method:
     batch: "Callable[[Batch, Tensor, Tensor, int, bool], Batch] | None" = None
     layers: "Callable[[nn.Module, Tensor, Tensor], dict[str, Tensor]] | None" = None
     loss: "Callable[[Tensor, Tensor, Target, Tensor], Tensor] | None" = None
-    teach: "Callable[[Tensor, Tensor, Lesson, Tensor], Tensor] | None" = None
+    distill: "Callable[[Tensor, Tensor, TeacherBatch, Tensor], Tensor] | None" = None
     penalty: "Callable[[Tensor, Tensor], Tensor] | None" = None
 
 

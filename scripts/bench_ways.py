@@ -42,7 +42,7 @@ def stacked(runs: Sequence[Run], splits: Splits) -> None:
 
 
 def train(runs: Sequence[Run], splits: Splits) -> stack.Trained:
-    memory.keep_freed()  # as the executors do
+    memory.keep_freed_memory()  # as the executors do
     return stack.train(stack.Stack(runs, splits, CPU), lambda loss: None)
 
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import pandas as pd
 
-from lsbench.formatting import NOTHING, brief, number, pipe_table
+from lsbench.formatting import DASH, format_setting, number, pipe_table
 from lsbench.report.publish import to_csv
 from lsbench.store.files import write_atomically
 
@@ -91,7 +91,7 @@ def setup(summary: pd.DataFrame) -> dict[str, str]:
     """Our side of `PUBLISHED`, as far as the summary has it."""
 
     def told(name: str) -> str:
-        return ", ".join(map(brief, summary[name].dropna().unique())) if name in summary else "?"
+        return ", ".join(map(format_setting, summary[name].dropna().unique())) if name in summary else "?"
 
     hidden = "-".join(map(str, json.loads(told("model.hidden")))) if "model.hidden" in summary else "?"
     shifted = summary["augment"] > 0
@@ -119,7 +119,7 @@ def shown(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
     header = ["method", "α", "n", "error %", "published", "ECE", "published", "ECE scaled", "published"]
     rows = [
         [
-            *(row["method"], brief(row["alpha"]), str(row["n"])),
+            *(row["method"], format_setting(row["alpha"]), str(row["n"])),
             *(_spread(row, "error", 2), number(row["error_published"], 2)),
             *(_spread(row, "ece", 4), number(row["ece_published"], 4)),
             *(_spread(row, "ece_scaled", 4), number(row["ece_scaled_published"], 4)),
@@ -131,7 +131,7 @@ def shown(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
 
 def _spread(row: Mapping[Any, Any], name: str, digits: int) -> str:
     half = number(row[f"{name}_high"] - row[name], digits)
-    return number(row[name], digits) + (f" ± {half}" if half != NOTHING else "")
+    return number(row[name], digits) + (f" ± {half}" if half != DASH else "")
 
 
 def text(table: pd.DataFrame, ours: dict[str, str]) -> str:

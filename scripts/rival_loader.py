@@ -13,7 +13,7 @@ from torchvision import transforms
 from lsbench import models
 from lsbench.config import Run
 from lsbench.terms import Splits
-from lsbench.training.device_data import divide
+from lsbench.training.device_data import split_rows
 
 
 class Digits(Dataset[tuple[Tensor, int]]):
@@ -66,7 +66,7 @@ def evaluate(model: nn.Module, loader: DataLoader[tuple[Tensor, int]]) -> float:
 
 
 def _loaders(run: Run, splits: Splits, workers: int) -> dict[str, DataLoader[tuple[Tensor, int]]]:
-    rows = divide(splits, run.data, run.seed)
+    rows = split_rows(splits, run.data, run.seed)
     images, labels = torch.from_numpy(splits.train_images), torch.from_numpy(splits.train_labels)
     if splits.test_images is not None and splits.test_labels is not None:
         images = torch.cat([images, torch.from_numpy(splits.test_images)])

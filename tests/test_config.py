@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from lsbench import config
-from lsbench.config import Between, DataConfig, MethodConfig, OptimConfig, Run, from_yaml, to_yaml
+from lsbench.config import DataConfig, MethodConfig, OptimConfig, Range, Run, from_yaml, to_yaml
 from lsbench.errors import UsageError
 
 RUN = Run(data=DataConfig("mnist5k", "lsbench.data.mnist5k.load"), model={"name": "mlp", "hidden": [256]})
@@ -43,8 +43,8 @@ def test_nested_settings_are_named_as_they_are_written():
 
 
 def test_the_ends_of_ranges():
-    assert 0 in Between(0, 1) and 1 not in Between(0, 1) and 1 in Between(0, 1, closed=True)
-    assert not Between(0).__contains__(math.nan) and "x" not in Between(0)
+    assert 0 in Range(0, 1) and 1 not in Range(0, 1) and 1 in Range(0, 1, closed=True)
+    assert not Range(0).__contains__(math.nan) and "x" not in Range(0)
     replace(RUN, alpha=0.0, augment=1.0, label_noise=1.0, seed=2**31 - 1)
 
 

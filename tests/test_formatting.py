@@ -1,6 +1,6 @@
 import pytest
 
-from lsbench.formatting import code, image, literal, pipe_table
+from lsbench.formatting import code, escape_markdown, image, pipe_table
 from lsbench.report.page.markup import inline
 
 HOSTILE = ["**_x_", "`c", "<b>d</b>", "[e](http://f)", "&lt;", "\\*g", "_h_", "*i* and **j**"]
@@ -15,19 +15,19 @@ PLAIN = [
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_text_is_no_markup(text):
-    rendered = inline(literal(text))
+    rendered = inline(escape_markdown(text))
     assert rendered == text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    assert literal(text) != text
+    assert escape_markdown(text) != text
 
 
 @pytest.mark.parametrize("text", PLAIN)
 def test_text_that_is_no_markup_stays_readable(text):
-    assert literal(text) == text
+    assert escape_markdown(text) == text
 
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_emphasis_around_text_is_closed_where_it_was_opened(text):
-    rendered = inline(f"**{literal(text)}** and *so* on")
+    rendered = inline(f"**{escape_markdown(text)}** and *so* on")
     assert rendered.startswith("<strong>") and rendered.endswith("</strong> and <em>so</em> on")
     assert rendered.count("<strong>") == rendered.count("<em>") == 1
 

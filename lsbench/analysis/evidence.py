@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from lsbench.analysis.criterion import Criterion
 
-    Numbers = pd.Series[float]
+    BySeed = pd.Series[float]
 
 
 class NothingToJudgeError(Exception):
@@ -37,7 +37,9 @@ PER_CENT = Unit(" %", 100, 1)
 
 CONFIDENCE_MARGIN = 0.01  # a point of confidence
 
-USUAL = 0.1  # the alpha of Szegedy et al. 2016, fixed before any run, so that nothing has to be chosen
+DEFAULT_ALPHA = (
+    0.1  # the alpha of Szegedy et al. 2016, fixed before any run, so that nothing has to be chosen
+)
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,8 @@ class Comparison:
     """
 
     words: str
-    values: "Numbers"
-    base: "Numbers"
+    values: "BySeed"
+    base: "BySeed"
     margin: float
     better: int = 1
     unit: Unit = POINTS
@@ -66,7 +68,7 @@ class Measurement:
     the median decide. Not a test over seeds: it has no p."""
 
     words: str
-    values: "Numbers"
+    values: "BySeed"
     bound: float
     unit: Unit = PER_CENT
 
@@ -89,7 +91,7 @@ class Evidence:
             kept = kept[column.isin(value) if isinstance(value, set) else column == value]
         return Evidence(kept, self.results_dir, self.measured)
 
-    def by_seed(self, metric: str, **settings: object) -> "Numbers":
+    def by_seed(self, metric: str, **settings: object) -> "BySeed":
         """``metric`` of the runs with the given settings, of which there may be one a seed."""
         found = self.where(**settings).runs.set_index("seed")
         if found.index.has_duplicates:
@@ -100,18 +102,20 @@ class Evidence:
         """The names of the runs, by seed."""
         return {int(seed): str(run) for seed, run in zip(self.runs["seed"], self.runs["run"], strict=True)}
 
-    def both(self, metric: str, **settings: object) -> "tuple[Numbers, Numbers]":
+    def both(self, metric: str, **settings: object) -> "tuple[BySeed, BySeed]":
         """``metric`` at alpha 0.1 and at alpha 0, by seed."""
-        return self.by_seed(metric, alpha=USUAL, **settings), self.by_seed(metric, alpha=0.0, **settings)
+        return self.by_seed(metric, alpha=DEFAULT_ALPHA, **settings), self.by_seed(
+            metric, alpha=0.0, **settings
+        )
 
-    def gain(self, metric: str, **settings: object) -> "Numbers":
+    def gain(self, metric: str, **settings: object) -> "BySeed":
         """The first of `both` minus the second."""
         smoothed, plain = self.both(metric, **settings)
         return (smoothed - plain).dropna()
 
     def interaction(
         self, metric: str, one: Mapping[str, object], other: Mapping[str, object]
-    ) -> "tuple[Numbers, Numbers]":
+    ) -> "tuple[BySeed, BySeed]":
         """Two sums by seed, whose difference is the `gain` under the settings ``one`` minus that under
         ``other``. Sums have the size of what was measured, by which rounding is told from a difference."""
         (smoothed, plain), (smoothed_other, plain_other) = (
@@ -147,10 +151,12 @@ def comparison(
     words: str, evidence: Evidence, metric: str, margin: float, *, better: int = 1, unit: Unit = POINTS
 ) -> Comparison:
     """The usual one: ``metric`` at alpha 0.1 against alpha 0."""
-    return Comparison(f"{words}, α = {USUAL:g} against 0", *evidence.both(metric), margin, better, unit)
+    return Comparison(
+        f"{words}, α = {DEFAULT_ALPHA:g} against 0", *evidence.both(metric), margin, better, unit
+    )
 
 
-def slopes(table: "pd.DataFrame", over: Sequence[float]) -> "Numbers":
+def regression_slopes(table: "pd.DataFrame", over: Sequence[float]) -> "BySeed":
     """The least-squares slope of each row over its columns' numbers; no rows where there is one column.
 
     To 12 digits: equal numbers in a row would else have a slope of 1e-17, equal in all rows and significant.
@@ -158,5 +164,5 @@ def slopes(table: "pd.DataFrame", over: Sequence[float]) -> "Numbers":
     centred = np.asarray(over, dtype=float) - np.mean(over)
     if len(centred) < 2:
         return table.iloc[:0, 0]
-    fitted: Numbers = table @ centred / float(centred @ centred)
+    fitted: BySeed = table @ centred / float(centred @ centred)
     return fitted.round(12)

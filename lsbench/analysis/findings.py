@@ -12,7 +12,7 @@ from lsbench.analysis.verdicts import judge
 from lsbench.formatting import number
 
 if TYPE_CHECKING:
-    from lsbench.analysis.evidence import Numbers
+    from lsbench.analysis.evidence import BySeed
 
 log = logging.getLogger(__name__)
 
@@ -121,7 +121,7 @@ def by_median(item: Measurement) -> Finding:
     return Finding(words, verdict, *numbers, margin=item.bound, unit=item.unit, better=-1, bounded=True)
 
 
-def median_interval(values: "Numbers") -> tuple[float, float]:
+def median_interval(values: "BySeed") -> tuple[float, float]:
     """The tightest pair of order statistics that hold the median with 95 % confidence at the least (Conover
     1999, section 3.2); NaN below six values, which cannot."""
     from scipy.special import bdtr

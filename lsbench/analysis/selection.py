@@ -13,8 +13,8 @@ import pandas as pd
 
 from lsbench.analysis.baselines import Row, settings_of, treatments
 from lsbench.analysis.criterion import CRITERIA, Criterion
-from lsbench.analysis.labels import grouped, lines, varying
-from lsbench.formatting import brief
+from lsbench.analysis.labels import by_method, lines, varying_settings
+from lsbench.formatting import format_setting
 
 CHOSEN, SMOOTHED = "chosen", "best with smoothing"
 MARK = "choice"  # the column of the summary that marks what each method is recommended with
@@ -45,7 +45,7 @@ def marks(runs: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
     without, else empty."""
     by_seed = _by_seed(runs, cells)
     groups = {
-        MARK: (rows for _, _, rows in contests(cells)),
+        MARK: (rows for _, _, rows in choice_groups(cells)),
         MARK_AT_STRENGTH: (rows for _, rows in lines(cells)),
     }
     found = {column: _marked(by_seed, rows) for column, rows in groups.items()}
@@ -63,7 +63,7 @@ def recommended(line: pd.DataFrame, column: str = MARK) -> list[Row]:
     return [row for mark in (CHOSEN, SMOOTHED) if (row := _with(line, column, mark))]
 
 
-def chooses(table: pd.DataFrame) -> Criterion:
+def criterion_of(table: pd.DataFrame) -> Criterion:
     """What chooses among the rows of ``table``, of which there is one at least."""
     return CRITERIA[table["chosen_by"].iloc[0]]
 
@@ -74,17 +74,17 @@ def eligible(line: pd.DataFrame) -> pd.DataFrame:
     return fullest
 
 
-def contests(table: pd.DataFrame) -> Iterator[tuple[str, list[str], pd.DataFrame]]:
+def choice_groups(table: pd.DataFrame) -> Iterator[tuple[str, list[str], pd.DataFrame]]:
     """A label (the method, and the conditions that tell it apart), the strengths that were run, the cells."""
-    extras, knobs = varying(table), treatments(settings_of(table))
-    for label, rows in grouped(table, [name for name in extras if name not in knobs]):
+    extras, knobs = varying_settings(table), treatments(settings_of(table))
+    for label, rows in by_method(table, [name for name in extras if name not in knobs]):
         strengths = [name for name in extras if name in knobs and rows[name].nunique() > 1]
         yield label, strengths, rows
 
 
 def undecided(table: pd.DataFrame) -> list[str]:
     """The labels of the contests in which there was a choice and nothing is chosen."""
-    return [label for label, _, rows in contests(table) if len(rows) > 1 and chosen(rows) is None]
+    return [label for label, _, rows in choice_groups(table) if len(rows) > 1 and chosen(rows) is None]
 
 
 def choices(runs: pd.DataFrame, table: pd.DataFrame) -> list[Choice]:
@@ -93,12 +93,12 @@ def choices(runs: pd.DataFrame, table: pd.DataFrame) -> list[Choice]:
         return []
     found = []
     by_seed = _by_seed(runs, table)
-    for label, strengths, rows in contests(table):
+    for label, strengths, rows in choice_groups(table):
         best = chosen(rows)
         if best is None or len(rows) == 1:
             continue
         votes = _common(by_seed, rows).idxmin(axis=1)
-        strength = ", ".join(f"{name}={brief(best[name])}" for name in strengths)
+        strength = ", ".join(f"{name}={format_setting(best[name])}" for name in strengths)
         agree = int((votes == best["cell"]).sum())
         largest = bool(rows["alpha"].min() < best["alpha"] == rows["alpha"].max())
         found.append(Choice(label, strength, best, len(rows), agree, len(votes), largest))
@@ -108,7 +108,7 @@ def choices(runs: pd.DataFrame, table: pd.DataFrame) -> list[Choice]:
 def _by_seed(runs: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
     """What chooses: a row a seed, a column a cell; NaN where a run is not done."""
     own = runs[runs["cell"].isin(cells["cell"])]
-    return own.pivot(index="seed", columns="cell", values=chooses(cells).column)
+    return own.pivot(index="seed", columns="cell", values=criterion_of(cells).column)
 
 
 def _common(by_seed: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:

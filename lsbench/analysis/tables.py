@@ -106,7 +106,7 @@ class Part(NamedTuple):
     table: pd.DataFrame
 
     @property
-    def pair(self) -> str:
+    def title(self) -> str:
         """Its name for reading."""
         return f"{self.data}, {self.model}"
 

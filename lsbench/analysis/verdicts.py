@@ -26,10 +26,10 @@ import pandas as pd
 
 from lsbench.analysis.baselines import Row
 from lsbench.analysis.labels import labels
-from lsbench.analysis.selection import chosen, contests
+from lsbench.analysis.selection import choice_groups, chosen
 from lsbench.analysis.stats import Paired, equivalence, holm
 from lsbench.analysis.tables import as_rows
-from lsbench.formatting import brief
+from lsbench.formatting import format_setting
 
 VERDICT_SEEDS = 8  # below it a verdict is exploratory; 10 or more are better
 LEVEL = 0.05
@@ -83,7 +83,7 @@ class Verdict(Judgement):
     @property
     def said(self) -> str:
         """The word as it may be shown."""
-        return said(self.word, self.exploratory)
+        return verdict_label(self.word, self.exploratory)
 
 
 @dataclass(frozen=True)
@@ -138,8 +138,8 @@ def verdicts(table: pd.DataFrame, questions: Sequence[Question] = QUESTIONS) -> 
     nothing, or with itself, has none."""
     rows = as_rows(table)
     label_of = labels(table)
-    names = {row["cell"]: f"{label_of[row['cell']]}, α = {brief(row['alpha'])}" for row in rows}
-    best = {row["cell"] for _, _, cells in contests(table) if (row := chosen(cells))}
+    names = {row["cell"]: f"{label_of[row['cell']]}, α = {format_setting(row['alpha'])}" for row in rows}
+    best = {row["cell"] for _, _, cells in choice_groups(table) if (row := chosen(cells))}
     order = {cell: place for place, cell in enumerate(names)}
     found = [
         Verdict(
@@ -159,7 +159,7 @@ def verdicts(table: pd.DataFrame, questions: Sequence[Question] = QUESTIONS) -> 
     return sorted(found, key=lambda verdict: order[verdict.cell])  # stable: questions stay in order
 
 
-def said(word: str, exploratory: bool) -> str:
+def verdict_label(word: str, exploratory: bool) -> str:
     """A verdict's word as it may be shown: never without saying that it is exploratory, where it is."""
     return f"exploratory: {word}" if exploratory and word != "inconclusive" else word
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from lsbench import registry
 from lsbench.claims._claim import Claim
-from lsbench.errors import UsageError, or_these
+from lsbench.errors import UsageError, suggest_or_list
 
 __all__ = [
     "Claim",
@@ -58,7 +58,7 @@ def choose(names: Sequence[str]) -> list[str]:
     known = all_claims()
     for name in names:
         if name not in known:
-            raise UsageError(f"{name}: no such claim{or_these(name, known)}")
+            raise UsageError(f"{name}: no such claim{suggest_or_list(name, known)}")
     return [name for name in known if name in names or not names]
 
 

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lsbench.analysis.evidence import Numbers
+    from lsbench.analysis.evidence import BySeed
 
 
-def is_at_the_edge(chosen: "Numbers", largest: float) -> bool:
+def is_at_the_edge(chosen: "BySeed", largest: float) -> bool:
     """Whether most seeds choose the ``largest`` alpha of the grid. An alpha of 0 is no such edge: there is
     none below, and a grid of it alone leaves no choice."""
     return largest > 0 and bool((chosen == largest).mean() > 0.5)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from lsbench.analysis.evidence import USUAL, Comparison, Evidence
+from lsbench.analysis.evidence import DEFAULT_ALPHA, Comparison, Evidence
 from lsbench.analysis.verdicts import ACCURACY_MARGIN
 from lsbench.claims._claim import Claim
 
@@ -28,10 +28,13 @@ def adds_to(knob: str, words: str, source: str) -> Claim:
     def compare(evidence: Evidence) -> Sequence[Comparison]:
         both = evidence.both("test_accuracy", **{knob: True})
         interaction = evidence.interaction("test_accuracy", {knob: True}, {knob: False})
-        gain = f"gain of α = {USUAL:g} with {words} minus gain without"
+        gain = f"gain of α = {DEFAULT_ALPHA:g} with {words} minus gain without"
         return [
             Comparison(
-                f"test accuracy with {words}, α = {USUAL:g} against 0", *both, ACCURACY_MARGIN, meaning=added
+                f"test accuracy with {words}, α = {DEFAULT_ALPHA:g} against 0",
+                *both,
+                ACCURACY_MARGIN,
+                meaning=added,
             ),
             Comparison(gain, *interaction, ACCURACY_MARGIN, meaning=summed),
         ]

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from lsbench.analysis.evidence import USUAL, Comparison, Evidence
+from lsbench.analysis.evidence import DEFAULT_ALPHA, Comparison, Evidence
 from lsbench.claims._claim import Claim
 
 if TYPE_CHECKING:
-    from lsbench.analysis.evidence import Numbers
+    from lsbench.analysis.evidence import BySeed
 
 MARGIN = 0.01
 
@@ -17,11 +17,13 @@ def compare(evidence: Evidence) -> Sequence[Comparison]:
 
 
 def _under(attack: str, evidence: Evidence) -> Comparison:
-    smoothed, plain = (_accuracy(attack, evidence.where(alpha=alpha)) for alpha in (USUAL, 0.0))
-    return Comparison(f"accuracy under {attack.upper()}, α = {USUAL:g} against 0", smoothed, plain, MARGIN)
+    smoothed, plain = (_accuracy(attack, evidence.where(alpha=alpha)) for alpha in (DEFAULT_ALPHA, 0.0))
+    return Comparison(
+        f"accuracy under {attack.upper()}, α = {DEFAULT_ALPHA:g} against 0", smoothed, plain, MARGIN
+    )
 
 
-def _accuracy(attack: str, evidence: Evidence) -> "Numbers":
+def _accuracy(attack: str, evidence: Evidence) -> "BySeed":
     import pandas as pd
 
     from lsbench.probes import run_probe

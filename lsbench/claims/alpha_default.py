@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from lsbench.analysis.evidence import NATS, USUAL, Comparison, Evidence
+from lsbench.analysis.evidence import DEFAULT_ALPHA, NATS, Comparison, Evidence
 from lsbench.analysis.verdicts import ACCURACY_MARGIN, NLL_MARGIN
 from lsbench.claims._claim import Claim
 from lsbench.claims._edge import is_at_the_edge, withheld
@@ -16,12 +16,16 @@ MEANING = {
 
 
 def compare(evidence: Evidence) -> Sequence[Comparison]:
-    chosen, usual, largest = evidence.chosen(), evidence.where(alpha=USUAL), evidence.runs["alpha"].max()
+    chosen, usual, largest = (
+        evidence.chosen(),
+        evidence.where(alpha=DEFAULT_ALPHA),
+        evidence.runs["alpha"].max(),
+    )
     # Among larger ones a better choice might be found, and a default that now does as well would do worse.
     unsafe = (
         withheld(["equivalent", "supported"], largest) if is_at_the_edge(chosen["alpha"], largest) else {}
     )
-    words = f"α = {USUAL:g} against α chosen by {evidence.criterion.short}"
+    words = f"α = {DEFAULT_ALPHA:g} against α chosen by {evidence.criterion.short}"
     accuracy, nll = usual.by_seed("test_accuracy"), usual.by_seed("test_nll_ts")
     regret = Comparison(
         f"test accuracy, {words}", accuracy, chosen["test_accuracy"], ACCURACY_MARGIN, meaning=MEANING

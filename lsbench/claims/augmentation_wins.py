@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 
-from lsbench.analysis.evidence import USUAL, Comparison, Evidence
+from lsbench.analysis.evidence import DEFAULT_ALPHA, Comparison, Evidence
 from lsbench.analysis.verdicts import ACCURACY_MARGIN
 from lsbench.claims._claim import Claim
 
 
 def compare(evidence: Evidence) -> Sequence[Comparison]:
     augmented = evidence.by_seed("test_accuracy", alpha=0.0, augment=True)
-    smoothed = evidence.by_seed("test_accuracy", alpha=USUAL, augment=False)
-    words = f"test accuracy, augmentation alone against α = {USUAL:g} alone"
+    smoothed = evidence.by_seed("test_accuracy", alpha=DEFAULT_ALPHA, augment=False)
+    words = f"test accuracy, augmentation alone against α = {DEFAULT_ALPHA:g} alone"
     meaning = {"refuted": "smoothing wins"}
     return [Comparison(words, augmented, smoothed, ACCURACY_MARGIN, meaning=meaning)]
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from lsbench.analysis.evidence import NATS, USUAL, Comparison, Evidence, comparison
+from lsbench.analysis.evidence import DEFAULT_ALPHA, NATS, Comparison, Evidence, comparison
 from lsbench.analysis.verdicts import ECE_MARGIN, NLL_MARGIN
 from lsbench.claims._claim import Claim
 from lsbench.formatting import number
@@ -11,8 +11,11 @@ GAP = "test_confidence_gap"
 
 
 def compare(evidence: Evidence) -> Sequence[Comparison]:
-    smoothed, scaled = evidence.by_seed("test_ece", alpha=USUAL), evidence.by_seed("test_ece_ts", alpha=0.0)
-    rival = f"ECE, α = {USUAL:g} as trained against temperature scaling alone"
+    smoothed, scaled = (
+        evidence.by_seed("test_ece", alpha=DEFAULT_ALPHA),
+        evidence.by_seed("test_ece_ts", alpha=0.0),
+    )
+    rival = f"ECE, α = {DEFAULT_ALPHA:g} as trained against temperature scaling alone"
     return [
         comparison("ECE as trained", evidence, "test_ece", ECE_MARGIN, better=-1),
         comparison("ECE, both scaled", evidence, "test_ece_ts", ECE_MARGIN, better=-1),
@@ -30,7 +33,7 @@ def distance(evidence: Evidence) -> Comparison:
     seeds = smoothed.index.intersection(plain.index)
     means = (number(gap.loc[seeds].mean(), 2, 100, sign=True) for gap in (smoothed, plain))
     signed = " against ".join(means)
-    words = f"distance of confidence from accuracy, α = {USUAL:g} against 0 (signed: {signed})"
+    words = f"distance of confidence from accuracy, α = {DEFAULT_ALPHA:g} against 0 (signed: {signed})"
     return Comparison(words, smoothed.abs(), plain.abs(), ECE_MARGIN, -1)
 
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from lsbench.analysis.evidence import USUAL, Evidence, Measurement
+from lsbench.analysis.evidence import DEFAULT_ALPHA, Evidence, Measurement
 from lsbench.claims._claim import Claim
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ SECONDS = 60.0  # after which the least number of rounds will do
 STEPS = 8  # of each kind in a round, at most an epoch
 KINDS = {"alpha": "smoothed", "dropout": "dropout", "augment": "augment"}
 SHOWN = {
-    "smoothed": f"with α = {USUAL:g} by lsbench's loss",
-    "torch": f"with α = {USUAL:g} by torch's own cross entropy",
+    "smoothed": f"with α = {DEFAULT_ALPHA:g} by lsbench's loss",
+    "torch": f"with α = {DEFAULT_ALPHA:g} by torch's own cross entropy",
     "dropout": "with dropout",
     "augment": "with augmentation",
 }

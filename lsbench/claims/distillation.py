@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from lsbench.analysis.evidence import USUAL, Comparison, Evidence, NothingToJudgeError, comparison
+from lsbench.analysis.evidence import DEFAULT_ALPHA, Comparison, Evidence, NothingToJudgeError, comparison
 from lsbench.analysis.verdicts import ACCURACY_MARGIN
 from lsbench.claims._claim import Claim
 
 if TYPE_CHECKING:
-    from lsbench.analysis.evidence import Numbers
+    from lsbench.analysis.evidence import BySeed
 
 
 def compare(evidence: Evidence) -> Sequence[Comparison]:
@@ -18,8 +18,8 @@ def compare(evidence: Evidence) -> Sequence[Comparison]:
     is_teacher = runs["cell"].isin(runs["method.teacher"])
     teachers, alone = Evidence(runs[is_teacher]), runs[runs["method.teacher"].isna() & ~is_teacher]
     by_itself = Evidence(alone).by_seed("test_accuracy")
-    plain, smoothed = (taught_by(teachers.where(alpha=alpha), evidence) for alpha in (0.0, USUAL))
-    student, usual = "student's test accuracy", f"teacher with α = {USUAL:g}"
+    plain, smoothed = (taught_by(teachers.where(alpha=alpha), evidence) for alpha in (0.0, DEFAULT_ALPHA))
+    student, usual = "student's test accuracy", f"teacher with α = {DEFAULT_ALPHA:g}"
     by = f" (softening chosen by {evidence.criterion.short})"
     return [
         Comparison(f"{student}, {usual} against 0{by}", smoothed, plain, margin, -1),
@@ -29,7 +29,7 @@ def compare(evidence: Evidence) -> Sequence[Comparison]:
     ]
 
 
-def taught_by(teachers: Evidence, evidence: Evidence) -> "Numbers":
+def taught_by(teachers: Evidence, evidence: Evidence) -> "BySeed":
     """Test accuracy of the students of these teachers by seed, each at the temperature that select chooses,
     the lower one on a tie; test has no say."""
     of_these = {"method.teacher": set(teachers.runs["cell"])}

@@ -7,7 +7,7 @@ from lsbench.analysis.evidence import EPOCHS, Comparison, Evidence
 from lsbench.claims._claim import Claim
 
 if TYPE_CHECKING:
-    from lsbench.analysis.evidence import Numbers
+    from lsbench.analysis.evidence import BySeed
 
 MARGIN = 0.5
 SHARE = 0.95  # of the plain run's best: well up the curve, and set without a look at dropout
@@ -27,7 +27,7 @@ def compare(evidence: Evidence) -> Sequence[Comparison]:
     return [Comparison(words, with_dropout, without, MARGIN, 1, EPOCHS, meaning, withheld)]
 
 
-def epochs_to(targets: Mapping[int, float], histories: Mapping[int, Sequence[float]]) -> "Numbers":
+def epochs_to(targets: Mapping[int, float], histories: Mapping[int, Sequence[float]]) -> "BySeed":
     """For each seed that is in both the first epoch, counted from 1, after which the accuracy is its target
     or more; one more than were trained where it never is."""
     import pandas as pd

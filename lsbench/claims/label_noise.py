@@ -3,26 +3,26 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from lsbench.analysis.evidence import USUAL, Comparison, Evidence
+from lsbench.analysis.evidence import DEFAULT_ALPHA, Comparison, Evidence
 from lsbench.analysis.verdicts import ACCURACY_MARGIN
 from lsbench.claims._claim import Claim
 
 if TYPE_CHECKING:
-    from lsbench.analysis.evidence import Numbers
+    from lsbench.analysis.evidence import BySeed
 
 
 def compare(evidence: Evidence) -> Sequence[Comparison]:
     levels = sorted(level for level in evidence.runs["label_noise"].unique() if level > 0)
-    smoothed, plain = (_mean(evidence.where(alpha=alpha), levels) for alpha in (USUAL, 0.0))
+    smoothed, plain = (_mean(evidence.where(alpha=alpha), levels) for alpha in (DEFAULT_ALPHA, 0.0))
     listed = ", ".join(f"{level:g}" for level in levels)
-    words = f"test accuracy, α = {USUAL:g} against 0, mean over noise {listed}"
+    words = f"test accuracy, α = {DEFAULT_ALPHA:g} against 0, mean over noise {listed}"
     return [
         Comparison(words, smoothed, plain, ACCURACY_MARGIN),
         *(_at(level, evidence.where(label_noise=level)) for level in levels),
     ]
 
 
-def _mean(evidence: Evidence, levels: Sequence[float]) -> "Numbers":
+def _mean(evidence: Evidence, levels: Sequence[float]) -> "BySeed":
     """Test accuracy by seed, the mean over ``levels`` of noise."""
     import pandas as pd
 
@@ -32,7 +32,7 @@ def _mean(evidence: Evidence, levels: Sequence[float]) -> "Numbers":
 
 def _at(level: float, evidence: Evidence) -> Comparison:
     smoothed, plain = evidence.both("test_accuracy")
-    words = f"test accuracy, α = {USUAL:g} against 0, noise {level:g}"
+    words = f"test accuracy, α = {DEFAULT_ALPHA:g} against 0, noise {level:g}"
     return Comparison(words, smoothed, plain, ACCURACY_MARGIN)
 
 

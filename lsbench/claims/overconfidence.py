@@ -9,7 +9,7 @@ from lsbench.claims._claim import Claim
 from lsbench.store import runs
 
 if TYPE_CHECKING:
-    from lsbench.analysis.evidence import Numbers
+    from lsbench.analysis.evidence import BySeed
 
 WRONG = "test_confidence_wrong"
 
@@ -23,7 +23,7 @@ def compare(evidence: Evidence) -> Sequence[Comparison]:
     ]
 
 
-def when_wrong(evidence: Evidence) -> "Numbers":
+def when_wrong(evidence: Evidence) -> "BySeed":
     """The column, and from stored logits what it lacks: runs of an earlier lsbench have no such column."""
     import numpy as np
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lsbench.analysis.evidence import USUAL, Comparison, Evidence, Unit, comparison, slopes
+from lsbench.analysis.evidence import DEFAULT_ALPHA, Comparison, Evidence, Unit, comparison, regression_slopes
 from lsbench.analysis.verdicts import ACCURACY_MARGIN
 from lsbench.claims._claim import Claim
 
@@ -20,8 +20,8 @@ MEANING = {"refuted": "small models gain more", "equivalent": "width does not ma
 
 def compare(evidence: Evidence) -> Sequence[Comparison]:
     gains = gains_by_width(evidence)
-    slope = slopes(gains, np.log2(gains.columns.to_numpy(dtype=float)))
-    words = f"slope of the gain in test accuracy at α = {USUAL:g} over width"
+    slope = regression_slopes(gains, np.log2(gains.columns.to_numpy(dtype=float)))
+    words = f"slope of the gain in test accuracy at α = {DEFAULT_ALPHA:g} over width"
     return [
         Comparison(words, slope, slope * 0, SLOPE_MARGIN, 1, PER_DOUBLING, MEANING),
         *(

@@ -12,7 +12,7 @@ import yaml
 
 from lsbench import conf_dir
 from lsbench.data._files import Source, find, inspect, roots
-from lsbench.errors import DataError, UsageError, or_these
+from lsbench.errors import DataError, UsageError, suggest_or_list
 
 SUMMARY = "List the data sets, say where they lie, verify their checksums, fetch them."
 Sources = dict[str, Source | None]  # None: a set without a list of files: the user's own images
@@ -122,7 +122,7 @@ def _sources() -> Sources:
 def _known(kind: str, name: str, names: list[str]) -> str:
     if name in names:
         return name
-    raise UsageError(f"data: no {kind} {name}{or_these(name, names)}")
+    raise UsageError(f"data: no {kind} {name}{suggest_or_list(name, names)}")
 
 
 def _print(rows: Sequence[tuple[str, ...]]) -> None:

@@ -4,12 +4,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lsbench.analysis.labels import telling
+from lsbench.analysis.labels import distinguishing_columns
 from lsbench.analysis.tables import as_rows, runs_table, summary_table, tables
-from lsbench.errors import UsageError, or_these
+from lsbench.errors import UsageError, suggest_or_list
 from lsbench.execution.plan import choose_device
-from lsbench.execution.progress import each
-from lsbench.formatting import TERMINAL_WIDTH, brief, difference, fixed_table, number, spread, tight
+from lsbench.execution.progress import track
+from lsbench.formatting import (
+    TERMINAL_WIDTH,
+    compact,
+    difference,
+    fixed_table,
+    format_setting,
+    mean_ci,
+    number,
+)
 from lsbench.probes import all_probes, find, run_probe
 from lsbench.report import penultimate, projection
 from lsbench.report.figures import files, geometry
@@ -57,7 +65,9 @@ def _parsed(arguments: Sequence[str]) -> tuple[list[str], dict[str, str]]:
         elif equals and key in OPTIONS:
             options[key] = value
         else:
-            raise UsageError(f"probe: no option {key}{or_these(key, [f'{name}=' for name in OPTIONS])}")
+            raise UsageError(
+                f"probe: no option {key}{suggest_or_list(key, [f'{name}=' for name in OPTIONS])}"
+            )
     return words, options
 
 
@@ -73,7 +83,7 @@ def publish(options: dict[str, str], name: str, probes: Sequence[str]) -> int:
     # Before the rest, which takes longer: here it turns out whether there are such classes and such an alpha.
     points = projection.points(results_dir, records, options, device) if "geometry" in probes else None
     measured: dict[str, dict[str, float]] = {run_id: {} for run_id in wanted}
-    for run_id, probe in each([(run_id, probe) for run_id in done for probe in probes], "probe"):
+    for run_id, probe in track([(run_id, probe) for run_id in done for probe in probes], "probe"):
         measured[run_id] |= run_probe(results_dir, run_id, probe, device)
     folder = Path(results_dir) / name
     if records:
@@ -109,17 +119,17 @@ def _text(summary: "pd.DataFrame", probes: Sequence[str]) -> str:
     columns = [column for name in probes for column in all_probes()[name].shown]
     blocks = []
     for part in tables(summary):
-        extras = {name: name for name in telling(part.table)}
+        extras = {name: name for name in distinguishing_columns(part.table)}
         settings = {"method": "method", **extras, "α": "alpha", "n": "n"}
         shown = [
-            {title: brief(row[name]) for title, name in settings.items()}
+            {title: format_setting(row[name]) for title, name in settings.items()}
             | {title: cell for column in columns for title, cell in _cells(row, column).items()}
             for row in as_rows(part.table)
         ]
-        rows = [[tight(cell) for cell in cells.values()] for cells in shown]
+        rows = [[compact(cell) for cell in cells.values()] for cells in shown]
         expendable = [[title] for title in shown[0] if title.startswith("Δ")]
         text = fixed_table(list(shown[0]), rows, TERMINAL_WIDTH, expendable)
-        blocks.append(f"{part.pair}\n\n{text}")
+        blocks.append(f"{part.title}\n\n{text}")
     notes = [*(all_probes()[name].note for name in probes), *([DELTA] if "Δ" in "".join(blocks) else [])]
     return "\n\n".join([*blocks, "\n".join(notes)])
 
@@ -130,4 +140,4 @@ def _cells(row: "Row", column: str) -> dict[str, str]:
     if not column.endswith("_accuracy"):
         return {column.replace("within_between", "w/b").replace("_", " "): number(row[f"{name}_mean"], 3)}
     attack = column.removesuffix("_accuracy")
-    return {f"{attack} %": spread(row, name, 2, 100), f"Δ {attack}": difference(row, name)}
+    return {f"{attack} %": mean_ci(row, name, 2, 100), f"Δ {attack}": difference(row, name)}

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lsbench.errors import UsageError, did_you_mean, or_these
+from lsbench.errors import UsageError, did_you_mean, suggest_or_list
 from lsbench.report import terminal
 from lsbench.store import sweeps
 
@@ -57,7 +57,7 @@ def _check(name: str, results_dir: str) -> None:
     """Raises `UsageError` for what was meant as a setting, since a sweep's name may have a = in it too."""
     key, equals, _ = name.partition("=")
     if equals and not (Path(results_dir) / name).is_dir():
-        hint = or_these(f"{key}=", [f"{known}=" for known in SETTINGS])
+        hint = suggest_or_list(f"{key}=", [f"{known}=" for known in SETTINGS])
         raise UsageError(f"report: no option {key}{hint}")
 
 

@@ -146,7 +146,7 @@ def _train(composed: DictConfig) -> "plan.Job":
         raise UsageError("hydra.launcher.cluster: only multiruns go to a cluster; add -m")
     run = located(config.to_run(composed))
     plan.check(run)
-    teachers.check_idle([run])
+    teachers.check_unused_teacher([run])
     [job] = plan.with_data([run])
     if MULTIRUN.dry_run:
         print(preview([job]))

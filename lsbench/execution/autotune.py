@@ -14,21 +14,21 @@ import torch
 from lsbench.config import Run
 from lsbench.terms import Splits
 from lsbench.training.forward import STREAMS
-from lsbench.training.timing import step_seconds, untaught
+from lsbench.training.timing import step_seconds, without_teacher
 
 log = logging.getLogger(__name__)
 
 STEPS = 10
 # How the network is passed, and at most how many members do it together; first what is likeliest to fail in a
 # CUDA graph, since after that all train without.
-RIVALS = (("streams", STREAMS), ("vmap", STREAMS), ("vmap", 1))
+CANDIDATES = (("streams", STREAMS), ("vmap", STREAMS), ("vmap", 1))
 
 
 def fastest(runs: Sequence[Run], splits: Splits, device: torch.device, *, graphs: bool) -> tuple[str, int]:
     """The way, and the most members, of stacks of these ``runs`` that take least time a member; the first few
     of them try it."""
-    seconds = {rival: _seconds(runs, splits, device, rival, graphs) for rival in RIVALS}
-    told = ", ".join(f"{way} of {size} {seconds[way, size] * 1e3:.3g}" for way, size in RIVALS)
+    seconds = {rival: _seconds(runs, splits, device, rival, graphs) for rival in CANDIDATES}
+    told = ", ".join(f"{way} of {size} {seconds[way, size] * 1e3:.3g}" for way, size in CANDIDATES)
     log.info("%s: milliseconds of a step and member: %s", runs[0].model_name, told)
     return min(seconds, key=lambda rival: (seconds[rival], rival[1]))
 
@@ -40,7 +40,7 @@ def _seconds(
     be mapped over. Where no way can, training says why."""
     way, size = rival
     try:
-        timed = untaught(runs[:size], splits, device, graphs=graphs, way=way)
+        timed = without_teacher(runs[:size], splits, device, graphs=graphs, way=way)
         return step_seconds(timed, STEPS) / timed.size
     except Exception as error:  # whatever the network raises
         log.debug("%s of %d: %s", way, size, error)

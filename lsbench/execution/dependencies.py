@@ -6,17 +6,17 @@ from collections.abc import Iterable, Sequence
 from lsbench.errors import UsageError
 from lsbench.execution import teachers
 from lsbench.execution.plan import Job
-from lsbench.execution.progress import Board
+from lsbench.execution.progress import SweepProgress
 from lsbench.store import runs
 from lsbench.store.runs import RunKey, find_records
 from lsbench.terms import Outcome
 from lsbench.training import trained_model
-from lsbench.training.teacher_logits import missing, teacher_key
+from lsbench.training.teacher_logits import missing_teacher, teacher_key
 
 log = logging.getLogger(__name__)
 
 
-def waves(jobs: Sequence[Job]) -> list[list[Job]]:
+def by_dependency(jobs: Sequence[Job]) -> list[list[Job]]:
     """``jobs`` in parts, of which each is to be stored before the next is trained."""
     by_place = _by_place(jobs) if _students(jobs) else {}
 
@@ -30,7 +30,7 @@ def waves(jobs: Sequence[Job]) -> list[list[Job]]:
     return [parts[number] for number in sorted(parts)]
 
 
-def check(jobs: Sequence[Job], asked: Sequence[Job]) -> None:
+def check_teachers(jobs: Sequence[Job], asked: Sequence[Job]) -> None:
     """Raise `UsageError` where the teacher of one of ``jobs`` is neither done nor among those that the user
     ``asked`` for, or does not fit, and `StorageError` where its weights are lost."""
     students = _students(jobs)
@@ -38,12 +38,12 @@ def check(jobs: Sequence[Job], asked: Sequence[Job]) -> None:
     beside = _by_place(asked) if students else {}
     for key, record in found.items():
         if record["status"] == "done":
-            trained_model.restored(key.results_dir, record["run"])
+            trained_model.read_stored_model(key.results_dir, record["run"])
     for job, key in students:
         if key in beside:
             teachers.check_fit(job.run, job.splits.sha256, _facts(beside[key]), job.teacher)
         elif key not in found:
-            raise UsageError(missing(job.run, job.teacher))
+            raise UsageError(missing_teacher(job.run, job.teacher))
         elif found[key]["status"] != "done":
             raise UsageError(f"method.teacher={job.teacher or key.cell}: {_fate(found[key])}")
         else:
@@ -60,7 +60,7 @@ def _fate(record: runs.Record) -> str:
     return f"{record['run']}, {record['status']}"
 
 
-def ready(jobs: Sequence[Job], board: Board) -> list[Job]:
+def with_finished_teachers(jobs: Sequence[Job], board: SweepProgress) -> list[Job]:
     """Those whose teachers are done; the others are stored as failed."""
     students, lost = _students(jobs), set()
     found = find_records(key for _, key in students)
@@ -68,11 +68,11 @@ def ready(jobs: Sequence[Job], board: Board) -> list[Job]:
         record = found.get(key)
         if record and record["status"] == "done":
             continue
-        reason = f"its teacher, {_fate(record)}" if record else missing(job.run, job.teacher)
+        reason = f"its teacher, {_fate(record)}" if record else missing_teacher(job.run, job.teacher)
         log.warning("%s: %s", job.run_id, reason)
         outcome = Outcome("failed", {}, error=reason)
         runs.write(job.run.results_dir, job.run, job.splits.sha256, outcome, "")
-        board.settle(job.run_id, job.run.epochs, 1, 1)
+        board.finish(job.run_id, job.run.epochs, 1, 1)
         lost.add(job.run_id)
     return [job for job in jobs if job.run_id not in lost]
 

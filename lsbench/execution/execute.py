@@ -10,13 +10,13 @@ from functools import partial
 from typing import Any
 
 from lsbench.execution import dependencies, local, process_pool, slurm, train_stack
-from lsbench.execution.plan import Job, Planned, plan
-from lsbench.execution.progress import Board
+from lsbench.execution.plan import Job, StackPlan, plan
+from lsbench.execution.progress import SweepProgress
 from lsbench.store import checkpoints, runs
 
 log = logging.getLogger(__name__)
 
-Executor = Callable[..., list[Planned]]
+Executor = Callable[..., list[StackPlan]]
 EXECUTORS: dict[str, Executor] = {"stack": local.run, "pool": process_pool.run, "graphs": local.run}
 
 
@@ -32,22 +32,22 @@ def execute(jobs: Sequence[Job], cluster: Mapping[str, Any] | None = None) -> No
     if cluster is not None:
         executors, node = {"slurm": partial(slurm.run, resources=cluster)}, slurm.node(cluster)
     for results_dir in {job.run.results_dir for job in jobs}:
-        train_stack.settle(results_dir)
+        train_stack.recover(results_dir)
     left, asked = pending(jobs), len({(job.run.results_dir, job.run_id) for job in jobs})
     if len(left) < asked:
         log.info("%d of %d runs are stored already", asked - len(left), asked)
-    dependencies.check(left, jobs)
+    dependencies.check_teachers(left, jobs)
     for results_dir in {job.run.results_dir for job in left}:
         runs.check_writable(results_dir)
-    with Board(len(left), sum(job.run.epochs for job in left)) as board:
-        for wave in dependencies.waves(left):
-            _train(plan(dependencies.ready(wave, board), node=node), executors, board)
+    with SweepProgress(len(left), sum(job.run.epochs for job in left)) as board:
+        for wave in dependencies.by_dependency(left):
+            _train(plan(dependencies.with_finished_teachers(wave, board), node=node), executors, board)
 
 
-def _train(planned: Sequence[Planned], executors: Mapping[str, Executor], board: Board) -> None:
+def _train(planned: Sequence[StackPlan], executors: Mapping[str, Executor], board: SweepProgress) -> None:
     """Train ``planned``, each stack by its executor."""
     for results_dir in {stack.results_dir for stack in planned}:
-        checkpoints.keep_plans(results_dir, [s.kept for s in planned if s.results_dir == results_dir])
+        checkpoints.save_stacks(results_dir, [s.saved for s in planned if s.results_dir == results_dir])
     for name, run in executors.items():
         group = [stack for stack in planned if stack.executor == name]
         if group and (busy := run(group, board, wait=False)):

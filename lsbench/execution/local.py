@@ -6,11 +6,11 @@ from collections.abc import Sequence
 import torch
 
 from lsbench.execution import train_stack
-from lsbench.execution.plan import Planned
-from lsbench.execution.progress import Board
+from lsbench.execution.plan import StackPlan
+from lsbench.execution.progress import SweepProgress
 
 
-def run(stacks: Sequence[Planned], board: Board, *, wait: bool) -> list[Planned]:
+def run(stacks: Sequence[StackPlan], board: SweepProgress, *, wait: bool) -> list[StackPlan]:
     """Train and store ``stacks``; returns those that another process holds."""
     before = torch.get_num_threads()
     try:
@@ -19,6 +19,6 @@ def run(stacks: Sequence[Planned], board: Board, *, wait: bool) -> list[Planned]
         torch.set_num_threads(before)
 
 
-def _train(stack: Planned, board: Board, wait: bool) -> bool:
+def _train(stack: StackPlan, board: SweepProgress, wait: bool) -> bool:
     torch.set_num_threads(stack.threads)
     return train_stack.train(stack, board, wait=wait)

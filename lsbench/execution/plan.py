@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from lsbench import models
-from lsbench.config import Between, Run
+from lsbench.config import Range, Run
 from lsbench.data import load
 from lsbench.errors import UsageError
 from lsbench.execution import autotune, teachers
@@ -32,19 +32,19 @@ def check(run: Run, *, here: bool = True) -> None:
     options and of knobs."""
     if here:
         _check_device(run)
-    models.check(run.model)
+    models.build_on_meta(run.model)
     methods = {method.knob: method for method in all_methods().values()}
     for name, value in run.method.knobs.items():
         if name not in methods:
             there = ", ".join(methods)
             raise UsageError(f"method.knobs.{name}={value:g}: no method has this knob; there are {there}")
         method = methods[name]
-        allowed = Between(method.low, method.high, method.closed)
+        allowed = Range(method.low, method.high, method.closed)
         if value not in allowed:
             raise UsageError(f"method.knobs.{name}={value:g}: allowed is a number {allowed}")
         if value and (others := [other for other in method.excludes if run.knobs.get(other)]):
             raise UsageError(f"method.knobs.{name}={value:g}: cannot be on beside {others[0]}")
-    teachers.check(run)
+    teachers.check_teacher(run)
 
 
 def _check_device(run: Run) -> None:
@@ -105,13 +105,13 @@ def with_data(configs: Sequence[Run]) -> list[Job]:
             loaded[source] = load(run.data)
         splits = loaded[source]
         split_sizes(splits, run.data)
-        models.check(run.model, splits.train_images.shape[1:], len(splits.classes))
-        jobs.append(Job(teachers.named(run), splits, run.method.teacher))
+        models.build_on_meta(run.model, splits.train_images.shape[1:], len(splits.classes))
+        jobs.append(Job(teachers.resolve_teacher(run), splits, run.method.teacher))
     return jobs
 
 
 @dataclass(frozen=True)
-class Planned:
+class StackPlan:
     """A stack to be trained: its members, where, by which executor, with how many threads on a CPU, and which
     way they go through their network (passes.py)."""
 
@@ -122,8 +122,8 @@ class Planned:
     way: str = "vmap"
 
     @property
-    def kept(self) -> checkpoints.Plan:
-        return checkpoints.Plan(tuple(job.run_id for job in self.jobs), self.threads, self.way)
+    def saved(self) -> checkpoints.SavedStack:
+        return checkpoints.SavedStack(tuple(job.run_id for job in self.jobs), self.threads, self.way)
 
     @property
     def results_dir(self) -> str:
@@ -132,7 +132,7 @@ class Planned:
     @property
     def folder(self) -> Path:
         """Where the store keeps what it has of the stack until its runs are in."""
-        return checkpoints.stack_dir(self.results_dir, self.kept.runs)
+        return checkpoints.stack_dir(self.results_dir, self.saved.runs)
 
     @property
     def key(self) -> str:
@@ -149,7 +149,7 @@ class Planned:
         """Whether a GPU replays its steps."""
         return self.executor == "graphs"
 
-    def halves(self) -> "tuple[Planned, Planned]":
+    def halves(self) -> "tuple[StackPlan, StackPlan]":
         middle = len(self.jobs) // 2
         return replace(self, jobs=self.jobs[:middle]), replace(self, jobs=self.jobs[middle:])
 
@@ -168,7 +168,7 @@ class Node:
     executor: str
 
 
-def plan(jobs: Sequence[Job], cores: int | None = None, node: Node | None = None) -> list[Planned]:
+def plan(jobs: Sequence[Job], cores: int | None = None, node: Node | None = None) -> list[StackPlan]:
     """Which jobs train together, and how: on this machine, of whose ``cores`` as many are used as torch does
     unless given, or each stack on a ``node`` of its own.
 
@@ -182,7 +182,7 @@ def plan(jobs: Sequence[Job], cores: int | None = None, node: Node | None = None
     return [planned for group in groups.values() for planned in _plan(group, cores, node)]
 
 
-def _plan(group: list[Job], cores: int, node: Node | None) -> list[Planned]:
+def _plan(group: list[Job], cores: int, node: Node | None) -> list[StackPlan]:
     """A CPU gets a pool wherever more than one stack is to be made: a process a core beats two threads on one
     stack, for MLPs and convolutions (results/benchmarks/sweep.md)."""
     first = group[0].run
@@ -190,7 +190,7 @@ def _plan(group: list[Job], cores: int, node: Node | None) -> list[Planned]:
     spread = device.type == "cpu" and first.executor != "stack" and not node
     graphs = replays(first, device)
     before = []
-    for kept in checkpoints.kept_plans(first.results_dir):
+    for kept in checkpoints.saved_stacks(first.results_dir):
         if all(run_id in waiting for run_id in kept.runs):
             members = tuple(waiting.pop(run_id) for run_id in kept.runs)
             before.append((members, kept.way, kept.threads if node else min(kept.threads, cores)))
@@ -201,7 +201,7 @@ def _plan(group: list[Job], cores: int, node: Node | None) -> list[Planned]:
         executor = "graphs" if graphs else "pool" if spread and count > 1 else "stack"
     threads = node.threads if node else max(cores // count, 1) if executor == "pool" else cores
     chosen = [*before, *((members, way, threads) for members, way in parts)]
-    return [Planned(members, device, executor, number, way) for members, way, number in chosen]
+    return [StackPlan(members, device, executor, number, way) for members, way, number in chosen]
 
 
 def replays(run: Run, device: torch.device) -> bool:
@@ -230,7 +230,7 @@ def stacks(
 
 def _hooked_knobs() -> set[str]:
     """The knobs of methods that add work to a training step."""
-    return {m.knob for m in all_methods().values() if m.batch or m.layers or m.loss or m.teach or m.penalty}
+    return {m.knob for m in all_methods().values() if m.batch or m.layers or m.loss or m.distill or m.penalty}
 
 
 def _together(group: list[Job], device: torch.device, graphs: bool, here: bool) -> tuple[str, int]:
@@ -240,7 +240,9 @@ def _together(group: list[Job], device: torch.device, graphs: bool, here: bool) 
     a GPU makes of them is measured where it is.
     """
     first = group[0]
-    model = models.check(first.run.model, first.splits.train_images.shape[1:], len(first.splits.classes))
+    model = models.build_on_meta(
+        first.run.model, first.splits.train_images.shape[1:], len(first.splits.classes)
+    )
     if model is None or not models.is_convolutional(model):
         return "vmap", LARGEST_STACK
     if device.type == "cpu" or len(group) == 1:

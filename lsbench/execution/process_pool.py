@@ -19,8 +19,8 @@ from typing import Any, cast
 import torch
 
 from lsbench.execution import signals, train_stack
-from lsbench.execution.plan import Planned
-from lsbench.execution.progress import Board, count
+from lsbench.execution.plan import StackPlan
+from lsbench.execution.progress import SweepProgress, count
 
 log = logging.getLogger(__name__)
 
@@ -32,13 +32,13 @@ PR_SET_PDEATHSIG = 1  # see prctl(2)
 class Worker:
     """A process and the stack that it trains; ``trained`` or ``error`` is what it said at its end."""
 
-    planned: Planned
+    planned: StackPlan
     process: BaseProcess
     trained: bool | None = None
     error: Exception | None = None
 
 
-def run(stacks: Sequence[Planned], board: Board, *, wait: bool) -> list[Planned]:
+def run(stacks: Sequence[StackPlan], board: SweepProgress, *, wait: bool) -> list[StackPlan]:
     """Train and store ``stacks``, the longest first; returns those that another process holds.
 
     A process that is killed takes only its own stack with it. That goes on from the state that was kept of
@@ -75,12 +75,12 @@ def run(stacks: Sequence[Planned], board: Board, *, wait: bool) -> list[Planned]
     return busy
 
 
-def _has_room(planned: Planned, workers: Collection[Worker], cores: int) -> bool:
+def _has_room(planned: StackPlan, workers: Collection[Worker], cores: int) -> bool:
     used = sum(worker.planned.threads for worker in workers)
     return not workers or used + planned.threads <= cores
 
 
-def _start(planned: Planned, wait: bool) -> tuple[Connection, Worker]:
+def _start(planned: StackPlan, wait: bool) -> tuple[Connection, Worker]:
     """Fork where that is safe, as torch's DataLoader does: no GPU, and one thread in the new process. It
     costs nothing and shares the data; a fresh interpreter has to import torch."""
     safe = sys.platform == "linux" and planned.threads == 1 and not torch.cuda.is_available()
@@ -94,7 +94,7 @@ def _start(planned: Planned, wait: bool) -> tuple[Connection, Worker]:
     return ours, Worker(planned, process)
 
 
-def _listen(connection: Connection, worker: Worker, board: Board) -> bool:
+def _listen(connection: Connection, worker: Worker, board: SweepProgress) -> bool:
     """Hear one message of a worker; False where it has ended."""
     try:
         name, arguments = connection.recv()
@@ -112,26 +112,26 @@ def _listen(connection: Connection, worker: Worker, board: Board) -> bool:
     return True
 
 
-def _lost(worker: Worker, board: Board, again: bool) -> Sequence[Planned]:
+def _lost(worker: Worker, board: SweepProgress, again: bool) -> Sequence[StackPlan]:
     """Name a process that ended before its stack was stored; the stacks that are to be tried in its place."""
     planned = worker.planned
-    train_stack.settle(planned.results_dir)
+    train_stack.recover(planned.results_dir)
     if train_stack.is_stored(planned):  # it was killed after all its work
-        board.settle(planned.key, planned.epochs, len(planned.jobs), 0)
+        board.finish(planned.key, planned.epochs, len(planned.jobs), 0)
         return ()
     code = worker.process.exitcode or 0
     how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
     reason = f"the process that trained it was {how}"
-    board.lose(planned.key)
-    if train_stack.is_kept(planned) and not again:
+    board.discard(planned.key)
+    if train_stack.has_checkpoint(planned) and not again:
         log.warning("%s: %s; going on from what is kept of it", planned, reason)
         return [planned]
     if len(planned.jobs) > 1:
         log.warning("%s: %s; trying again in halves", planned, reason)
-        return train_stack.divide(planned)
+        return train_stack.halve(planned)
     log.warning("%s: %s", planned, reason)
     train_stack.fail(planned, reason)
-    board.settle(planned.key, planned.epochs, 1, 1)
+    board.finish(planned.key, planned.epochs, 1, 1)
     return ()
 
 
@@ -149,8 +149,8 @@ def _stop(processes: Sequence[BaseProcess]) -> None:
             process.join()
 
 
-class _Teller:
-    """A `Board` whose words go through a pipe, and a queue for log records. Where nobody listens any more, it
+class PipeProgress:
+    """A `SweepProgress` whose words go through a pipe, and a queue for log records. Where nobody listens any more, it
     is the signal that ends this process, not an error of the run."""
 
     def __init__(self, connection: Connection) -> None:
@@ -167,10 +167,10 @@ class _Teller:
             self.connection.send(message)
 
 
-def _work(planned: Planned, connection: Connection, wait: bool, level: int) -> None:
+def _work(planned: StackPlan, connection: Connection, wait: bool, level: int) -> None:
     """What a worker does, saying what is of ``level`` or more. It ends with its parent, through which Ctrl-C
     and a closed terminal reach it, and on the first SIGTERM; the parent kills what does not end in time."""
-    teller = _Teller(connection)
+    teller = PipeProgress(connection)
     logging.getLogger().handlers = [QueueHandler(cast(Any, teller))]
     logging.getLogger("lsbench").setLevel(level)
     torch.set_num_threads(planned.threads)
@@ -181,7 +181,7 @@ def _work(planned: Planned, connection: Connection, wait: bool, level: int) -> N
         CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, signals.STOPPING)
     try:
-        teller.ended(train_stack.train(planned, cast(Board, teller), wait=wait))
+        teller.ended(train_stack.train(planned, cast(SweepProgress, teller), wait=wait))
     except signals.Terminated:
         sys.exit(128 + signal.SIGTERM)
     except Exception as error:

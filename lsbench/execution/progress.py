@@ -30,7 +30,7 @@ def count(number: int, thing: str) -> str:
     return f"{number} {thing}{plural if number != 1 else ''}"
 
 
-class Board:
+class SweepProgress:
     """How far a sweep is: runs stored and failed, the epochs of all its members, their rate, the time left.
 
     Where stderr is no terminal, a line for each stack that is stored and else one a minute.
@@ -75,11 +75,11 @@ class Board:
         if time.monotonic() - self._said > SECONDS_BETWEEN_LINES:
             self._say()
 
-    def lose(self, stack: str) -> None:
+    def discard(self, stack: str) -> None:
         """What was counted of ``stack`` is to be done again."""
         self._count(stack, -self._of[stack])
 
-    def settle(self, stack: str, epochs: int, runs: int, failed: int) -> None:
+    def finish(self, stack: str, epochs: int, runs: int, failed: int) -> None:
         """The ``runs`` of ``stack`` are stored, of which ``failed`` failed or diverged; it had ``epochs``."""
         self.resume(stack, epochs - self._of[stack])
         self._stored, self._failed = self._stored + runs, self._failed + failed
@@ -103,7 +103,7 @@ class Board:
         log.info("%s%s, %.3g epochs/s%s", self._runs(), self._loss, rate, left)
 
 
-def each(items: Sequence[Item], thing: str) -> Iterator[Item]:
+def track(items: Sequence[Item], thing: str) -> Iterator[Item]:
     """``items`` one by one, with a bar on a terminal; in a pipe a line a minute and one at the end."""
     silent = None if sys.stderr is not None else True  # None: where it is no terminal
     bar = tqdm(items, unit=thing, disable=silent, file=sys.stderr, dynamic_ncols=True, leave=False)

@@ -17,8 +17,8 @@ import torch
 from lsbench.config import Run
 from lsbench.errors import DataError, UsageError
 from lsbench.execution import train_stack
-from lsbench.execution.plan import Node, Planned, choose_device, replays, with_data
-from lsbench.execution.progress import Board, count
+from lsbench.execution.plan import Node, StackPlan, choose_device, replays, with_data
+from lsbench.execution.progress import SweepProgress, count
 from lsbench.store import checkpoints, runs
 
 log = logging.getLogger(__name__)
@@ -44,8 +44,8 @@ class Training:
             raise DataError(f"{configs[0].data.name}: the node has other data than the machine that planned")
         device = choose_device(jobs[0].run.device)
         executor = "graphs" if replays(jobs[0].run, device) else "stack"
-        planned = Planned(jobs, device, executor, threads, way)
-        with Board(len(jobs), planned.epochs) as board:
+        planned = StackPlan(jobs, device, executor, threads, way)
+        with SweepProgress(len(jobs), planned.epochs) as board:
             train_stack.train(planned, board, wait=True)
 
     def checkpoint(self, *arguments: Any) -> Any:
@@ -61,8 +61,8 @@ def node(resources: Mapping[str, Any]) -> Node:
 
 
 def run(
-    stacks: Sequence[Planned], board: Board, *, wait: bool, resources: Mapping[str, Any]
-) -> list[Planned]:
+    stacks: Sequence[StackPlan], board: SweepProgress, *, wait: bool, resources: Mapping[str, Any]
+) -> list[StackPlan]:
     """Send each of ``stacks`` as one job of an array and wait for them; a job that is lost takes only its own
     stack with it. The jobs are cancelled where this process is stopped.
 
@@ -106,7 +106,7 @@ def _counts(states: Iterable[str]) -> str:
     return ", ".join(f"{number} {state}" for state, number in sorted(Counter(states).items()))
 
 
-def _submit(stacks: Sequence[Planned], resources: Mapping[str, Any]) -> list[Any]:
+def _submit(stacks: Sequence[StackPlan], resources: Mapping[str, Any]) -> list[Any]:
     try:
         import submitit
         from submitit.core.utils import FailedJobError
@@ -123,7 +123,7 @@ def _submit(stacks: Sequence[Planned], resources: Mapping[str, Any]) -> list[Any
         executor = submitit.AutoExecutor(logs, cluster="slurm", slurm_max_num_timeout=retries)
         executor.update_parameters(name="lsbench", slurm_additional_parameters=dict(further), **named)
         configs = [[_anywhere(job.run) for job in planned.jobs] for planned in stacks]
-        kept = [planned.kept for planned in stacks]
+        kept = [planned.saved for planned in stacks]
         ids, threads, ways = zip(*((each.runs, each.threads, each.way) for each in kept), strict=True)
         return list(executor.map_array(Training(), configs, ids, threads, ways))
     except (FailedJobError, RuntimeError, ValueError, NameError) as error:
@@ -138,9 +138,9 @@ def _anywhere(run: Run) -> Run:
     return replace(run, results_dir=str(Path(run.results_dir).absolute()), data=replace(run.data, root=root))
 
 
-def _finish(job: Any, planned: Planned, board: Board) -> None:
+def _finish(job: Any, planned: StackPlan, board: SweepProgress) -> None:
     """Take note of an ended job. What it did not store is stored as failed, with what Slurm says of it."""
-    train_stack.settle(planned.results_dir)
+    train_stack.recover(planned.results_dir)
     if error := job.exception():
         last = str(error).strip().splitlines()[-1] if job.paths.result_pickle.exists() else ""
         reason = f"Slurm job {job.job_id} ended as {job.state} {last}".strip()
@@ -148,4 +148,4 @@ def _finish(job: Any, planned: Planned, board: Board) -> None:
         train_stack.fail(planned, reason)
     records = [runs.read(planned.results_dir, member.run_id) for member in planned.jobs]
     failed = sum(record is None or record["status"] != "done" for record in records)
-    board.settle(planned.key, planned.epochs, len(records), failed)
+    board.finish(planned.key, planned.epochs, len(records), failed)

@@ -16,7 +16,7 @@ from lsbench.store import runs
 SPLIT_SIZES = ("train", "select", "calibrate", "test")
 
 
-def check(run: Run) -> None:
+def check_teacher(run: Run) -> None:
     """Raise `UsageError` for a method that needs a teacher and has none."""
     on = [knob for knob in _knobs() if run.method.knobs.get(knob)]
     if on and not run.method.teacher:
@@ -26,7 +26,7 @@ def check(run: Run) -> None:
         )
 
 
-def check_idle(command: Sequence[Run]) -> None:
+def check_unused_teacher(command: Sequence[Run]) -> None:
     """Raise `UsageError` for a teacher where none of a command's runs has a method that learns: somebody
     forgot it. Beside one that has, others may well be without."""
     if any(knob in run.method.knobs for run in command for knob in _knobs()):
@@ -38,10 +38,10 @@ def check_idle(command: Sequence[Run]) -> None:
 
 def _knobs() -> list[str]:
     """Of the methods that need a teacher."""
-    return [method.knob for method in all_methods().values() if method.teach]
+    return [method.knob for method in all_methods().values() if method.distill]
 
 
-def named(run: Run) -> Run:
+def resolve_teacher(run: Run) -> Run:
     """``run`` with its teacher as a cell, or without one where it learns from none.
 
     Raises `UsageError` where a teacher that is named as a run is not stored.

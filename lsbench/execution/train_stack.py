@@ -12,8 +12,8 @@ import torch
 
 from lsbench.errors import LsbenchError, StorageError
 from lsbench.execution import signals
-from lsbench.execution.plan import Planned, device_name
-from lsbench.execution.progress import Board, count
+from lsbench.execution.plan import StackPlan, device_name
+from lsbench.execution.progress import SweepProgress, count
 from lsbench.store import checkpoints, runs
 from lsbench.store.files import locked
 from lsbench.terms import Outcome
@@ -22,19 +22,19 @@ from lsbench.training import evaluate, memory, stack
 log = logging.getLogger(__name__)
 
 
-def train(planned: Planned, board: Board, *, wait: bool) -> bool:
+def train(planned: StackPlan, board: SweepProgress, *, wait: bool) -> bool:
     """Train one stack and store its runs, going on from where an earlier attempt was stopped.
 
     False where another process holds the stack, unless it is to ``wait`` for that one to end. Out of memory
     halves the stack; what else fails is stored as failed. A signal is followed between two steps, when the
     state is kept, or once the runs are stored.
     """
-    memory.keep_freed()
+    memory.keep_freed_memory()
     with locked(planned.folder, wait=wait) as mine:
         if not mine:
             return False
         if is_stored(planned):  # by a process that had it before
-            board.settle(planned.key, planned.epochs, len(planned.jobs), 0)
+            board.finish(planned.key, planned.epochs, len(planned.jobs), 0)
             checkpoints.drop(planned.folder)
             return True
         board.begin(str(planned))
@@ -43,35 +43,35 @@ def train(planned: Planned, board: Board, *, wait: bool) -> bool:
             if outcomes:
                 _store(planned, outcomes, device_name(planned.device))
                 failed = sum(outcome.status != "done" for outcome in outcomes)
-                board.settle(planned.key, planned.epochs, len(outcomes), failed)
+                board.finish(planned.key, planned.epochs, len(outcomes), failed)
     if not outcomes:
         log.warning("%s: out of memory; trying again in halves", planned)
-        board.lose(planned.key)
-        for half in divide(planned):
+        board.discard(planned.key)
+        for half in halve(planned):
             train(half, board, wait=True)
     return True
 
 
-def fail(planned: Planned, reason: str) -> None:
+def fail(planned: StackPlan, reason: str) -> None:
     """Store what is not stored of a stack as failed: its process was lost."""
     with locked(planned.folder):
         _store(planned, [Outcome("failed", {}, error=reason)] * len(planned.jobs), str(planned.device))
 
 
-def divide(planned: Planned) -> tuple[Planned, Planned]:
+def halve(planned: StackPlan) -> tuple[StackPlan, StackPlan]:
     """Put two stacks of half the size in the place of one that is too large."""
     halves = planned.halves()
-    checkpoints.keep_plans(planned.results_dir, [half.kept for half in halves])
+    checkpoints.save_stacks(planned.results_dir, [half.saved for half in halves])
     with locked(planned.folder):
         checkpoints.drop(planned.folder)
     return halves
 
 
-def settle(results_dir: str | Path) -> None:
+def recover(results_dir: str | Path) -> None:
     """Bring in the runs of stacks that were trained to the end and cut off while they were being stored, and
     remove what is left of stacks that are stored."""
     plans = {
-        checkpoints.stack_dir(results_dir, kept.runs): kept for kept in checkpoints.kept_plans(results_dir)
+        checkpoints.stack_dir(results_dir, kept.runs): kept for kept in checkpoints.saved_stacks(results_dir)
     }
     for folder in sorted(checkpoints.stacks_dir(results_dir).glob("*/")):
         with locked(folder, wait=False) as mine:
@@ -79,7 +79,7 @@ def settle(results_dir: str | Path) -> None:
                 _settle(folder, results_dir)
 
 
-def _is_over(folder: Path, results_dir: str | Path, kept: checkpoints.Plan | None) -> bool:
+def _is_over(folder: Path, results_dir: str | Path, kept: checkpoints.SavedStack | None) -> bool:
     if kept is None:
         return not any((folder / name).exists() for name in ("plan.json", "state.pt"))
     with suppress(StorageError):
@@ -88,21 +88,21 @@ def _is_over(folder: Path, results_dir: str | Path, kept: checkpoints.Plan | Non
 
 
 def _settle(folder: Path, results_dir: str | Path) -> None:
-    runs.adopt(results_dir, folder / "rows")
+    runs.commit_staged(results_dir, folder / "rows")
     checkpoints.drop(folder)
 
 
-def is_stored(planned: Planned) -> bool:
+def is_stored(planned: StackPlan) -> bool:
     """Whether none of its runs need be trained."""
     return all(runs.is_finished(runs.read(planned.results_dir, job.run_id)) for job in planned.jobs)
 
 
-def is_kept(planned: Planned) -> bool:
+def has_checkpoint(planned: StackPlan) -> bool:
     """Whether it could go on from a state."""
     return (planned.folder / "state.pt").exists()
 
 
-def _store(planned: Planned, outcomes: Sequence[Outcome], device: str) -> None:
+def _store(planned: StackPlan, outcomes: Sequence[Outcome], device: str) -> None:
     """Write every member's run, then bring them in at one stroke: a stack that is cut off here is either
     trained to its end again from its last state, or all there."""
     part = planned.folder / "rows.part"
@@ -117,7 +117,7 @@ def _store(planned: Planned, outcomes: Sequence[Outcome], device: str) -> None:
     _settle(planned.folder, planned.results_dir)
 
 
-def _outcomes(planned: Planned, board: Board) -> list[Outcome]:
+def _outcomes(planned: StackPlan, board: SweepProgress) -> list[Outcome]:
     """Train and judge one stack; nothing where it is too large for the memory and could be smaller. The stack
     is gone when this returns, so that its halves have the room."""
     try:
@@ -133,7 +133,7 @@ def _outcomes(planned: Planned, board: Board) -> list[Outcome]:
         return [Outcome("failed", {}, error=reason)] * len(planned.jobs)
 
 
-def _trained(planned: Planned, board: Board) -> stack.Trained:
+def _trained(planned: StackPlan, board: SweepProgress) -> stack.Trained:
     size = len(planned.jobs)
     resumed = _resumed(planned)
     if resumed.optimizer.steps:
@@ -142,7 +142,7 @@ def _trained(planned: Planned, board: Board) -> stack.Trained:
     return stack.train(resumed, lambda loss: board.advance(planned.key, size, loss))
 
 
-def _resumed(planned: Planned) -> stack.Stack:
+def _resumed(planned: StackPlan) -> stack.Stack:
     """The stack in the state that was kept last, or at its beginning where there is none that fits."""
     fresh = _fresh(planned)
     if state := checkpoints.load(planned.folder, planned.device):
@@ -154,24 +154,24 @@ def _resumed(planned: Planned) -> stack.Stack:
     return fresh
 
 
-def _fresh(planned: Planned) -> stack.Stack:
+def _fresh(planned: StackPlan) -> stack.Stack:
     members, splits = [job.run for job in planned.jobs], planned.jobs[0].splits
-    keeper = _Keeper(planned.folder, members[0].checkpoint_minutes)
+    keeper = Checkpointer(planned.folder, members[0].checkpoint_minutes)
     return stack.Stack(members, splits, planned.device, keeper, graphs=planned.graphs, way=planned.way)
 
 
-class _Keeper:
+class Checkpointer:
     """Keeps the state of a stack every few minutes, and when a signal asks for its end."""
 
     def __init__(self, folder: Path, minutes: float) -> None:
         self.folder = folder
         self.seconds = 60 * minutes or math.inf
-        self.kept = time.monotonic()
+        self.saved_at = time.monotonic()
 
     def __call__(self, training: stack.Stack) -> None:
         ended = signals.pending()
-        if ended or time.monotonic() - self.kept > self.seconds:
+        if ended or time.monotonic() - self.saved_at > self.seconds:
             checkpoints.save(self.folder, training.state())
-            self.kept = time.monotonic()
+            self.saved_at = time.monotonic()
         if ended:
             raise ended

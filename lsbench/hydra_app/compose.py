@@ -119,7 +119,7 @@ def check(jobs: Sequence[DictConfig], *, whole: bool) -> "list[plan.Job]":
     try:
         checked = [_checked(job) for job in jobs]
         if whole:
-            teachers.check_idle(checked)
+            teachers.check_unused_teacher(checked)
         return plan.with_data(checked)
     finally:
         hydra.cfg = before

@@ -16,7 +16,9 @@ from lsbench.errors import UsageError
 Settings = Mapping[str, Any]
 
 
-def check(settings: Settings, shape: tuple[int, ...] | None = None, classes: int = 2) -> nn.Module | None:
+def build_on_meta(
+    settings: Settings, shape: tuple[int, ...] | None = None, classes: int = 2
+) -> nn.Module | None:
     """Raise `UsageError` for settings that name no model or that it does not take, and where ``shape``
     (C, H, W) is known, for a model that cannot be built or trained; that model has no memory for weights."""
     if shape is None:

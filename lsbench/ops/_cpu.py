@@ -14,7 +14,7 @@ from torch import Tensor
 from lsbench.ops import _reference
 from lsbench.ops._reference import FEW, Rows, target_terms, written
 
-# Numbers of a part. Measured as a share of eager's time at (4096,1000) in float32, in a process that keeps
+# BySeed of a part. Measured as a share of eager's time at (4096,1000) in float32, in a process that keeps
 # freed memory (memory.py): 1.1 with 2**17, 0.77 with 2**18, 0.74 with 2**19, 0.75 with 2**20.
 PART = 2**19
 
@@ -34,11 +34,11 @@ def losses(rows: Rows, reduction: str) -> tuple[Tensor, Kept | None]:
         total = float(_reference.divisor(rows))
     if not total:  # or there is nothing to take the mean of
         return _compute(rows, None)[0], None
-    loss, slope = losses_and_slopes(1 / total, rows)
+    loss, slope = losses_and_logit_grad(1 / total, rows)
     return loss, Kept(1 / total, slope)
 
 
-def slopes(grad: Tensor, rows: Rows, kept: Kept | None) -> Tensor:
+def logit_grad(grad: Tensor, rows: Rows, kept: Kept | None) -> Tensor:
     """The gradient [N,K] of Σ grad·losses in the logits, for ``grad`` [N]: where all of it is one number what
     was ``kept``, times what that lacks, and else made anew."""
     if kept is not None and not grad.stride(0):
@@ -48,10 +48,10 @@ def slopes(grad: Tensor, rows: Rows, kept: Kept | None) -> Tensor:
         # not in float16, where what was small is lost, and not by infinity, for rows without a gradient
         if kept.slope.dtype != torch.float16 and lacks.isfinite():
             return kept.slope.mul_(lacks)
-    return losses_and_slopes(grad, rows)[1]
+    return losses_and_logit_grad(grad, rows)[1]
 
 
-def losses_and_slopes(grad: float | Tensor, rows: Rows) -> tuple[Tensor, Tensor]:
+def losses_and_logit_grad(grad: float | Tensor, rows: Rows) -> tuple[Tensor, Tensor]:
     """Both, in one pass over the logits; ``grad`` may be a number."""
     loss, slope = _compute(rows, grad)
     assert slope is not None

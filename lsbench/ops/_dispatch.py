@@ -75,12 +75,12 @@ def _has_tangent(value: float | Tensor) -> bool:
     return forward_ad.unpack_dual(value).tangent is not None  # type: ignore[no-untyped-call]
 
 
-def losses_and_slopes(grad: float | Tensor, rows: Rows) -> tuple[Tensor, Tensor]:
+def losses_and_logit_grad(grad: float | Tensor, rows: Rows) -> tuple[Tensor, Tensor]:
     """The losses [N], and the gradient [N,K] of Σ grad·losses in the logits, for a number or [N]."""
     if (found := kernels(rows.logits)) is None:
         own = grad if isinstance(grad, Tensor) else torch.full_like(rows.target, grad, dtype=rows.dtype)
-        return _reference.losses(rows), _reference.slopes(own, rows)
-    both: tuple[Tensor, Tensor] = found.losses_and_slopes(grad, rows)
+        return _reference.losses(rows), _reference.logit_grad(own, rows)
+    both: tuple[Tensor, Tensor] = found.losses_and_logit_grad(grad, rows)
     return both
 
 
@@ -102,15 +102,15 @@ class _Losses(Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         rows = Rows(**dict(zip(ctx.names, ctx.saved_tensors, strict=True)), **ctx.others)
         kept, ctx.kept = ctx.kept, None  # who is given it may write there, and come again
-        slopes = alpha = None
+        logit_grad = alpha = None
         if ctx.needs_input_grad[0]:
             if torch.is_grad_enabled() or not _is_stored(grad):  # kernels have no derivatives of their own
-                slopes = _reference.slopes(grad, rows)
+                logit_grad = _reference.logit_grad(grad, rows)
             else:
-                slopes = ctx.kernels.slopes(grad, rows, kept)
+                logit_grad = ctx.kernels.logit_grad(grad, rows, kept)
         if ctx.needs_input_grad[2]:
-            alpha = _reference.alpha_slopes(grad, rows)
-        return slopes, None, alpha, None, None, None, None, None
+            alpha = _reference.alpha_grad(grad, rows)
+        return logit_grad, None, alpha, None, None, None, None, None
 
 
 def _is_stored(tensor: Tensor) -> bool:

@@ -89,7 +89,9 @@ def losses(rows: Rows) -> Tensor:
     if rows.smooth:
         loss = loss - spread * (log_probs if rows.weight is None else log_probs * rows.weight).sum(-1)
     loss = loss.masked_fill(ignored, 0.0)
-    return loss if wrong is None else loss * torch.ones_like(loss).masked_fill(wrong, math.nan)  # slopes too
+    return (
+        loss if wrong is None else loss * torch.ones_like(loss).masked_fill(wrong, math.nan)
+    )  # logit_grad too
 
 
 def small(rows: Rows, reduction: str) -> Tensor | None:
@@ -143,7 +145,7 @@ def written(
     )
 
 
-def slopes(grad: Tensor, rows: Rows) -> Tensor:
+def logit_grad(grad: Tensor, rows: Rows) -> Tensor:
     """The gradient [N,K] of Σ grad·losses in the logits, for ``grad`` [N]; itself differentiable.
 
     It is (on·w_y + spread·Σw)·softmax(z) − spread·w − on·w_y·onehot(y): without weights, and for the uniform
@@ -161,7 +163,7 @@ def slopes(grad: Tensor, rows: Rows) -> Tensor:
     return slope.scatter_add(1, label[:, None], -own[:, None]).to(rows.logits.dtype)
 
 
-def alpha_slopes(grad: Tensor, rows: Rows) -> Tensor:
+def alpha_grad(grad: Tensor, rows: Rows) -> Tensor:
     """The gradient of Σ grad·losses in each row's alpha [N], differentiable too: losses are linear in it."""
     smoothest = torch.ones_like(rows.target, dtype=rows.dtype)
     return grad * (losses(rows._replace(alpha=smoothest)) - losses(rows._replace(alpha=0.0)))

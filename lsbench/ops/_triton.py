@@ -172,18 +172,18 @@ def _long(logits, target, alpha, weight, grad, loss, most_and_log, slope, ignore
 
 
 def losses(rows: Rows, reduction: str) -> tuple[Tensor, Tensor | None]:
-    """The loss of each row [N] whatever the ``reduction``, and of long ones what `slopes` wants to know,
+    """The loss of each row [N] whatever the ``reduction``, and of long ones what `logit_grad` wants to know,
     [N,2]: with that and the logits it is as fast as to keep more, in less memory."""
     loss, kept, _ = _launch(rows, with_loss=True)
     return loss, kept
 
 
-def slopes(grad: Tensor, rows: Rows, kept: Tensor | None) -> Tensor:
+def logit_grad(grad: Tensor, rows: Rows, kept: Tensor | None) -> Tensor:
     """The gradient [N,K] of Σ grad·losses in the logits, for ``grad`` [N]."""
     return _launch(rows, grad, kept, with_loss=kept is None and rows.logits.shape[1] > TILE)[2]
 
 
-def losses_and_slopes(grad: float | Tensor, rows: Rows) -> tuple[Tensor, Tensor]:
+def losses_and_logit_grad(grad: float | Tensor, rows: Rows) -> tuple[Tensor, Tensor]:
     """Both, in one launch; ``grad`` may be a number."""
     loss, _, slope = _launch(rows, grad, with_loss=True)
     return loss, slope
@@ -235,7 +235,7 @@ def _launch(
 
 
 def _in_memory(value: float | Tensor, rows: Rows) -> tuple[float | Tensor, bool, int]:
-    """``value`` for a kernel, whether that is an address, and the step from row to row there. Numbers are
+    """``value`` for a kernel, whether that is an address, and the step from row to row there. BySeed are
     float32 to Triton."""
     if not isinstance(value, Tensor) and rows.dtype == torch.float64:
         value = torch.full((), value, dtype=rows.dtype, device=rows.logits.device)

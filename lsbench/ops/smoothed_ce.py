@@ -85,7 +85,7 @@ def loss_and_gradient(
         rows = _cast(Rows(logits.detach(), target, alpha, convention, weight, ignore_index))
         if isinstance(scale, Tensor):
             scale = scale.to(rows.dtype).expand(len(target))
-        return _dispatch.losses_and_slopes(scale, rows)
+        return _dispatch.losses_and_logit_grad(scale, rows)
 
 
 def _cast(rows: Rows) -> Rows:

@@ -14,14 +14,14 @@ from pathlib import Path
 import torch
 
 from lsbench import __version__, registry
-from lsbench.errors import StorageError, UsageError, or_these
+from lsbench.errors import StorageError, UsageError, suggest_or_list
 from lsbench.probes._probe import Probe
 from lsbench.store.files import to_json, write_atomically
 from lsbench.store.runs import run_dir
 from lsbench.training import memory
-from lsbench.training.trained_model import Subject, load_subject
+from lsbench.training.trained_model import TrainedModel, load_trained_model
 
-__all__ = ["Probe", "Subject", "all_probes", "load_subject", "probed", "run_probe"]
+__all__ = ["Probe", "TrainedModel", "all_probes", "load_trained_model", "probed", "run_probe"]
 
 CPU = torch.device("cpu")
 
@@ -36,7 +36,7 @@ def find(name: str) -> Probe:
     """The probe called ``name``. Raises `UsageError` where there is none."""
     probes = all_probes()
     if name not in probes:
-        raise UsageError(f"{name}: no such probe{or_these(name, probes)}")
+        raise UsageError(f"{name}: no such probe{suggest_or_list(name, probes)}")
     return probes[name]
 
 
@@ -53,8 +53,8 @@ def run_probe(
     path = run_dir(results_dir, run_id) / "probes" / f"{name}.json"
     values = _kept(path, probe)
     if values is None:
-        memory.keep_freed()
-        found = probe.measure(load_subject(results_dir, run_id, device))
+        memory.keep_freed_memory()
+        found = probe.measure(load_trained_model(results_dir, run_id, device))
         values = {
             column: found[column] if math.isfinite(found[column]) else math.nan for column in probe.columns
         }

@@ -17,7 +17,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from lsbench.training.trained_model import CHUNK, Subject
+from lsbench.training.trained_model import CHUNK, TrainedModel
 
 Forward = Callable[[Tensor], Tensor]
 Objective = Callable[[Tensor, Tensor], Tensor]
@@ -110,7 +110,7 @@ def epsilon_for(pixels: Tensor) -> float:
     return GREY if pixels.shape[1] == 1 else COLOUR
 
 
-def judge(subject: Subject, pixels: Tensor, labels: Tensor) -> tuple[float, float]:
+def judge(subject: TrainedModel, pixels: Tensor, labels: Tensor) -> tuple[float, float]:
     """Accuracy, and mean confidence in whatever class is predicted, on these images."""
     logits = torch.cat([subject.forward(part) for part in torch.split(pixels, CHUNK)]).double()
     confidence, predicted = logits.softmax(1).max(1)

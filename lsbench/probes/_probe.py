@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lsbench.training.trained_model import Subject
+from lsbench.training.trained_model import TrainedModel
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Probe:
     """
 
     columns: tuple[str, ...]
-    measure: Callable[[Subject], dict[str, float]]
+    measure: Callable[[TrainedModel], dict[str, float]]
     shown: tuple[str, ...] = ()
     note: str = ""
     version: int = 1

@@ -4,12 +4,12 @@ import torch
 
 from lsbench.probes import _attacks
 from lsbench.probes._probe import Probe
-from lsbench.training.trained_model import CHUNK, Subject
+from lsbench.training.trained_model import CHUNK, TrainedModel
 
 COLUMNS = ("fgsm_accuracy", "fgsm_confidence", "fgsm_epsilon", "fgsm_rows")
 
 
-def measure(subject: Subject) -> dict[str, float]:
+def measure(subject: TrainedModel) -> dict[str, float]:
     """Accuracy and mean confidence on the attacked images, the box in pixels of [0,1], the number of rows."""
     pixels, labels = subject.sample("test", _attacks.ROWS)
     epsilon = _attacks.epsilon_for(pixels)

@@ -8,14 +8,14 @@ from torch import Tensor, nn
 
 from lsbench.errors import UsageError
 from lsbench.probes._probe import Probe
-from lsbench.training.trained_model import CHUNK, Subject
+from lsbench.training.trained_model import CHUNK, TrainedModel
 
 # Of each split: the scatter of 256 units is well determined by it, and a pass over CIFAR-10 takes seconds.
 ROWS = 10_000
 COLUMNS = tuple("within_between within_between_train within_between_plane within_between_plane_train".split())
 
 
-def measure(subject: Subject) -> dict[str, float]:
+def measure(subject: TrainedModel) -> dict[str, float]:
     """`within_between` of the test rows and of the train rows, in the whole layer and in the plane of all
     templates, which is all that the last layer sees but for the part that moves every logit alike."""
     whole, seen = [], []
@@ -44,7 +44,7 @@ def within_between(points: Tensor, labels: Tensor) -> float:
     return (within / between).item()
 
 
-def penultimate(subject: Subject, pixels: Tensor) -> tuple[Tensor, nn.Linear]:
+def penultimate(subject: TrainedModel, pixels: Tensor) -> tuple[Tensor, nn.Linear]:
     """The inputs [N,D] of the model's last Linear for pixels [N,C,H,W], and that layer.
 
     Raises `UsageError` for a model whose logits do not come straight out of a Linear.
@@ -83,7 +83,7 @@ class Projection:
     labels: dict[str, Tensor]
 
 
-def project(subject: Subject, classes: Sequence[int], most: int) -> Projection:
+def project(subject: TrainedModel, classes: Sequence[int], most: int) -> Projection:
     """At most ``most`` rows of each of three ``classes``, by their numbers, in train and in test.
 
     As in the paper: the plane through the three templates, which are the last layer's rows with their biases;

@@ -9,14 +9,14 @@ from torch import Tensor
 from lsbench import rng
 from lsbench.probes import _attacks
 from lsbench.probes._probe import Probe
-from lsbench.training.trained_model import CHUNK, Subject
+from lsbench.training.trained_model import CHUNK, TrainedModel
 
 COLUMNS = tuple(
     "pgd_accuracy pgd_confidence pgd_ce_accuracy pgd_margin_accuracy pgd_epsilon pgd_rows".split()
 )
 
 
-def measure(subject: Subject) -> dict[str, float]:
+def measure(subject: TrainedModel) -> dict[str, float]:
     """Accuracy and mean confidence on the worse of two attacked images, accuracy under each attack, the box
     in pixels of [0,1], the number of rows."""
     pixels, labels = subject.sample("test", _attacks.ROWS)
@@ -32,14 +32,14 @@ def measure(subject: Subject) -> dict[str, float]:
 
 
 def _attack(
-    subject: Subject, epsilon: float, pixels: Tensor, labels: Tensor, start: Tensor
+    subject: TrainedModel, epsilon: float, pixels: Tensor, labels: Tensor, start: Tensor
 ) -> dict[str, Tensor]:
     ascend = partial(_attacks.pgd, subject.forward, pixels, labels, epsilon, start=start)
     ce, margin = ascend(objective=_attacks.cross_entropy), ascend(objective=_attacks.margin)
     return {"ce": ce, "margin": margin, "worst": _attacks.worst_of(subject.forward, labels, ce, margin)}
 
 
-def _starts(subject: Subject, pixels: Tensor, epsilon: float) -> Tensor:
+def _starts(subject: TrainedModel, pixels: Tensor, epsilon: float) -> Tensor:
     """A place in the box of each image, drawn uniformly from the run's seed and the row's place."""
     rows = torch.arange(len(pixels), device=pixels.device)
     keys = rng.fold(rng.key(torch.tensor(subject.seed, device=pixels.device), "pgd"), rows)

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 
 from lsbench.analysis.findings import Finding
 from lsbench.analysis.verdicts import VERDICT_SEEDS
-from lsbench.analysis.verdicts import said as as_said
+from lsbench.analysis.verdicts import verdict_label as as_said
 from lsbench.claims import all_claims
-from lsbench.formatting import NOTHING, number, probability
+from lsbench.formatting import DASH, number, probability
 
 TITLE = "What people claim of label smoothing"
 READING = """\
@@ -69,7 +69,7 @@ def _line(finding: Finding) -> str:
     parts = [
         f"{finding.words}: {_number(finding.effect, finding)}{brackets}{finding.unit.name}",
         f"n = {finding.n}",
-        *([] if p == NOTHING else [f"{name} {p[0]} {p[1:]}" if p[0] == "<" else f"{name} = {p}"]),
+        *([] if p == DASH else [f"{name} {p[0]} {p[1:]}" if p[0] == "<" else f"{name} = {p}"]),
     ]
     return ", ".join(parts) + (f" ({finding.meaning})" if finding.meaning else "")
 
@@ -109,7 +109,7 @@ def _cells(finding: Finding, p: str) -> list[str]:
     return [
         verdict(finding),
         effect(finding),
-        " to ".join(_ends(finding)) or NOTHING,
+        " to ".join(_ends(finding)) or DASH,
         f"{finding.n}",
         p,
         number(finding.margin * finding.unit.scale, finding.unit.digits),
@@ -128,10 +128,10 @@ def full_cells(finding: Finding) -> list[str]:
 def effect(finding: Finding) -> str:
     """With its unit; a dash where there is none."""
     shown = _number(finding.effect, finding)
-    return shown if shown == NOTHING else shown + finding.unit.name
+    return shown if shown == DASH else shown + finding.unit.name
 
 
-def sense(finding: Finding) -> str:
+def explain(finding: Finding) -> str:
     """What the verdict word means of this finding, in a sentence or two."""
     size = number(finding.margin * finding.unit.scale, finding.unit.digits) + finding.unit.name
     word, margin, bound = finding.verdict, f"±{size}", f"{size} or less"
@@ -162,7 +162,7 @@ def sense(finding: Finding) -> str:
 
 def _ends(finding: Finding) -> list[str]:
     ends = [_number(end, finding) for end in (finding.low, finding.high)]
-    return [] if NOTHING in ends else ends
+    return [] if DASH in ends else ends
 
 
 def _number(value: float, finding: Finding) -> str:

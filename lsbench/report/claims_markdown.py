@@ -5,16 +5,16 @@ from typing import TYPE_CHECKING
 
 from lsbench.analysis.findings import Finding
 from lsbench.claims import all_claims
-from lsbench.formatting import code, literal, pipe_table
+from lsbench.formatting import code, escape_markdown, pipe_table
 from lsbench.report import claims_more_seeds as more_seeds
 from lsbench.report.claim_wording import (
     FULL_HEADER,
     HEADER,
     TITLE,
     cells,
+    explain,
     full_cells,
     reading,
-    sense,
     title,
     verdict,
 )
@@ -23,7 +23,7 @@ from lsbench.report.markdown import facts, figure, setup
 if TYPE_CHECKING:
     import pandas as pd
 
-    from lsbench.report.figures.spec import Plate
+    from lsbench.report.figures.spec import FigureSpec
 
 
 def text(
@@ -33,7 +33,7 @@ def text(
     *,
     command: str,
     missing: Sequence[str],
-    plates: "Sequence[Plate]",
+    plates: "Sequence[FigureSpec]",
 ) -> str:
     """The page: all claims in a table, the figures, and a section a claim."""
     source = facts(runs, code(command), missing)
@@ -58,8 +58,8 @@ def _more_seeds(judged: Mapping[str, Sequence[Finding]]) -> list[str]:
 
 def _section(name: str, group: Sequence[Finding]) -> str:
     claim = all_claims()[name]
-    source, measured = literal(claim.source), literal(claim.measured)
+    source, measured = escape_markdown(claim.source), escape_markdown(claim.measured)
     about = f"`{name}`. Claimed or measured by: {source}. Measured here: {measured}."
-    decided = f"**{literal(verdict(group[0]))}**. That is: {literal(sense(group[0]))}"
+    decided = f"**{escape_markdown(verdict(group[0]))}**. That is: {escape_markdown(explain(group[0]))}"
     table = pipe_table(FULL_HEADER, [full_cells(finding) for finding in group])
-    return f"## {literal(title(claim.words))}\n\n{decided}\n\n{about}\n\n{table}"
+    return f"## {escape_markdown(title(claim.words))}\n\n{decided}\n\n{about}\n\n{table}"

@@ -6,7 +6,7 @@ from lsbench.analysis.findings import Finding
 from lsbench.analysis.stats import detectable, half_width
 from lsbench.analysis.verdicts import LEVEL
 from lsbench.claims import all_claims
-from lsbench.formatting import NOTHING, number
+from lsbench.formatting import DASH, number
 from lsbench.report.claim_wording import deciding, title
 from lsbench.report.tables import SEEDS, Table
 
@@ -29,7 +29,7 @@ def table(judged: Mapping[str, Sequence[Finding]]) -> Table:
         [
             *(title(all_claims()[name].words), f"{finding.n}"),
             _size(half_width(finding.sd, finding.n), finding) + finding.unit.name,
-            *(_bought(finding, n, level) if finding.n < n else NOTHING for n in counts),
+            *(_bought(finding, n, level) if finding.n < n else DASH for n in counts),
         ]
         for name, finding in found.items()
     ]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from lsbench.analysis.findings import Finding
 from lsbench.claims import all_claims
-from lsbench.formatting import NOTHING, number
+from lsbench.formatting import DASH, number
 from lsbench.report import claims_more_seeds as more_seeds
 from lsbench.report.claim_wording import (
     FULL_HEADER,
@@ -14,10 +14,10 @@ from lsbench.report.claim_wording import (
     TITLE,
     cells,
     counted,
+    explain,
     full_cells,
     reading,
     said,
-    sense,
     title,
 )
 from lsbench.report.figures.forest import in_margins
@@ -28,7 +28,7 @@ from lsbench.report.page.frame import anchor, document, figure, section
 if TYPE_CHECKING:
     import pandas as pd
 
-    from lsbench.report.figures.spec import Plate
+    from lsbench.report.figures.spec import FigureSpec
 
 BESIDE = "`claims.md`, `claims.csv`, `runs.csv`, `summary.csv` and the figure as a file"
 ALL, HOW, OUT = "All claims", "How to read this page", "Runs that no mean contains"
@@ -42,7 +42,7 @@ def page(
     *,
     command: str,
     missing: Sequence[str],
-    plates: "Sequence[Plate]",
+    plates: "Sequence[FigureSpec]",
     drawn: Mapping[str, bytes],
 ) -> bytes:
     """The page. ``drawn`` holds the SVG of each plate by its name."""
@@ -103,19 +103,19 @@ def _verdict(finding: Finding) -> str:
 
 def _turned(finding: Finding) -> str:
     """The effect in margins, above 0 where it goes the way of the claim."""
-    return number(in_margins(finding)[0], 1, sign=True) if finding.margin > 0 else NOTHING
+    return number(in_margins(finding)[0], 1, sign=True) if finding.margin > 0 else DASH
 
 
 def _claim(name: str, group: Sequence[Finding]) -> str:
     """What was asked and found: the verdict, its numbers and its meaning, then every comparison."""
     claim, first = all_claims()[name], group[0]
     _, size, interval, _, p, margin = cells(first)
-    numbers = [size if interval == NOTHING else f"{size}, 95 % interval {interval}"]
+    numbers = [size if interval == DASH else f"{size}, 95 % interval {interval}"]
     numbers += [counted(first.n, "round" if first.bounded else "seed")]
-    numbers += ["no p" if p == NOTHING else f"p, adjusted by Holm's method, {p}"]
+    numbers += ["no p" if p == DASH else f"p, adjusted by Holm's method, {p}"]
     numbers += [f"{'bound' if first.bounded else 'margin'} {margin}{first.unit.name}"]
     told = {
-        "That is": sense(first),
+        "That is": explain(first),
         **({"Decided by": first.words, "Effect": "; ".join(numbers)} if first.n else {}),
         "Measured here": claim.measured,
         "Claimed or measured by": claim.source,

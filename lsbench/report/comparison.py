@@ -5,21 +5,21 @@ from collections.abc import Callable
 import pandas as pd
 
 from lsbench.analysis.baselines import Row
-from lsbench.analysis.labels import telling
+from lsbench.analysis.labels import distinguishing_columns
 from lsbench.analysis.tables import as_rows
-from lsbench.formatting import brief, difference, floor, number, probability, spread
+from lsbench.formatting import difference, floor, format_setting, mean_ci, number, probability
 
 
 def comparison(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
     """Header and rows: per cell the means that matter, and for accuracy the interval and Δ."""
-    extras: dict[str, Callable[[Row], str]] = {name: _setting(name) for name in telling(table)}
+    extras: dict[str, Callable[[Row], str]] = {name: _setting(name) for name in distinguishing_columns(table)}
     columns: dict[str, Callable[[Row], str]] = {
         "method": _setting("method"),
         **extras,
         "α": _setting("alpha"),
         "n": _setting("n"),
         "failed": _setting("n_failed"),
-        "accuracy %": lambda row: spread(row, "test_accuracy", 2, 100),
+        "accuracy %": lambda row: mean_ci(row, "test_accuracy", 2, 100),
         "Δ accuracy, points": lambda row: difference(row, "test_accuracy"),
         "p (Holm)": lambda row: probability(row["test_accuracy_p_holm"]),
         "NLL": lambda row: number(row["test_nll_mean"], 4),
@@ -45,4 +45,4 @@ def _against_scaling(row: Row) -> str:
 
 
 def _setting(name: str) -> Callable[[Row], str]:
-    return lambda row: brief(row[name])
+    return lambda row: format_setting(row[name])

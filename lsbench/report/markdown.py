@@ -7,11 +7,11 @@ import pandas as pd
 
 from lsbench.analysis.baselines import strengths
 from lsbench.analysis.tables import as_rows, tables
-from lsbench.formatting import brief, code, image, literal, pipe_table
+from lsbench.formatting import code, escape_markdown, format_setting, image, pipe_table
 from lsbench.report import penultimate
 from lsbench.report.comparison import comparison
-from lsbench.report.figures.spec import Plate
-from lsbench.report.wording import buying, choices, reading, words
+from lsbench.report.figures.spec import FigureSpec
+from lsbench.report.wording import buying, choices, interpretation, words
 
 DEFINITIONS = """\
 ## Definitions
@@ -61,20 +61,25 @@ def report(
     *,
     command: str,
     missing: Sequence[str],
-    plates: Sequence[Plate],
+    plates: Sequence[FigureSpec],
     ratios: pd.DataFrame,
 ) -> str:
     """The text of report.md. ``plates`` are drawn in figures/, ``missing`` are runs without a record,
     ``ratios`` are `layers.ratios`."""
     parts = list(tables(summary))
     source = facts(runs, code(command), missing) | {"Files": FILES}
-    blocks = [f"# Label smoothing: {literal('; '.join(part.pair for part in parts)) or 'no runs'}"]
+    blocks = [f"# Label smoothing: {escape_markdown('; '.join(part.title for part in parts)) or 'no runs'}"]
     blocks += ["\n".join(f"- {name}: {fact}" for name, fact in source.items())]
     for part in parts:
-        table, images = part.table, {p.kind: figure(p) for p in plates if p.pair == part.pair}
-        blocks += [f"## {literal(part.pair)}" if len(parts) > 1 else "## Comparison", setup(table)]
+        table, images = part.table, {p.kind: figure(p) for p in plates if p.pair == part.title}
+        blocks += [f"## {escape_markdown(part.title)}" if len(parts) > 1 else "## Comparison", setup(table)]
         blocks += [pipe_table(*comparison(table)), images.pop("alpha", "")]
-        blocks += ["### α chosen on the select split", choices(runs, table), "### Reading", reading(table)]
+        blocks += [
+            "### α chosen on the select split",
+            choices(runs, table),
+            "### Reading",
+            interpretation(table),
+        ]
         more = {"### Verdicts": words(table), "### What more seeds would buy": buying(table)}
         blocks += [line for title, text in more.items() if text for line in (title, text)]
         geometry = [_scatter(table, ratios), images.pop("geometry", "")]
@@ -88,10 +93,10 @@ def _scatter(table: pd.DataFrame, ratios: pd.DataFrame) -> str:
     return f"{penultimate.ABOUT}\n\n{pipe_table(header, rows)}" if rows else ""
 
 
-def figure(plate: Plate) -> str:
+def figure(plate: FigureSpec) -> str:
     """``plate`` as drawn, with its words, and the caption below."""
     shown = image(f"{plate.title}. {plate.alt}", f"figures/{plate.name}.png")
-    return f"{shown}\n\n{literal(plate.caption)}"
+    return f"{shown}\n\n{escape_markdown(plate.caption)}"
 
 
 def facts(runs: pd.DataFrame, command: str, missing: Sequence[str]) -> dict[str, str]:
@@ -120,7 +125,9 @@ def setup(table: pd.DataFrame) -> str:
     ]
     rest += [f"learning rate {_values(table['lr'])}", _values(table["precision"])]
     rest += [f"convention {_values(table['convention'])}"]
-    rest += [f"{name} {' and '.join(map(brief, values))}" for name, values in strengths(table).items()]
+    rest += [
+        f"{name} {' and '.join(map(format_setting, values))}" for name, values in strengths(table).items()
+    ]
     sizes = f"{train} training and {test} test images, data SHA-256 {shas or '—'}"
     return f"{sizes}. {', '.join(rest)}."
 
@@ -131,7 +138,7 @@ def _values(column: "pd.Series[Any]", grouping: str = "") -> str:
     whole = all(isinstance(value, int) for value in found)
     if len(found) > 2 and whole and found == list(range(int(found[0]), int(found[0]) + len(found))):
         return f"{found[0]}–{found[-1]}"
-    return ", ".join(f"{value:{grouping}}" if grouping else brief(value) for value in found) or "—"
+    return ", ".join(f"{value:{grouping}}" if grouping else format_setting(value) for value in found) or "—"
 
 
 def left_out(runs: pd.DataFrame, missing: Sequence[str]) -> list[tuple[str, str, str]]:
@@ -143,7 +150,8 @@ def left_out(runs: pd.DataFrame, missing: Sequence[str]) -> list[tuple[str, str,
 
 def _left_out(runs: pd.DataFrame, missing: Sequence[str]) -> list[str]:
     points = [
-        f"- `{run}`: {status}. {literal(reason)}".rstrip() for run, status, reason in left_out(runs, missing)
+        f"- `{run}`: {status}. {escape_markdown(reason)}".rstrip()
+        for run, status, reason in left_out(runs, missing)
     ]
     return ["## Runs that no mean contains", "\n".join(points)] if points else []
 

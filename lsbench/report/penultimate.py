@@ -8,7 +8,7 @@ import pandas as pd
 from lsbench.analysis.labels import lines
 from lsbench.analysis.stats import t_interval
 from lsbench.errors import StorageError
-from lsbench.formatting import brief, plus_minus
+from lsbench.formatting import format_setting, plus_minus
 from lsbench.report.tables import Table
 from lsbench.store.files import remove
 from lsbench.store.runs import run_dir
@@ -79,7 +79,12 @@ def ratio_table(table: pd.DataFrame, values: pd.DataFrame) -> Table:
     """Header and rows: for each cell of ``table`` that has some of `ratios`, their mean and interval."""
     by_cell = dict(iter(values.groupby("cell")))
     rows = [
-        [label, brief(alpha), str(len(by_cell[cell])), *(_spread(by_cell[cell][name]) for name in TITLES)]
+        [
+            label,
+            format_setting(alpha),
+            str(len(by_cell[cell])),
+            *(_spread(by_cell[cell][name]) for name in TITLES),
+        ]
         for label, line in lines(table)
         for cell, alpha in zip(line["cell"], line["alpha"], strict=True)
         if cell in by_cell

@@ -10,7 +10,7 @@ import pandas as pd
 
 from lsbench.analysis.tables import PER_RUN, is_metric
 from lsbench.errors import UsageError
-from lsbench.probes import load_subject
+from lsbench.probes import load_trained_model
 from lsbench.probes.geometry import Projection, project
 from lsbench.store.runs import Record
 
@@ -37,7 +37,7 @@ def points(
     for data, model in dict.fromkeys((record["data"], record["model"]) for record in records):
         own = [record for record in records if (record["data"], record["model"]) == (data, model)]
         for record in pair(own, alpha) or ():
-            subject = load_subject(results_dir, record["run"], device)
+            subject = load_trained_model(results_dir, record["run"], device)
             if len(subject.classes) < 3 and not options["classes"]:
                 continue
             classes = numbers(options["classes"], subject.classes)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from lsbench.analysis.stats import detectable, half_width
 from lsbench.analysis.verdicts import LEVEL, QUESTIONS, Verdict
-from lsbench.formatting import NOTHING, brief, number, probability
+from lsbench.formatting import DASH, format_setting, number, probability
 
 Table = tuple[list[str], list[list[str]]]
 
@@ -42,8 +42,8 @@ def word_table(found: Sequence[Verdict]) -> Table:
     questions = [question for question in QUESTIONS if any(v.metric == question.metric for v in found)]
     titles = [f"{q.words}, against T alone" if q.rival else q.words for q in questions]
     rows = [
-        [cell.label, brief(cell.alpha)]
-        + [asked[key].said if (key := (cell.cell, q.metric)) in asked else NOTHING for q in questions]
+        [cell.label, format_setting(cell.alpha)]
+        + [asked[key].said if (key := (cell.cell, q.metric)) in asked else DASH for q in questions]
         for cell in cells
     ]
     return ["method", "α", *titles], rows
@@ -54,11 +54,9 @@ def full_table(found: Sequence[Verdict]) -> Table:
     header = ["method", "α", "against", "what", "difference", "95 % interval", "n", "p (Holm)", "margin"]
     rows = [
         [
-            *(v.label, brief(v.alpha), v.against, v.words + _unit(v).replace(" ", ", ")),
+            *(v.label, format_setting(v.alpha), v.against, v.words + _unit(v).replace(" ", ", ")),
             _size(v, v.effect, sign=True),
-            NOTHING
-            if math.isnan(v.low)
-            else f"{_size(v, v.low, sign=True)} to {_size(v, v.high, sign=True)}",
+            DASH if math.isnan(v.low) else f"{_size(v, v.low, sign=True)} to {_size(v, v.high, sign=True)}",
             *(str(v.n), probability(v.p), f"±{_size(v, v.margin)}", probability(v.p_equivalent), v.said),
         ]
         for v in found
@@ -75,9 +73,9 @@ def more_seeds(found: Sequence[Verdict]) -> Table:
     counts = [n for n in SEEDS if any(v.n < n for v in unsettled)]
     rows = [
         [
-            *(f"{v.label}, α = {brief(v.alpha)}: {v.words}", v.against),
+            *(f"{v.label}, α = {format_setting(v.alpha)}: {v.words}", v.against),
             *(str(v.n), _size(v, half_width(v.sd, v.n))),
-            *(_bought(v, n) if v.n < n else NOTHING for n in counts),
+            *(_bought(v, n) if v.n < n else DASH for n in counts),
         ]
         for v in unsettled
     ]

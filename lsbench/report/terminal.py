@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lsbench.analysis.results import Stored
-from lsbench.formatting import TERMINAL_WIDTH, fixed_table, tight
+from lsbench.formatting import TERMINAL_WIDTH, compact, fixed_table
 from lsbench.report.publish import rebuild
 from lsbench.store import runs
 from lsbench.store.sweeps import COMBINING
@@ -56,8 +56,8 @@ def terminal_table(summary: "pd.DataFrame") -> str:
         header, rows = comparison(part.table)
         kept = [place for place, title in enumerate(header) if title not in LEFT_OUT]
         titles = [SHORT.get(header[place], header[place]) for place in kept]
-        cells = [[tight(row[place]) for place in kept] for row in rows]
-        blocks.append(f"{part.pair}\n\n{fixed_table(titles, cells, TERMINAL_WIDTH, EXPENDABLE)}")
+        cells = [[compact(row[place]) for place in kept] for row in rows]
+        blocks.append(f"{part.title}\n\n{fixed_table(titles, cells, TERMINAL_WIDTH, EXPENDABLE)}")
     notes = [NOTE, FLOOR_NOTE] if any("floor" in block for block in blocks) else [NOTE]
     return "\n\n".join([*blocks, "\n".join(notes)])
 

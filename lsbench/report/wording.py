@@ -7,11 +7,11 @@ import pandas as pd
 
 from lsbench.analysis.baselines import Row, settings_of, treatments
 from lsbench.analysis.labels import labels
+from lsbench.analysis.selection import choice_groups, criterion_of, recommended, undecided
 from lsbench.analysis.selection import choices as selected
-from lsbench.analysis.selection import chooses, contests, recommended, undecided
 from lsbench.analysis.tables import as_rows
 from lsbench.analysis.verdicts import LEVEL, VERDICT_SEEDS, Verdict, verdicts
-from lsbench.formatting import brief, difference, floor, literal, number, pipe_table, spread
+from lsbench.formatting import difference, escape_markdown, floor, format_setting, mean_ci, number, pipe_table
 from lsbench.report.tables import MORE, Table, margins, more_seeds, sentence, word_table
 
 NOTHING_TO_CHOOSE = "One α per method, so there was nothing to choose."
@@ -27,24 +27,26 @@ def choices(runs: pd.DataFrame, table: pd.DataFrame) -> str:
 
 def choosing(table: pd.DataFrame) -> str:
     """By what the choices were made, among which cells they were not, and where there was none."""
-    if all(len(cells) == 1 for _, _, cells in contests(table)):
+    if all(len(cells) == 1 for _, _, cells in choice_groups(table)):
         return NOTHING_TO_CHOOSE
     text = (
-        f"Each α was chosen by mean {chooses(table).words}, over the seeds that all cells of a method have. "
+        f"Each α was chosen by mean {criterion_of(table).words}, over the seeds that all cells of a method have. "
         "Temperatures were fitted on the calibrate split. The test split was opened once, at the end, and "
         "had no part in either."
     )
     label_of = labels(table)
     left = [
-        f"{label_of[row['cell']]}, α = {brief(row['alpha'])}"
-        for _, _, cells in contests(table)
+        f"{label_of[row['cell']]}, α = {format_setting(row['alpha'])}"
+        for _, _, cells in choice_groups(table)
         for row in as_rows(cells[cells["n"] < cells["n"].max()])
     ]
     if left:
-        names = literal("; ".join(left))
+        names = escape_markdown("; ".join(left))
         text += f" Not chosen among, since fewer runs finished than of others: {names}."
     if without := undecided(table):
-        text += f" Nothing was chosen where cells have no seed in common: {literal('; '.join(without))}."
+        text += (
+            f" Nothing was chosen where cells have no seed in common: {escape_markdown('; '.join(without))}."
+        )
     return text
 
 
@@ -52,16 +54,16 @@ def choice_table(runs: pd.DataFrame, table: pd.DataFrame) -> Table:
     """Header and rows: each method's α and strength by select NLL, the seeds that alone would choose them,
     and the test results of that cell. The columns of strengths and failed runs are there where some are."""
     found = selected(runs, table)
-    by = chooses(table)
+    by = criterion_of(table)
     columns = {
         "method": [choice.label for choice in found],
         "strength": [choice.strength for choice in found],
-        "α": [brief(choice.row["alpha"]) + f" {LARGEST}" * choice.largest for choice in found],
+        "α": [format_setting(choice.row["alpha"]) + f" {LARGEST}" * choice.largest for choice in found],
         "n": [str(choice.row["n"]) for choice in found],
         "failed": [str(choice.row["n_failed"] or "") for choice in found],
-        by.short: [spread(choice.row, by.column, 4) for choice in found],
+        by.short: [mean_ci(choice.row, by.column, 4) for choice in found],
         "seeds that agree": [f"{choice.agree} of {choice.seeds}" for choice in found],
-        "accuracy %": [spread(choice.row, "test_accuracy", 2, 100) for choice in found],
+        "accuracy %": [mean_ci(choice.row, "test_accuracy", 2, 100) for choice in found],
         "Δ accuracy, points": [difference(choice.row, "test_accuracy") for choice in found],
         "ECE % scaled": [number(choice.row["test_ece_ts_mean"], 2, 100) for choice in found],
         "floor % scaled": [number(floor(choice.row, "_ts"), 2, 100) for choice in found],
@@ -72,7 +74,7 @@ def choice_table(runs: pd.DataFrame, table: pd.DataFrame) -> Table:
     return list(columns), [list(row) for row in zip(*columns.values(), strict=True)]
 
 
-def reading(table: pd.DataFrame) -> str:
+def interpretation(table: pd.DataFrame) -> str:
     """A point for each method at its chosen α and strength, with a verdict for each question asked of it, and
     one with the best smoothing where none is chosen."""
     rows = _recommended(table)
@@ -111,9 +113,11 @@ def buying_table(table: pd.DataFrame) -> Table:
 
 def _recommended(table: pd.DataFrame) -> list[tuple[Row, str]]:
     """Each method's chosen row, and where that is without smoothing the best with it, each with a remark."""
-    remarks = ("", f", the best with smoothing by {chooses(table).short}")
+    remarks = ("", f", the best with smoothing by {criterion_of(table).short}")
     return [
-        pair for _, _, cells in contests(table) for pair in zip(recommended(cells), remarks, strict=False)
+        pair
+        for _, _, cells in choice_groups(table)
+        for pair in zip(recommended(cells), remarks, strict=False)
     ]
 
 
@@ -145,7 +149,7 @@ def _caution(counts: list[int]) -> str:
 def _point(label: str, row: Row, note: str, together: Sequence[str], found: Sequence[Verdict]) -> str:
     """A row in words: what it is compared with, its confidence, and one line a question. ``together`` are
     the treatments besides smoothing that the baseline lacks."""
-    head = f"- **{literal(label)}, α = {brief(row['alpha'])}**{note}"
+    head = f"- **{escape_markdown(label)}, α = {format_setting(row['alpha'])}**{note}"
     tail = _confidence(row)
     if together:
         tail += (
@@ -160,7 +164,7 @@ def _point(label: str, row: Row, note: str, together: Sequence[str], found: Sequ
     points = [f"{head}.{tail}"]
     for against in dict.fromkeys(verdict.against for verdict in found):
         own = [verdict for verdict in found if verdict.against == against]
-        points += [f"  - against {literal(against)}, n = {own[0].n}"]
+        points += [f"  - against {escape_markdown(against)}, n = {own[0].n}"]
         points += [f"    - {sentence(verdict)}" for verdict in own]
     return "\n".join(points)
 

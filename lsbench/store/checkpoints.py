@@ -25,7 +25,7 @@ STATE_VERSION = 1
 
 
 @dataclass(frozen=True)
-class Plan:
+class SavedStack:
     """The members of a stack in their order, with how many threads it trains on a CPU, and which way they go
     through their network: what has to stay as it is for a resumed stack to give the same bits."""
 
@@ -44,7 +44,7 @@ def stack_dir(results_dir: str | Path, run_ids: Sequence[str]) -> Path:
     return stacks_dir(results_dir) / hashlib.sha256(content.encode()).hexdigest()[:12]
 
 
-def keep_plans(results_dir: str | Path, plans: Sequence[Plan]) -> None:
+def save_stacks(results_dir: str | Path, plans: Sequence[SavedStack]) -> None:
     """Remember who trains together; a stack that another process has is left to that. Raises `StorageError`.
 
     Each file names all of them, so that being cut off between two files changes nothing. A single run is its
@@ -59,11 +59,11 @@ def keep_plans(results_dir: str | Path, plans: Sequence[Plan]) -> None:
                 write_atomically(folder / "plan.json", (json.dumps(content, indent=1) + "\n").encode())
 
 
-def kept_plans(results_dir: str | Path) -> list[Plan]:
+def saved_stacks(results_dir: str | Path) -> list[SavedStack]:
     """The plans of all stacks that are not stored yet, and behind them those that were made with them; one
     that cannot be read is planned anew."""
-    plans: dict[Plan, None] = {}
-    further: dict[Plan, None] = {}
+    plans: dict[SavedStack, None] = {}
+    further: dict[SavedStack, None] = {}
     for path in sorted(stacks_dir(results_dir).glob("*/plan.json")):
         with suppress(OSError, ValueError, KeyError, TypeError):
             content = json.loads(path.read_bytes())
@@ -74,8 +74,8 @@ def kept_plans(results_dir: str | Path) -> list[Plan]:
     return list(plans | further)
 
 
-def _plan(content: Mapping[str, Any]) -> Plan:
-    return Plan(tuple(content["runs"]), int(content["threads"]), str(content.get("way", "vmap")))
+def _plan(content: Mapping[str, Any]) -> SavedStack:
+    return SavedStack(tuple(content["runs"]), int(content["threads"]), str(content.get("way", "vmap")))
 
 
 def save(folder: Path, state: Mapping[str, Any]) -> None:

@@ -147,7 +147,7 @@ def write(results_dir: str | Path, run: Run, data_sha256: str, outcome: Outcome,
     return record
 
 
-def adopt(results_dir: str | Path, staged: Path) -> None:
+def commit_staged(results_dir: str | Path, staged: Path) -> None:
     """Move the runs of the small store ``staged`` into this one, each in one step, but for those that are
     finished here already. May be cut off anywhere and called again."""
     for folder in sorted(run_dir(staged, "").glob("*")):

@@ -13,7 +13,7 @@ from lsbench.errors import UsageError
 from lsbench.terms import SPLIT_NAMES, Splits
 
 
-class Resident:
+class DeviceDataset:
     """Images and labels on ``device``, divided by each member's seed.
 
     ``images`` uint8 [N,C,H,W] and ``labels`` int64 [N] hold every row, the source's own test set last.
@@ -29,7 +29,7 @@ class Resident:
         self.labels = torch.cat([torch.from_numpy(labels) for _, labels in parts]).to(device)
         self.classes = len(splits.classes)
         distinct = sorted(set(seeds))
-        divided = [divide(splits, config, seed) for seed in distinct]
+        divided = [split_rows(splits, config, seed) for seed in distinct]
         member = [distinct.index(seed) for seed in seeds]
         self.rows = {name: torch.stack([divided[i][name] for i in member]).to(device) for name in SPLIT_NAMES}
         self._mean, self._std = (moment[member].to(device) for moment in self._moments(divided))
@@ -48,14 +48,14 @@ class Resident:
         std = (second - first**2).clamp(min=0).sqrt()
         return first, torch.where(std > 0, std, 1.0)
 
-    def of(self, member: int) -> "Resident":
+    def for_member(self, member: int) -> "DeviceDataset":
         """The same images and labels, with the rows and the normalisation of one member alone."""
         own, at = copy(self), slice(member, member + 1)
         own.rows = {name: rows[at] for name, rows in self.rows.items()}
         own._mean, own._std, own._affine = self._mean[at], self._std[at], {}
         return own
 
-    def gather(self, rows: Tensor) -> Tensor:
+    def images_at(self, rows: Tensor) -> Tensor:
         """The images at ``rows`` [M,B]: uint8 [M,B,C,H,W]."""
         # measured on a CPU: index_select on flat rows is several times faster than images[rows]
         flat = self.images.flatten(1).index_select(0, rows.flatten())
@@ -77,7 +77,7 @@ class Resident:
         return self._affine[dtype]
 
 
-def divide(splits: Splits, config: DataConfig, seed: int) -> dict[str, Tensor]:
+def split_rows(splits: Splits, config: DataConfig, seed: int) -> dict[str, Tensor]:
     """Each split's rows for one seed: int64 [n] into the train images followed by the test images.
 
     Stratified: each class has its share of each split, give or take one row.

@@ -21,7 +21,7 @@ WAYS = ("vmap", "streams")
 STREAMS = 8  # at most; members take turns on them
 
 
-class Passes:
+class MemberForward:
     """Normalised images [M,B,C,H,W] to logits [M,B,K], with each member's own ``params`` and ``buffers`` out
     of stacked ones: {name: [M, ...]}.
 

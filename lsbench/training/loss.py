@@ -10,7 +10,7 @@ from lsbench.ops.smoothed_ce import loss_and_gradient, smoothed_cross_entropy, t
 from lsbench.terms import Batch, Target
 
 
-def losses_and_slopes(
+def losses_and_logit_grad(
     logits: Tensor,
     batch: Batch,
     alpha: Tensor,
@@ -22,22 +22,22 @@ def losses_and_slopes(
     """Every row's loss [M,B], as `training_losses` has it, and the gradient [M,B,K] in the ``logits`` of the
     members' mean losses; in one call where smoothing is all that is at work, and with the fewest
     operations where all members have one alpha in ``common``."""
-    changes = batch.others or batch.lesson or any(each.method.loss or each.method.penalty for each in active)
+    changes = batch.others or batch.teacher or any(each.method.loss or each.method.penalty for each in active)
     if changes:
         logits = logits.detach().requires_grad_()
         losses = training_losses(logits, batch, alpha, convention, active)
-        [slopes] = torch.autograd.grad(losses.mean(1).sum(), [logits])
-        return losses.detach(), slopes
+        [logit_grad] = torch.autograd.grad(losses.mean(1).sum(), [logits])
+        return losses.detach(), logit_grad
     labels = batch.labels
     each = alpha.to(logits.dtype)[:, None].expand_as(labels).flatten() if common is None else common
-    losses, slopes = loss_and_gradient(
+    losses, logit_grad = loss_and_gradient(
         logits.flatten(0, 1),
         labels.flatten(),
         each,
         convention=convention,
         scale=1 / labels.shape[1],
     )
-    return losses.view_as(labels), slopes.view_as(logits)
+    return losses.view_as(labels), logit_grad.view_as(logits)
 
 
 def training_losses(
@@ -54,8 +54,8 @@ def training_losses(
         rest = _against(labels, logits, alpha, convention, active) - alone
         losses = losses + share.to(losses.dtype) * rest
     for each in active:
-        if (teach := each.method.teach) and batch.lesson:
-            losses = teach(losses, logits, batch.lesson, each.strength)
+        if (teach := each.method.distill) and batch.teacher:
+            losses = teach(losses, logits, batch.teacher, each.strength)
     for each in active:
         if penalty := each.method.penalty:
             losses = losses + penalty(logits, each.strength)

@@ -7,7 +7,7 @@ import platform
 SETTINGS = {"M_MMAP_MAX": (-4, 0), "M_TRIM_THRESHOLD": (-1, 2**31 - 1), "M_TOP_PAD": (-2, 2**26)}
 
 
-def keep_freed() -> bool:
+def keep_freed_memory() -> bool:
     """Let freed memory stay with the process, ready for the next step; False where it cannot be had.
 
     By itself glibc gives large blocks back as they are freed, and the system clears each page of them anew

@@ -21,11 +21,11 @@ from lsbench.methods import Active, all_methods
 from lsbench.terms import SPLIT_NAMES, Batch, Splits
 from lsbench.training import precision
 from lsbench.training.cuda_graphs import Graphs
-from lsbench.training.device_data import Resident
-from lsbench.training.forward import Passes
-from lsbench.training.loss import losses_and_slopes
+from lsbench.training.device_data import DeviceDataset
+from lsbench.training.forward import MemberForward
+from lsbench.training.loss import losses_and_logit_grad
 from lsbench.training.optim import Optimizer, schedule
-from lsbench.training.teacher_logits import lessons
+from lsbench.training.teacher_logits import load_teacher_logits
 
 # Rows of a member in one evaluation step on a CPU: few enough that a convolution's outputs stay in its cache
 # (measured: ResNet-8 takes three times as long with 4096), enough for a stack of perceptrons.
@@ -61,9 +61,9 @@ class Stack:
         self.dtype = precision.DTYPES[self.shared.precision]
         seeds = [run.seed for run in runs]
         self.seeds = torch.tensor(seeds, device=device)
-        self.data = Resident(splits, self.shared.data, seeds, device)
+        self.data = DeviceDataset(splits, self.shared.data, seeds, device)
         self.model, self.params, self.buffers = self._initial(seeds)
-        self.passes = Passes(self.model, self.size, device, way, bf16=self.shared.precision == "bf16")
+        self.passes = MemberForward(self.model, self.size, device, way, bf16=self.shared.precision == "bf16")
         self.alpha = self._knob(runs, "alpha")
         alphas = {run.alpha for run in runs}
         self.common_alpha = alphas.pop() if len(alphas) == 1 else None
@@ -77,8 +77,8 @@ class Stack:
                 values = set_layers(self.model, active.strength, active.key)
                 self.buffers.update({name: value.clone() for name, value in values.items()})
         self.train_labels = self._train_labels()
-        taught = any(active.method.teach for active in self.active.values())
-        self.lessons = lessons(runs, self.data, self.dtype) if taught else None
+        taught = any(active.method.distill for active in self.active.values())
+        self.teacher_logits = load_teacher_logits(runs, self.data, self.dtype) if taught else None
         self.steps = math.ceil(self.train_labels.shape[1] / self.shared.batch_size)
         lr, weight_decay = self._knob(runs, "lr"), self._knob(runs, "weight_decay")
         self.optimizer = Optimizer(self.params, lr, weight_decay, self.shared.optim)
@@ -162,8 +162,8 @@ class Stack:
         and nothing makes the host wait or copies from it: so that a GPU can replay the step (graphs.py).
         """
         data = self.shared.data
-        lesson = self.lessons(rows) if self.lessons else None
-        batch = Batch(self.data.gather(rows), labels, lesson=lesson)
+        teacher = self.teacher_logits(rows) if self.teacher_logits else None
+        batch = Batch(self.data.images_at(rows), labels, teacher=teacher)
         for active, key in zip(self.active.values(), keys, strict=True):
             if change := active.method.batch:
                 batch = change(batch, active.strength, key, data.shift, data.flip)
@@ -179,8 +179,8 @@ class Stack:
         """The loss [M,B] of each row of ``batch``, whose ``logits`` are [M,B,K], and what a step follows: the
         gradients of the members' mean losses in the parameters."""
         settings = self.alpha, self.shared.convention, self.active.values()
-        losses, slopes = losses_and_slopes(logits, batch, *settings, common=self.common_alpha)
-        return losses, torch.autograd.grad(logits, list(self.params.values()), slopes)
+        losses, logit_grad = losses_and_logit_grad(logits, batch, *settings, common=self.common_alpha)
+        return losses, torch.autograd.grad(logits, list(self.params.values()), logit_grad)
 
     def _freeze(self, bad: Tensor, step: Tensor | int) -> None:
         """Stop the members in ``bad`` [M] for good and remember the ``step`` at which each went wrong."""
@@ -201,7 +201,7 @@ class Stack:
         parts = torch.split(self.data.rows[split], chunk, dim=1)
         logits = []
         for rows in parts:
-            logits.append(self.forward(self.data.normalise(self.data.gather(rows), self.dtype)))
+            logits.append(self.forward(self.data.normalise(self.data.images_at(rows), self.dtype)))
             self.between_steps(self)
         joined = torch.cat(logits, dim=1).double()
         bad = ~joined.isfinite().all(2).all(1)

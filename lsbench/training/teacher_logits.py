@@ -8,9 +8,9 @@ from torch import Tensor
 from lsbench.config import Run
 from lsbench.errors import UsageError
 from lsbench.store.runs import RunKey, find_records
-from lsbench.terms import Lesson
-from lsbench.training.device_data import Resident
-from lsbench.training.trained_model import CHUNK, restored
+from lsbench.terms import TeacherBatch
+from lsbench.training.device_data import DeviceDataset
+from lsbench.training.trained_model import CHUNK, read_stored_model
 
 
 def teacher_key(run: Run) -> RunKey | None:
@@ -19,9 +19,9 @@ def teacher_key(run: Run) -> RunKey | None:
     return RunKey(run.results_dir, cell, run.seed) if cell else None
 
 
-class Lessons:
+class TeacherLogits:
     """What each member's teacher says of its train rows, kept on the device: called with rows [M,B] of the
-    data, the `Lesson` on them.
+    data, the `TeacherBatch` on them.
 
     ``logits`` [T,n,K] are those of T teachers, and ``teacher`` [M] says which of them is each member's: they
     are of the member's rows ``rows`` [M,n], of a data set of ``total`` rows.
@@ -35,12 +35,12 @@ class Lessons:
             1, rows, place
         )
 
-    def __call__(self, rows: Tensor) -> Lesson:
+    def __call__(self, rows: Tensor) -> TeacherBatch:
         flat = self.place.gather(1, rows).flatten()
-        return Lesson(self.logits.index_select(0, flat).view(*rows.shape, -1), self.temperature)
+        return TeacherBatch(self.logits.index_select(0, flat).view(*rows.shape, -1), self.temperature)
 
 
-def lessons(members: Sequence[Run], data: Resident, dtype: torch.dtype) -> Lessons:
+def load_teacher_logits(members: Sequence[Run], data: DeviceDataset, dtype: torch.dtype) -> TeacherLogits:
     """The lessons for a stack of ``members``, each from its own teacher's stored weights.
 
     A teacher sees the stored images as they are, without augmentation, and is asked once, alone, in eval mode
@@ -57,13 +57,13 @@ def lessons(members: Sequence[Run], data: Resident, dtype: torch.dtype) -> Lesso
         if here is None:
             taught[here] = torch.zeros(rows.shape[1], data.classes, dtype=dtype, device=rows.device)
         elif here in records:
-            taught[here] = _logits(run.results_dir, records[here]["run"], data.of(member)).to(dtype)
+            taught[here] = _logits(run.results_dir, records[here]["run"], data.for_member(member)).to(dtype)
         else:
-            raise UsageError(missing(run))
+            raise UsageError(missing_teacher(run))
     numbers = {here: number for number, here in enumerate(taught)}
     teacher = torch.tensor([numbers[teacher_key(run)] for run in members], device=rows.device)
     temperature = [run.method.teacher_temperature for run in members]
-    return Lessons(
+    return TeacherLogits(
         torch.stack(list(taught.values())),
         teacher,
         torch.tensor(temperature, dtype=torch.float64, device=rows.device),
@@ -73,15 +73,15 @@ def lessons(members: Sequence[Run], data: Resident, dtype: torch.dtype) -> Lesso
 
 
 @torch.no_grad()
-def _logits(results_dir: str, run_id: str, data: Resident) -> Tensor:
+def _logits(results_dir: str, run_id: str, data: DeviceDataset) -> Tensor:
     """The logits [n,K] of a stored run for the train rows of ``data``, which are one member's."""
-    teacher = restored(results_dir, run_id)
+    teacher = read_stored_model(results_dir, run_id)
     network = teacher.network(data.images.shape[1:], data.classes, data.images.device)
     parts = torch.split(data.rows["train"], CHUNK, dim=1)
-    return torch.cat([network(data.normalise(data.gather(rows), teacher.dtype)[0]) for rows in parts])
+    return torch.cat([network(data.normalise(data.images_at(rows), teacher.dtype)[0]) for rows in parts])
 
 
-def missing(run: Run, called: str | None = None) -> str:
+def missing_teacher(run: Run, called: str | None = None) -> str:
     """What to say where the teacher of ``run``, as the user ``called`` it, is not stored."""
     cell = run.method.teacher
     which = "this cell" if called in (None, cell) else f"its cell {cell}"

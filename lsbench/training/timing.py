@@ -15,7 +15,7 @@ from lsbench.training.cuda_graphs import WARM_UP
 from lsbench.training.stack import Stack
 
 
-def untaught(
+def without_teacher(
     runs: Sequence[Run], splits: Splits, device: torch.device, *, graphs: bool = False, way: str = "vmap"
 ) -> Stack:
     """A stack for `step_seconds` whose teachers, who may not be trained yet, say nothing."""

@@ -14,14 +14,14 @@ from lsbench.errors import DataError, StorageError, UsageError
 from lsbench.store import runs
 from lsbench.terms import Splits
 from lsbench.training import precision
-from lsbench.training.device_data import Resident, stratified_order
+from lsbench.training.device_data import DeviceDataset, stratified_order
 
 # Rows in one pass: few enough that a convolution's outputs stay in a CPU's cache.
 CHUNK = 256
 
 
 @dataclass(frozen=True)
-class Restored:
+class StoredModel:
     """A run that is done, its settings and weights as they are kept in ``folder``."""
 
     folder: Path
@@ -49,7 +49,7 @@ class Restored:
         return model.to(device).eval().requires_grad_(False)
 
 
-def restored(results_dir: str | Path, run_id: str) -> Restored:
+def read_stored_model(results_dir: str | Path, run_id: str) -> StoredModel:
     """What is stored of a run. Raises `StorageError` where its record, settings or weights are missing or
     damaged."""
     folder = runs.run_dir(results_dir, run_id)
@@ -59,7 +59,7 @@ def restored(results_dir: str | Path, run_id: str) -> Restored:
     if record["status"] != "done":
         raise StorageError(f"{folder}: the run {record['status']}, so it has no weights")
     settings, weights = _settings(folder / "config.yaml"), _weights(folder / "model.pt")
-    return Restored(folder, settings, record["data_sha256"], weights)
+    return StoredModel(folder, settings, record["data_sha256"], weights)
 
 
 def _settings(path: Path) -> Run:
@@ -85,7 +85,7 @@ def _weights(path: Path) -> dict[str, Tensor]:
 
 
 @dataclass(frozen=True)
-class Subject:
+class TrainedModel:
     """A trained network as a probe meets it: the plain ``model`` in eval mode, whose weights take no
     gradient, and its data. ``seed`` is the run's; ``classes`` are the names of the K classes.
 
@@ -95,7 +95,7 @@ class Subject:
     seed: int
     classes: tuple[str, ...]
     model: nn.Module
-    data: Resident
+    data: DeviceDataset
     dtype: torch.dtype
 
     def forward(self, pixels: Tensor) -> Tensor:
@@ -113,20 +113,20 @@ class Subject:
         if len(rows) > most:
             key = rng.key(torch.tensor(self.seed), "probes")
             rows = rows[stratified_order(self.data.labels[rows].cpu(), key)[:most].to(rows.device)]
-        return self.data.gather(rows[None])[0].to(self.dtype) / 255, self.data.labels[rows]
+        return self.data.images_at(rows[None])[0].to(self.dtype) / 255, self.data.labels[rows]
 
 
-def load_subject(results_dir: str | Path, run_id: str, device: torch.device) -> Subject:
+def load_trained_model(results_dir: str | Path, run_id: str, device: torch.device) -> TrainedModel:
     """The network of a stored run on ``device``.
 
     Raises `StorageError` where its record, settings or weights are missing or damaged, `DataError` where its
     data are missing or are not those it was trained on.
     """
-    found = restored(results_dir, run_id)
+    found = read_stored_model(results_dir, run_id)
     run, splits = found.run, _splits(found.run.data, found.data_sha256)
     model = found.network(splits.train_images.shape[1:], len(splits.classes), device)
-    data = Resident(splits, run.data, [run.seed], device)
-    return Subject(run.seed, splits.classes, model, data, found.dtype)
+    data = DeviceDataset(splits, run.data, [run.seed], device)
+    return TrainedModel(run.seed, splits.classes, model, data, found.dtype)
 
 
 # The data set of the latest subject, by its hash: a sweep's runs share one, and reading it takes longer than

@@ -14,7 +14,7 @@ from lsbench.analysis.tables import runs_table, summary_table, tables
 from lsbench.analysis.verdicts import verdicts
 from lsbench.config import DataConfig
 from lsbench.report import json_report
-from lsbench.report.wording import choice_table, choosing, reading
+from lsbench.report.wording import choice_table, choosing, interpretation
 from lsbench.report.wording import choices as written
 from lsbench.store import runs
 from lsbench.store.sweeps import Sweep
@@ -81,7 +81,7 @@ def test_the_table_has_a_column_for_strengths_where_some_were_run(sweep, record)
     ((_, _, table),) = tables(summary_table(found))
     header, rows = choice_table(found, table)
     assert header[:2] == ["method", "α"] and {len(row) for row in rows} == {len(header)}
-    assert reading(table).count("\n- **") == 3
+    assert interpretation(table).count("\n- **") == 3
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_smoothing_is_named_alone_where_the_baseline_has_the_rest(sweep):
     for r in records:
         r["select_nll_ts"] = 0.3 - r["alpha"]
     ((_, _, table),) = tables(summary_table(runs_table(records)))
-    _, plain, augmented = reading(table).split("\n- **")
+    _, plain, augmented = interpretation(table).split("\n- **")
     assert "together" not in plain
     assert "those of augment and smoothing together" in augmented
 
@@ -161,7 +161,7 @@ def test_any_other_test_results_leave_the_choices_as_they_are(sweep, record):
 def test_where_no_smoothing_is_chosen_the_best_with_it_is_read_too(sweep, record):
     records = strengths(sweep, record, best=(0.3, 0.0))
     ((_, _, table),) = tables(summary_table(runs_table(records)))
-    text = reading(table)
+    text = interpretation(table)
     assert "- **dropout, dropout=0.3, α = 0**. As" in text
     assert ", α = 0.1**, the best with smoothing by select NLL scaled." in text
 
@@ -236,7 +236,9 @@ def test_without_a_common_seed_nothing_is_chosen_and_that_is_said(sweep):
     assert choices(found, table) == [] and set(table["choice"]) == {""}
     said = "Nothing was chosen where cells have no seed in common: none."
     assert said in choosing(table) and said in written(found, table)
-    assert reading(table).startswith("No α could be chosen") and not any(v.chosen for v in verdicts(table))
+    assert interpretation(table).startswith("No α could be chosen") and not any(
+        v.chosen for v in verdicts(table)
+    )
 
 
 @pytest.mark.parametrize(("best", "shown"), [(0.0, "0"), (0.1, "0.1"), (0.2, "0.2 (the largest tried)")])

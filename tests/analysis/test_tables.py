@@ -6,7 +6,7 @@ import pytest
 from scipy import stats as scipy_stats
 
 from lsbench.analysis.baselines import strengths
-from lsbench.analysis.labels import lines, telling, varying
+from lsbench.analysis.labels import distinguishing_columns, lines, varying_settings
 from lsbench.analysis.selection import choices, chosen
 from lsbench.analysis.tables import runs_table, summary_table, tables
 from lsbench.terms import COLUMNS
@@ -237,7 +237,7 @@ def test_a_methods_own_knob_is_a_treatment(sweep, record):
     mixed = [record("mixup", 0.1, seed, mixup_beta=beta) for seed in range(2) for beta in (0.2, 0.4)]
     summary = summarise(sweep(methods=["none"], seeds=range(2)) + mixed)
     assert baseline(summary, alpha=0.1, mixup_beta=0.4)[:2] == ("none", 0.0)
-    assert varying(summary) == ["mixup_beta"]
+    assert varying_settings(summary) == ["mixup_beta"]
 
 
 def test_a_methods_own_knob_is_0_where_it_is_off_and_orders_the_rows(record):
@@ -258,7 +258,7 @@ def test_two_baselines_that_fit_equally_are_none(sweep):
         record |= {"cell": "other", "run": record["run"] + "-other"}
     summary = summarise(hidden + sweep(methods=["none"], alphas=[0.0, 0.1], seeds=[0, 1]))
     assert baseline(summary, alpha=0.1) is None
-    assert varying(summary) == [] and telling(summary) == ["cell"]
+    assert varying_settings(summary) == [] and distinguishing_columns(summary) == ["cell"]
 
 
 def test_holm_is_taken_within_a_data_set(sweep):

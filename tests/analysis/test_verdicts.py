@@ -15,7 +15,7 @@ from lsbench.analysis.verdicts import (
     QUESTIONS,
     VERDICT_SEEDS,
     judge,
-    said,
+    verdict_label,
     verdicts,
 )
 from lsbench.report.tables import more_seeds
@@ -83,12 +83,14 @@ def test_an_adjusted_p_decides_instead_of_the_own_one():
 def test_below_eight_pairs_a_verdict_is_exploratory(n):
     found = judge(paired(BASE[:n] + 0.01 + JITTER[:n], BASE[:n]), 0.002, 1)
     assert found.exploratory == (n < 8) and VERDICT_SEEDS == 8
-    assert said(found.word, found.exploratory) == ("exploratory: supported" if n < 8 else "supported")
+    assert verdict_label(found.word, found.exploratory) == (
+        "exploratory: supported" if n < 8 else "supported"
+    )
 
 
 def test_one_pair_is_inconclusive():
     found = judge(paired([0.99], [0.9]), 0.002, 1)
-    assert found.word == said(found.word, found.exploratory) == "inconclusive"
+    assert found.word == verdict_label(found.word, found.exploratory) == "inconclusive"
     assert math.isnan(found.p) and math.isnan(found.p_equivalent) and math.isnan(found.low)
     with pytest.raises(ValueError, match="margin"):
         judge(paired([0.99, 0.98], [0.9, 0.9]), 0.0, 1)

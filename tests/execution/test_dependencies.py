@@ -37,9 +37,9 @@ def test_students_wait_for_teachers_and_their_students_for_them(job):
     heirs = [job(student, seed=student.run.seed) for student in students]
     others = [job(seed=0, alpha=0.2)]
     asked = [*heirs, *students, *others, *teachers]
-    assert dependencies.waves(asked) == [[*others, *teachers], students, heirs]
-    assert dependencies.waves([*students, *others]) == [[*students, *others]]
-    assert dependencies.waves([*heirs, students[0]]) == [[heirs[1], students[0]], [heirs[0]]]
+    assert dependencies.by_dependency(asked) == [[*others, *teachers], students, heirs]
+    assert dependencies.by_dependency([*students, *others]) == [[*students, *others]]
+    assert dependencies.by_dependency([*heirs, students[0]]) == [[heirs[1], students[0]], [heirs[0]]]
 
 
 def test_teachers_and_students_of_one_sweep_are_trained_in_turns(job, monkeypatch):
@@ -48,7 +48,7 @@ def test_teachers_and_students_of_one_sweep_are_trained_in_turns(job, monkeypatc
     trained, train = [], stack.train
 
     def listen(members, progress):
-        trained.append((members.size, members.lessons is not None))
+        trained.append((members.size, members.teacher_logits is not None))
         return train(members, progress)
 
     monkeypatch.setattr(stack, "train", listen)

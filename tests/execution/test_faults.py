@@ -14,7 +14,7 @@ from lsbench.config import OptimConfig
 from lsbench.execution import train_stack
 from lsbench.execution.execute import execute, pending
 from lsbench.execution.plan import Job, plan
-from lsbench.execution.progress import Board
+from lsbench.execution.progress import SweepProgress
 from lsbench.store import checkpoints, runs
 from lsbench.store.files import locked
 from lsbench.training import stack
@@ -256,8 +256,8 @@ def test_nothing_is_left_of_a_stack_that_another_process_was_quicker_with(sweep,
     jobs = sweep(store)[:2]
     [planned] = plan(jobs)
     execute(jobs)
-    checkpoints.keep_plans(store, [planned.kept])
-    with Board(2, 2) as board:
+    checkpoints.save_stacks(store, [planned.saved])
+    with SweepProgress(2, 2) as board:
         assert train_stack.train(planned, board, wait=False)
     assert is_tidy(store)
 
@@ -268,19 +268,19 @@ def test_nothing_is_left_where_another_process_brings_in_the_runs_first(sweep, s
     monkeypatch.setattr(
         train_stack, "locked", lambda *place, wait: rmtree(folder) or locked(*place, wait=wait)
     )
-    train_stack.settle(store)
+    train_stack.recover(store)
     assert len(pending(sweep(store))) == 4
     assert is_tidy(store)
 
 
 def test_a_plan_is_not_kept_under_the_feet_of_who_trains_it(store):
-    kept = checkpoints.Plan(("a", "b"), 1)
+    kept = checkpoints.SavedStack(("a", "b"), 1)
     folder = checkpoints.stack_dir(store, kept.runs)
     with locked(folder):
-        checkpoints.keep_plans(store, [kept])
+        checkpoints.save_stacks(store, [kept])
         assert not list(folder.iterdir())
-    checkpoints.keep_plans(store, [kept])
-    assert checkpoints.kept_plans(store) == [kept]
+    checkpoints.save_stacks(store, [kept])
+    assert checkpoints.saved_stacks(store) == [kept]
 
 
 def test_a_lock_is_on_the_folder_that_others_find(tmp_path, monkeypatch):

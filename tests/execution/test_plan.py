@@ -122,9 +122,9 @@ def test_what_was_fastest_is_kept_with_the_plan(splits, make_run, monkeypatch, t
     jobs = [Job(make_run("resnet8", seed=s, results_dir=str(tmp_path)), splits) for s in range(6)]
     first = plan.plan(jobs)
     assert [(len(each.jobs), each.way, each.executor) for each in first] == [(3, "streams", "graphs")] * 2
-    checkpoints.keep_plans(tmp_path, [each.kept for each in first])
+    checkpoints.save_stacks(tmp_path, [each.saved for each in first])
     monkeypatch.setattr(autotune, "fastest", lambda *arguments, graphs: ("vmap", 1))
-    assert {each.kept for each in plan.plan(jobs)} == {each.kept for each in first}
+    assert {each.saved for each in plan.plan(jobs)} == {each.saved for each in first}
 
 
 def test_large_groups_are_parted_evenly(splits, make_run):
@@ -216,27 +216,27 @@ def test_being_cut_off_while_plans_are_kept_changes_none(splits, make_run, tmp_p
     """What is left alone would be divided otherwise: 50 runs are 25 and 25 on two cores, 25 are 12 and 13."""
     jobs = [Job(make_run(seed=seed, results_dir=str(tmp_path)), splits) for seed in range(50)]
     planned = plan.plan(jobs, cores=2)
-    checkpoints.keep_plans(tmp_path, [stack.kept for stack in planned])
+    checkpoints.save_stacks(tmp_path, [stack.saved for stack in planned])
     (planned[1].folder / "plan.json").unlink()
     again = plan.plan(jobs, cores=2)
-    assert [stack.kept for stack in again] == [stack.kept for stack in planned]
+    assert [stack.saved for stack in again] == [stack.saved for stack in planned]
     assert [len(stack.jobs) for stack in planned] == [25, 25]
 
 
 def test_a_kept_plan_is_used_again_with_its_members_and_threads(splits, make_run, tmp_path):
     jobs = [Job(make_run(seed=seed, results_dir=str(tmp_path)), splits) for seed in range(20)]
     ids = [job.run_id for job in jobs]
-    kept = checkpoints.Plan((ids[3], ids[1]), 3)
-    lost = checkpoints.Plan((ids[2], "a run of which nothing is known"), 3)
+    kept = checkpoints.SavedStack((ids[3], ids[1]), 3)
+    lost = checkpoints.SavedStack((ids[2], "a run of which nothing is known"), 3)
     for each in (kept, lost):
-        checkpoints.keep_plans(tmp_path, [each])
+        checkpoints.save_stacks(tmp_path, [each])
     first, *rest = plan.plan(jobs, cores=3)
-    assert first.kept == kept and {stack.threads for stack in rest} == {1}
-    assert {run for stack in rest for run in stack.kept.runs} == set(ids) - {ids[1], ids[3]}
+    assert first.saved == kept and {stack.threads for stack in rest} == {1}
+    assert {run for stack in rest for run in stack.saved.runs} == set(ids) - {ids[1], ids[3]}
     assert plan.plan(jobs, cores=2)[0].threads == 2, "no more than there are cores"
     [alone] = plan.plan([jobs[3], jobs[1]], cores=4)
-    assert alone.kept == kept and alone.folder == checkpoints.stack_dir(tmp_path, kept.runs)
-    assert plan.plan(jobs[1:2], cores=1)[0].kept.runs == (ids[1],), "a plan is used whole or not at all"
+    assert alone.saved == kept and alone.folder == checkpoints.stack_dir(tmp_path, kept.runs)
+    assert plan.plan(jobs[1:2], cores=1)[0].saved.runs == (ids[1],), "a plan is used whole or not at all"
 
 
 def test_a_pool_is_refused_on_a_gpu(make_run, monkeypatch):

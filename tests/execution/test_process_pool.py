@@ -174,7 +174,7 @@ def test_a_worker_that_nobody_hears_trains_on(sweep, store):
     [planned] = plan.plan(sweep(store)[:2])
     ours, theirs = process_pool.multiprocessing.Pipe(duplex=False)
     ours.close()
-    assert train_stack.train(planned, process_pool._Teller(theirs), wait=False)
+    assert train_stack.train(planned, process_pool.PipeProgress(theirs), wait=False)
     theirs.close()
     assert {row["status"] for row in stored(planned.jobs)} == {"done"}
 
@@ -201,7 +201,7 @@ def test_the_first_signal_keeps_the_states_and_the_second_does_not_wait(sweep, s
     process = start(stopped)
     process.join()
     assert process.exitcode == 130
-    assert checkpoints.kept_plans(store) and stored(jobs) == [None, None]
+    assert checkpoints.saved_stacks(store) and stored(jobs) == [None, None]
     steps()
     execute(jobs)
     assert set(steps().values()) == {4}

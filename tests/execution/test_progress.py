@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from lsbench.execution import progress
-from lsbench.execution.progress import Board, ConsoleHandler
+from lsbench.execution.progress import ConsoleHandler, SweepProgress
 
 
 @pytest.fixture
@@ -23,12 +23,12 @@ def lines(caplog):
 
 
 def test_a_pipe_gets_a_line_a_stack_and_one_a_minute(capsys, lines, clock):
-    with Board(8, 40) as board:
+    with SweepProgress(8, 40) as board:
         board.begin("4 x mlp")
         for clock[0], loss in ((10.0, 0.5), (61.0, 0.25), (62.0, 0.125)):
             board.advance("a", 4, loss)
         clock[0] = 80.0
-        board.settle("a", 12, 4, 1)
+        board.finish("a", 12, 4, 1)
     assert lines() == [
         "training 4 x mlp",
         "0/8 runs, 0 failed, loss 0.2500, 0.131 epochs/s, 04:04 left",
@@ -39,49 +39,49 @@ def test_a_pipe_gets_a_line_a_stack_and_one_a_minute(capsys, lines, clock):
 
 
 def test_epochs_of_an_earlier_command_do_not_count_in_the_rate(lines, clock):
-    with Board(2, 40) as board:
+    with SweepProgress(2, 40) as board:
         board.resume("a", 20)
         board.advance("a", 10, 0.5)
         clock[0] = 10.0
-        board.settle("a", 30, 1, 0)
+        board.finish("a", 30, 1, 0)
     assert lines() == ["1/2 runs, 0 failed, loss 0.5000, 1 epochs/s, 00:10 left"]
 
 
 def test_a_run_that_stands_alone_gets_no_count(lines, clock):
-    with Board(1, 2) as board:
-        board.settle("a", 2, 1, 0)
+    with SweepProgress(1, 2) as board:
+        board.finish("a", 2, 1, 0)
     assert not lines()
 
 
 def test_nothing_is_known_of_the_time_left_before_the_first_epoch(lines, clock):
-    with Board(2, 2) as board:
-        board.settle("a", 1, 1, 1)
+    with SweepProgress(2, 2) as board:
+        board.finish("a", 1, 1, 1)
     assert lines() == ["1/2 runs, 1 failed, 0 epochs/s"]
 
 
 def test_what_is_lost_is_done_again_and_what_ends_early_counts_whole(lines, clock):
-    with Board(4, 40) as board:
+    with SweepProgress(4, 40) as board:
         board.advance("a", 10, 0.5)
-        board.lose("a")
+        board.discard("a")
         for half in ("b", "c"):
             board.advance(half, 5, 0.5)
         clock[0] = 10.0
-        board.settle("b", 10, 1, 0)
-        board.settle("c", 10, 1, 1)  # diverged half-way
+        board.finish("b", 10, 1, 0)
+        board.finish("c", 10, 1, 1)  # diverged half-way
         board.advance("d", 10, 0.5)
-        board.settle("d", 10, 1, 0)
+        board.finish("d", 10, 1, 0)
         board.advance("e", 10, 0.5)
-        board.settle("e", 10, 1, 0)
+        board.finish("e", 10, 1, 0)
     assert lines()[0].endswith("2 epochs/s, 00:12 left") and lines()[-1].endswith("00:00 left")
 
 
 def test_a_terminal_gets_a_bar_with_runs_loss_and_time_left(capsys, lines, monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
-    with Board(8, 40) as board:
+    with SweepProgress(8, 40) as board:
         board.begin("4 x mlp")
         board.resume("a", 8)
         board.advance("a", 12, 0.5)
-        board.settle("a", 20, 4, 1)
+        board.finish("a", 20, 4, 1)
         board._bar.refresh()
     out, err = capsys.readouterr()
     assert out == "" and "4 x mlp:  50%" in err and "20/40" in err and "<" in err
@@ -95,7 +95,7 @@ def test_log_lines_go_to_stderr(capsys):
 
 def test_each_gives_a_pipe_a_line_a_minute_and_one_at_the_end(capsys, clock):
     seen = []
-    for item in progress.each([1, 2, 3, 4], "probe"):
+    for item in progress.track([1, 2, 3, 4], "probe"):
         seen.append(item)
         clock[0] += 40
     assert seen == [1, 2, 3, 4]
@@ -104,4 +104,4 @@ def test_each_gives_a_pipe_a_line_a_minute_and_one_at_the_end(capsys, clock):
 
 def test_each_survives_a_closed_stderr(monkeypatch):
     monkeypatch.setattr(sys, "stderr", None)
-    assert list(progress.each([1, 2], "probe")) == [1, 2]
+    assert list(progress.track([1, 2], "probe")) == [1, 2]

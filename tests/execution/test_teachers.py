@@ -13,7 +13,7 @@ from lsbench.execution import teachers
 from lsbench.store import runs
 from lsbench.store.runs import find_records
 from lsbench.training import evaluate, stack
-from lsbench.training.device_data import Resident
+from lsbench.training.device_data import DeviceDataset
 from lsbench.training.stack import Stack
 from lsbench.training.teacher_logits import teacher_key
 
@@ -53,16 +53,16 @@ def test_lessons_are_the_logits_of_the_plain_model_on_clean_images(store, studen
     """By torch's own layers, fed with pixels that numpy normalises; augmentation is the student's."""
     record = store(seed=3, alpha=0.1, dropout=0.3, augment=1.0)
     run = student(seed=3, augment=1.0, **taught(record["cell"], temperature=2.5))
-    data = Resident(splits, run.data, [3], CPU)
+    data = DeviceDataset(splits, run.data, [3], CPU)
     rows = data.rows["train"][0]
     pixels = splits.train_images[rows.numpy()] / 1.0
     plain = nn.Sequential(nn.Flatten(), nn.Linear(144, 16), nn.ReLU(), nn.Linear(16, 3)).double()
     weights = torch.load(runs.run_dir(tmp_path, record["run"]) / "model.pt", weights_only=True)
     plain.load_state_dict(dict(zip(plain.state_dict(), weights.values(), strict=True)))
     expected = plain(torch.from_numpy((pixels - pixels.mean()) / pixels.std())).detach()
-    lesson = Stack([run], splits, CPU).lessons(rows[None].flip(1))
-    torch.testing.assert_close(lesson.logits[0], expected.flip(0), rtol=1e-9, atol=1e-9)
-    assert lesson.temperature.tolist() == [2.5] and np.abs(expected.numpy()).max() > 0.1
+    teacher = Stack([run], splits, CPU).teacher_logits(rows[None].flip(1))
+    torch.testing.assert_close(teacher.logits[0], expected.flip(0), rtol=1e-9, atol=1e-9)
+    assert teacher.temperature.tolist() == [2.5] and np.abs(expected.numpy()).max() > 0.1
 
 
 def test_each_member_learns_from_its_own_teacher_as_if_it_were_alone(store, student, splits):
@@ -99,16 +99,16 @@ def test_a_member_without_a_teacher_is_as_in_a_stack_of_its_like(
 
 
 def test_a_stack_without_a_teacher_asks_for_none(student, splits, monkeypatch):
-    monkeypatch.setattr(stack, "lessons", lambda *arguments: pytest.fail("asked"))
-    assert Stack([student(seed=1, alpha=0.1)], splits, CPU).lessons is None
+    monkeypatch.setattr(stack, "load_teacher_logits", lambda *arguments: pytest.fail("asked"))
+    assert Stack([student(seed=1, alpha=0.1)], splits, CPU).teacher_logits is None
 
 
 def test_a_teacher_named_as_a_run_is_its_cell_and_each_seed_has_its_own(store, student, splits):
     records = [store(seed=seed, epochs=1) for seed in (0, 1)]
     assert records[0]["cell"] == records[1]["cell"]
-    by_run = teachers.named(student(seed=1, **taught(records[0]["run"])))
+    by_run = teachers.resolve_teacher(student(seed=1, **taught(records[0]["run"])))
     assert by_run == student(seed=1, **taught(records[0]["cell"]))
-    assert teachers.named(by_run) == by_run
+    assert teachers.resolve_teacher(by_run) == by_run
     own, other = (teacher_key(student(seed=seed, **taught(records[0]["cell"]))) for seed in (1, 2))
     assert {key.seed: r["run"] for key, r in find_records([own, other]).items()} == {1: records[1]["run"]}
 
@@ -121,12 +121,12 @@ def test_members_who_share_a_teacher_share_what_it_says(store, student, splits):
     members.append(student(seed=1))
     stacked = Stack(members, splits, CPU)
     rows = stacked.data.rows["train"]
-    assert stacked.lessons.logits.shape == (3 * rows.shape[1], 3)
-    lesson = stacked.lessons(rows.flip(1))
+    assert stacked.teacher_logits.logits.shape == (3 * rows.shape[1], 3)
+    teacher = stacked.teacher_logits(rows.flip(1))
     for place, run in enumerate(members[:4]):
-        alone = Stack([run], splits, CPU).lessons(rows[place, None].flip(1))
-        assert torch.equal(lesson.logits[place], alone.logits[0]) and alone.logits.abs().max() > 0.1
-    assert not lesson.logits[4].any() and not torch.equal(lesson.logits[0], lesson.logits[1])
+        alone = Stack([run], splits, CPU).teacher_logits(rows[place, None].flip(1))
+        assert torch.equal(teacher.logits[place], alone.logits[0]) and alone.logits.abs().max() > 0.1
+    assert not teacher.logits[4].any() and not torch.equal(teacher.logits[0], teacher.logits[1])
 
 
 def test_a_record_is_read_once_while_a_teacher_is_sought(store, student, monkeypatch):
@@ -143,7 +143,7 @@ def test_a_record_is_read_once_while_a_teacher_is_sought(store, student, monkeyp
 
 def test_who_learns_from_nobody_has_no_teacher(store, student):
     record = store(epochs=1)
-    off = teachers.named(student(**taught(record["run"], weight=0.0, temperature=2.0)))
+    off = teachers.resolve_teacher(student(**taught(record["run"], weight=0.0, temperature=2.0)))
     assert off.run_id("d") == student().run_id("d")
 
 
@@ -156,21 +156,21 @@ def test_teacher_and_temperature_tell_runs_apart_but_not_seeds(student):
 
 def test_a_student_and_a_teacher_belong_together(student):
     with pytest.raises(UsageError, match=r"distillation=0\.5: needs a teacher: method\.teacher=RUN"):
-        teachers.check(student(method=MethodConfig("distillation", {"distillation": 0.5})))
+        teachers.check_teacher(student(method=MethodConfig("distillation", {"distillation": 0.5})))
     lonely = student(method=MethodConfig("none", {}, "c12345678"))
     with pytest.raises(UsageError, match="c12345678: nobody learns from it; add method=distillation"):
-        teachers.check_idle([student(), lonely])
-    assert teachers.named(lonely).run_id("d") == student().run_id("d")
+        teachers.check_unused_teacher([student(), lonely])
+    assert teachers.resolve_teacher(lonely).run_id("d") == student().run_id("d")
     for fine in (student(**taught("c12345678")), student(**taught("c12345678", weight=0.0)), student()):
-        teachers.check(fine)
-        teachers.check_idle([fine])
-    teachers.check_idle([lonely, student(**taught("c12345678"))])
+        teachers.check_teacher(fine)
+        teachers.check_unused_teacher([fine])
+    teachers.check_unused_teacher([lonely, student(**taught("c12345678"))])
 
 
 def test_a_teacher_that_is_not_stored_is_named_with_the_nearest(store, student):
     record = store(epochs=1)
     with pytest.raises(UsageError, match=f"no such run in .*; did you mean {record['run']}"):
-        teachers.named(student(**taught(record["run"][:-1])))
+        teachers.resolve_teacher(student(**taught(record["run"][:-1])))
 
 
 def test_a_teacher_of_other_data_or_another_split_does_not_fit(store, student, splits):
@@ -198,6 +198,6 @@ def test_a_teacher_without_weights_is_said(store, student, splits, tmp_path):
 
 def test_a_teacher_answers_in_its_own_precision(store, student, splits):
     record = store(seed=2, precision="fp32")
-    lessons = Stack([student(seed=2, **taught(record["cell"]))], splits, CPU).lessons
+    lessons = Stack([student(seed=2, **taught(record["cell"]))], splits, CPU).teacher_logits
     assert lessons.logits.dtype == torch.float64
     assert torch.equal(lessons.logits, lessons.logits.float().double())

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from lsbench.methods import Active, confidence_penalty, distillation
-from lsbench.terms import Batch, Lesson
+from lsbench.terms import Batch, TeacherBatch
 from lsbench.training.loss import training_losses
 
 EXACT = {"rtol": 1e-12, "atol": 1e-12}
@@ -21,7 +21,7 @@ def drawn():
     g = torch.Generator().manual_seed(0)
     logits, teacher = 3 * torch.randn(2, 4, 15, 5, generator=g, dtype=torch.float64)
     labels = torch.randint(5, (4, 15), generator=g)
-    return logits.requires_grad_(), Batch(torch.empty(0), labels, lesson=Lesson(teacher, TAU))
+    return logits.requires_grad_(), Batch(torch.empty(0), labels, teacher=TeacherBatch(teacher, TAU))
 
 
 def by_hand(logits, batch, member):
@@ -31,7 +31,7 @@ def by_hand(logits, batch, member):
     )
     soft = F.kl_div(
         F.log_softmax(logits[member] / tau, dim=-1),
-        F.softmax(batch.lesson.logits[member] / tau, dim=-1),
+        F.softmax(batch.teacher.logits[member] / tau, dim=-1),
         reduction="none",
     ).sum(-1)
     return (1 - weight) * hard + weight * tau**2 * soft
@@ -53,7 +53,7 @@ def test_the_teachers_gradient_is_tau_times_the_difference_of_the_softened_proba
     """Hinton et al. 2015, equation 2, times τ²."""
     logits, batch = drawn
     found = gradient(training_losses(logits, batch, ALPHA, "uniform", ON), logits)[3]
-    taught = F.softmax(batch.lesson.logits[3] / TAU[3], dim=-1)
+    taught = F.softmax(batch.teacher.logits[3] / TAU[3], dim=-1)
     torch.testing.assert_close(found, TAU[3] * (F.softmax(logits[3] / TAU[3], dim=-1) - taught), **EXACT)
 
 
@@ -61,7 +61,7 @@ def test_the_teachers_gradient_is_tau_times_the_difference_of_the_softened_proba
 def test_at_weight_0_no_bit_changes(drawn, dtype):
     logits, batch = drawn
     logits = logits.detach().to(dtype).requires_grad_()
-    batch = Batch(batch.images, batch.labels, lesson=Lesson(batch.lesson.logits.to(dtype), TAU))
+    batch = Batch(batch.images, batch.labels, teacher=TeacherBatch(batch.teacher.logits.to(dtype), TAU))
     ours = training_losses(logits, batch, ALPHA, "uniform", ON)
     plain = training_losses(logits, Batch(batch.images, batch.labels), ALPHA, "uniform", [])
     assert ours.dtype == dtype
@@ -71,7 +71,7 @@ def test_at_weight_0_no_bit_changes(drawn, dtype):
 
 def test_a_student_that_says_what_its_teacher_says_has_nothing_to_learn(drawn):
     logits, batch = drawn
-    equal = Batch(batch.images, batch.labels, lesson=Lesson(logits.detach() + 7, TAU))
+    equal = Batch(batch.images, batch.labels, teacher=TeacherBatch(logits.detach() + 7, TAU))
     losses = training_losses(logits, equal, ALPHA, "uniform", ON)
     assert losses[3].abs().max() < 1e-13 and gradient(losses, logits)[3].abs().max() < 1e-13
 
@@ -88,7 +88,7 @@ def test_penalties_come_on_top_whatever_the_order(drawn):
 
 def test_logits_far_apart_leave_the_loss_and_its_gradient_finite():
     logits = torch.tensor([[[1e4, -1e4, 0.0]]], requires_grad=True)
-    lesson = Lesson(torch.tensor([[[-1e4, 1e4, 0.0]]]), torch.tensor([4.0]))
-    losses = distillation.teach(torch.zeros(1, 1), logits, lesson, torch.tensor([0.5]))
+    teacher = TeacherBatch(torch.tensor([[[-1e4, 1e4, 0.0]]]), torch.tensor([4.0]))
+    losses = distillation.distill(torch.zeros(1, 1), logits, teacher, torch.tensor([0.5]))
     assert losses.item() == pytest.approx(0.5 * 16 * 2e4 / 4)
     assert gradient(losses, logits).isfinite().all()

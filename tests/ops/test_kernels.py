@@ -71,14 +71,14 @@ def test_losses_and_gradients_are_those_of_float64(kernels, shape):
         tolerances = {torch.float64: 1e-12} | ({torch.float32: 2e-5} if alpha == "number" else {})
         for dtype, tolerance in tolerances.items():
             rows, grads = draw(*shape, dtype, alpha, weighted, convention)
-            losses, slopes = exact(rows, grads)
+            losses, logit_grad = exact(rows, grads)
             alone, kept = kernels.losses(rows, "none")
-            both = kernels.losses_and_slopes(grads, rows)
+            both = kernels.losses_and_logit_grad(grads, rows)
             for ours, theirs in (
                 (alone, losses),
                 (both[0], losses),
-                (kernels.slopes(grads, rows, kept), slopes),
-                (both[1], slopes),
+                (kernels.logit_grad(grads, rows, kept), logit_grad),
+                (both[1], logit_grad),
             ):
                 assert ours.dtype == dtype
                 error = (ours.double() - theirs).abs().max() / theirs.abs().max().clamp(min=1)
@@ -90,33 +90,33 @@ def test_losses_and_gradients_are_those_of_float64(kernels, shape):
 def test_half_precision_is_added_up_in_float32(kernels, dtype, classes):
     """Eager PyTorch's float16 overflows at 8192 classes. The gradient is rounded once, when it is stored."""
     rows, grads = draw(4, classes, dtype)
-    losses, slopes = exact(rows, grads)
-    ours, slope = kernels.losses_and_slopes(grads, rows)
+    losses, logit_grad = exact(rows, grads)
+    ours, slope = kernels.losses_and_logit_grad(grads, rows)
     assert ours.dtype == torch.float32
     torch.testing.assert_close(ours.double(), losses, rtol=1e-5, atol=1e-5)
     assert slope.dtype == dtype
-    torch.testing.assert_close(slope, slopes.to(dtype), rtol=2 * torch.finfo(dtype).eps, atol=1e-6)
+    torch.testing.assert_close(slope, logit_grad.to(dtype), rtol=2 * torch.finfo(dtype).eps, atol=1e-6)
 
 
 def test_plain_slopes_are_autograds():
     for alpha, weighted, convention in itertools.product(ALPHAS, [False, True], CONVENTIONS):
         rows, grads = draw(30, 7, torch.float64, alpha, weighted, convention)
         torch.testing.assert_close(
-            _reference.slopes(grads, rows), exact(rows, grads)[1], rtol=1e-12, atol=1e-12
+            _reference.logit_grad(grads, rows), exact(rows, grads)[1], rtol=1e-12, atol=1e-12
         )
 
 
 def test_logits_of_other_strides_and_no_rows(kernels):
     rows, grads = draw(6, 12, torch.float64)
-    losses, slopes = exact(rows, grads)
+    losses, logit_grad = exact(rows, grads)
     for logits in (rows.logits.t().contiguous().t(), torch.cat([rows.logits] * 2, dim=1)[:, :12]):
-        ours, slope = kernels.losses_and_slopes(grads, rows._replace(logits=logits))
+        ours, slope = kernels.losses_and_logit_grad(grads, rows._replace(logits=logits))
         torch.testing.assert_close(ours, losses)
-        torch.testing.assert_close(slope, slopes)
+        torch.testing.assert_close(slope, logit_grad)
     none = rows._replace(logits=rows.logits[:0], target=rows.target[:0])
-    losses, slopes = kernels.losses_and_slopes(grads[:0], none)
+    losses, logit_grad = kernels.losses_and_logit_grad(grads[:0], none)
     assert losses.shape == (0,)
-    assert slopes.shape == (0, 12)
+    assert logit_grad.shape == (0, 12)
 
 
 @pytest.mark.parametrize("classes", [6, 5000])
@@ -128,9 +128,9 @@ def test_masked_classes(kernels, classes):
     losses, kept = kernels.losses(rows, "none")
     torch.testing.assert_close(losses[0], F.cross_entropy(rows.logits[:1], rows.target[:1]))
     assert losses[1] == math.inf
-    slopes = kernels.slopes(grads, rows, kept)
-    assert slopes.isfinite().all()
-    torch.testing.assert_close(slopes, exact(rows, grads)[1])
+    logit_grad = kernels.logit_grad(grads, rows, kept)
+    assert logit_grad.isfinite().all()
+    torch.testing.assert_close(logit_grad, exact(rows, grads)[1])
     assert kernels.losses(rows._replace(alpha=0.1), "none")[0][0] == math.inf
 
 
@@ -139,16 +139,16 @@ def test_masked_classes(kernels, classes):
 def test_a_wrong_label_is_nan_in_triton(triton_kernels, classes, label):
     rows, grads = draw(3, classes, torch.float64)
     rows.target[0] = classes if label == "K" else label
-    losses, slopes = triton_kernels.losses_and_slopes(grads, rows)
+    losses, logit_grad = triton_kernels.losses_and_logit_grad(grads, rows)
     assert losses.isnan().tolist() == [True, False, False]
-    assert slopes.isnan().all(1).tolist() == [True, False, False]
-    assert not slopes[1:].isnan().any()
+    assert logit_grad.isnan().all(1).tolist() == [True, False, False]
+    assert not logit_grad[1:].isnan().any()
 
 
 @pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_a_wrong_label_is_nan_on_a_gpu_whoever_asks(weighted, reduction, as_on_a_gpu):
-    """And no index is made of it, which would end the process: for losses, slopes, alpha's, second ones."""
+    """And no index is made of it, which would end the process: for losses, logit_grad, alpha's, second ones."""
     rows, _ = draw(3, 10, torch.float64, weighted=weighted)
     target = torch.tensor([3, 10, 0])
     logits = rows.logits.clone().requires_grad_()
@@ -159,12 +159,12 @@ def test_a_wrong_label_is_nan_on_a_gpu_whoever_asks(weighted, reduction, as_on_a
 
     losses = f(logits)
     assert losses[1].isnan() and not losses[::2].isnan().any() if reduction == "none" else losses.isnan()
-    [slopes] = torch.autograd.grad(losses.sum(), logits, retain_graph=True)
+    [logit_grad] = torch.autograd.grad(losses.sum(), logits, retain_graph=True)
     [of_alpha] = torch.autograd.grad(losses.sum(), alpha, retain_graph=True)
     [twice] = torch.autograd.grad(losses.sum(), logits, create_graph=True)
-    assert slopes[1].isnan().all() and twice[1].isnan().all() and of_alpha.isnan()
+    assert logit_grad[1].isnan().all() and twice[1].isnan().all() and of_alpha.isnan()
     if reduction == "none":
-        assert not slopes[::2].isnan().any() and not twice[::2].isnan().any()
+        assert not logit_grad[::2].isnan().any() and not twice[::2].isnan().any()
     assert grad(lambda z: f(z, 0.1).sum())(logits)[1].isnan().all()
     assert vmap(grad(lambda z: f(z, 0.1).sum()))(torch.stack([logits] * 2))[:, 1].isnan().all()
 
@@ -267,13 +267,13 @@ def test_a_label_far_below_the_others_costs_no_digits(kernels, classes, low):
     """In float32, where everything reckoned from its logit would lose them."""
     rows, grads = draw(1, classes, torch.float32)
     rows.logits[0, rows.target] = low
-    losses, slopes = exact(rows, grads)
+    losses, logit_grad = exact(rows, grads)
     ours, kept = kernels.losses(rows, "none")
     torch.testing.assert_close(ours.double(), losses, rtol=1e-6, atol=0)
     others = torch.arange(classes) != rows.target
-    for slope in (kernels.slopes(grads, rows, kept), kernels.losses_and_slopes(grads, rows)[1]):
-        error = (slope.double() - slopes)[0, others].abs().max()
-        assert error <= 1e-6 * slopes[0, others].abs().max()
+    for slope in (kernels.logit_grad(grads, rows, kept), kernels.losses_and_logit_grad(grads, rows)[1]):
+        error = (slope.double() - logit_grad)[0, others].abs().max()
+        assert error <= 1e-6 * logit_grad[0, others].abs().max()
 
 
 def test_logits_that_are_large_together_lose_nothing(kernels):
@@ -281,7 +281,9 @@ def test_logits_that_are_large_together_lose_nothing(kernels):
     shifted = rows._replace(logits=(rows.logits * 64).round() / 64 + 2.0**17)  # exact
     plain = rows._replace(logits=shifted.logits - 2.0**17)
     for ours, theirs in zip(
-        kernels.losses_and_slopes(grads, shifted), kernels.losses_and_slopes(grads, plain), strict=True
+        kernels.losses_and_logit_grad(grads, shifted),
+        kernels.losses_and_logit_grad(grads, plain),
+        strict=True,
     ):
         torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
 
@@ -383,8 +385,8 @@ def test_one_graph_for_all_alphas():
         loss = compiled(logits, target, torch.tensor(alpha))
         reference = F.cross_entropy(logits, target, label_smoothing=alpha)
         torch.testing.assert_close(loss, reference)
-        slopes = (torch.autograd.grad(value, logits)[0] for value in (loss, reference))
-        torch.testing.assert_close(*slopes)
+        logit_grad = (torch.autograd.grad(value, logits)[0] for value in (loss, reference))
+        torch.testing.assert_close(*logit_grad)
     assert counter.frame_count == 1
 
 
@@ -465,10 +467,10 @@ def test_a_gpu_neither_waits_nor_compiles_anew_and_can_replay(classes, triton_ke
         torch.cuda.set_sync_debug_mode("default")
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
-        losses, slopes = loss_and_gradient(logits, target, alpha)
+        losses, logit_grad = loss_and_gradient(logits, target, alpha)
     alpha.copy_(alpha.flip(0))
     graph.replay()
-    torch.testing.assert_close((losses, slopes), loss_and_gradient(logits, target, alpha), rtol=0, atol=0)
+    torch.testing.assert_close((losses, logit_grad), loss_and_gradient(logits, target, alpha), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("shape", [(128, 10), (2, 1000), (8192, 10), (200, 1000)])

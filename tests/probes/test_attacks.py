@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from lsbench.probes import _attacks, load_subject, pgd, run_probe
+from lsbench.probes import _attacks, load_trained_model, pgd, run_probe
 
 CPU = torch.device("cpu")
 EPSILON = 0.1
@@ -126,7 +126,7 @@ def test_greyscale_and_colour_have_a_box_of_their_own():
 @pytest.mark.parametrize("model", ["mlp", "resnet8"])
 def test_a_stronger_attack_leaves_less_and_no_attack_leaves_all(model, store, tmp_path, monkeypatch):
     run_id = store(model, epochs=6 if model == "mlp" else 2, seed=1)
-    subject = load_subject(tmp_path, run_id, CPU)
+    subject = load_trained_model(tmp_path, run_id, CPU)
     pixels, labels = subject.sample("test", 1000)
     clean = (subject.forward(pixels).argmax(1) == labels).double().mean().item()
     monkeypatch.setattr(_attacks, "GREY", 0.15)
@@ -144,7 +144,7 @@ def test_a_stronger_attack_leaves_less_and_no_attack_leaves_all(model, store, tm
 
 def test_starts_are_drawn_from_the_seed_and_the_rows_place(store, tmp_path):
     one, paired, other = (
-        load_subject(tmp_path, store(alpha=alpha, seed=seed), CPU)
+        load_trained_model(tmp_path, store(alpha=alpha, seed=seed), CPU)
         for alpha, seed in ((0.0, 1), (0.2, 1), (0.0, 2))
     )
     pixels = torch.full((9, 1, 12, 12), 0.5, dtype=torch.float64)

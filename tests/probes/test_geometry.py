@@ -5,7 +5,7 @@ from sklearn.metrics import calinski_harabasz_score
 from torch import nn
 
 from lsbench.errors import UsageError
-from lsbench.probes import geometry, load_subject, run_probe
+from lsbench.probes import geometry, load_trained_model, run_probe
 from lsbench.probes.geometry import basis, penultimate, project, templates, within_between
 
 CPU = torch.device("cpu")
@@ -45,7 +45,7 @@ def test_a_ratio_that_is_not_defined():
 
 @pytest.mark.parametrize("model", ["mlp", "resnet8"])
 def test_the_last_layer_makes_the_logits_of_the_penultimate_activations(model, store, tmp_path):
-    subject = load_subject(tmp_path, store(model, epochs=1), CPU)
+    subject = load_trained_model(tmp_path, store(model, epochs=1), CPU)
     pixels, _ = subject.sample("train", 1000)
     activations, head = penultimate(subject, pixels)
     assert activations.shape == (66, 16) and activations.min() >= 0 and activations.std() > 0
@@ -54,7 +54,7 @@ def test_the_last_layer_makes_the_logits_of_the_penultimate_activations(model, s
 
 
 def test_a_network_without_a_last_linear_is_refused(store, tmp_path):
-    subject = load_subject(tmp_path, store(), CPU)
+    subject = load_trained_model(tmp_path, store(), CPU)
     subject.model.layers.append(nn.Softmax(1))
     with pytest.raises(UsageError, match="no Linear"):
         penultimate(subject, subject.sample("test", 5)[0])
@@ -73,7 +73,7 @@ def test_the_plane_holds_the_templates_and_its_axes_are_orthonormal():
 
 def test_templates_carry_the_bias_and_activations_a_one(store, tmp_path):
     """So that template times activation is the logit, as in the paper."""
-    subject = load_subject(tmp_path, store(), CPU)
+    subject = load_trained_model(tmp_path, store(), CPU)
     activations, head = penultimate(subject, subject.sample("test", 5)[0])
     logits = geometry._with_one(activations, head) @ templates(head).T
     assert torch.allclose(logits, head(activations), atol=1e-12)
@@ -82,7 +82,7 @@ def test_templates_carry_the_bias_and_activations_a_one(store, tmp_path):
 
 
 def test_a_projection_has_the_rows_of_three_classes_of_train_and_test(store, tmp_path):
-    subject = load_subject(tmp_path, store(), CPU)
+    subject = load_trained_model(tmp_path, store(), CPU)
     found = project(subject, [2, 0, 1], most=6)
     assert list(found.classes.items()) == [(2, "c"), (0, "a"), (1, "b")]
     assert found.labels["train"].tolist() == [2] * 6 + [0] * 6 + [1] * 6
@@ -104,7 +104,7 @@ def test_the_plane_of_all_templates_is_all_that_tells_logits_apart(store, tmp_pa
     """Activations that differ across it have other distances, but no other predictions."""
     run_id = store(epochs=1)
     values = run_probe(tmp_path, run_id, "geometry")
-    subject = load_subject(tmp_path, run_id, CPU)
+    subject = load_trained_model(tmp_path, run_id, CPU)
     activations, head = penultimate(subject, subject.sample("test", 1000)[0])
     labels = subject.sample("test", 1000)[1]
     logits = head(activations)

@@ -8,7 +8,7 @@ import torch
 
 from lsbench import probes
 from lsbench.errors import DataError, StorageError, UsageError
-from lsbench.probes import all_probes, find, load_subject, run_probe
+from lsbench.probes import all_probes, find, load_trained_model, run_probe
 from lsbench.store import runs
 from lsbench.terms import Outcome
 from lsbench.training import trained_model
@@ -23,11 +23,11 @@ def test_a_restored_network_gives_the_stored_predictions(model, precision, store
     run_id = store(
         model, epochs=2, precision=precision, seed=3, alpha=0.1, dropout=0.3, augment=1.0, label_noise=0.2
     )
-    subject = load_subject(tmp_path, run_id, CPU)
+    subject = load_trained_model(tmp_path, run_id, CPU)
     stored = np.load(runs.run_dir(tmp_path, run_id) / "predictions.npz")
     for split in ("test", "calibrate"):
         rows = subject.data.rows[split][0]
-        pixels = subject.data.gather(rows[None])[0].to(subject.dtype) / 255
+        pixels = subject.data.images_at(rows[None])[0].to(subject.dtype) / 255
         logits = subject.forward(pixels)
         assert logits.dtype == (torch.float32 if precision == "fp32" else torch.float64)
         assert np.array_equal(subject.data.labels[rows].numpy(), stored[f"{split}_labels"])
@@ -37,7 +37,7 @@ def test_a_restored_network_gives_the_stored_predictions(model, precision, store
 
 def test_a_sample_is_the_split_or_a_stratified_part_of_it_by_the_seed(store, tmp_path):
     ids = [store(alpha=alpha, seed=seed) for alpha, seed in ((0.0, 1), (0.2, 1), (0.0, 2))]
-    one, paired, other = (load_subject(tmp_path, run_id, CPU) for run_id in ids)
+    one, paired, other = (load_trained_model(tmp_path, run_id, CPU) for run_id in ids)
     pixels, labels = one.sample("test", 100)
     assert pixels.shape == (14, 1, 12, 12) and pixels.dtype == torch.float64
     assert pixels.min() >= 0 and 0.2 < pixels.max() <= 1
@@ -51,7 +51,7 @@ def test_a_sample_is_the_split_or_a_stratified_part_of_it_by_the_seed(store, tmp
 def test_a_probe_is_computed_once(store, tmp_path, monkeypatch):
     run_id = store()
     first = {name: run_probe(tmp_path, run_id, name) for name in all_probes()}
-    monkeypatch.setattr(probes, "load_subject", lambda *place: pytest.fail("computed again"))
+    monkeypatch.setattr(probes, "load_trained_model", lambda *place: pytest.fail("computed again"))
     assert first == {name: run_probe(tmp_path, run_id, name) for name in all_probes()}
     assert all(tuple(values) == all_probes()[name].columns for name, values in first.items())
     names = {path.name for path in (runs.run_dir(tmp_path, run_id) / "probes").iterdir()}

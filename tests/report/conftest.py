@@ -21,12 +21,14 @@ def make_plate(count: int = 2, title: str = "none: α < 1 & more"):
     import pandas as pd
 
     from lsbench.report.figures.marks import SCALED, TRAINED, mark
-    from lsbench.report.figures.spec import Panel, Plate
+    from lsbench.report.figures.spec import FigureSpec, Panel
 
     epochs = pd.DataFrame({"epoch": range(1, 6), "select_nll": [5.0, 1.0, 0.5, 0.4, 0.3]})
     options = {"metric": "select_nll", "percent": False}
     panel = Panel(title, "over_epochs", ((mark(0, "none"), epochs), (mark(1, "x"), epochs)), options)
-    return Plate("training", "training", "mnist5k, mlp", "Title", (panel,) * count, (TRAINED, SCALED), "", "")
+    return FigureSpec(
+        "training", "training", "mnist5k, mlp", "Title", (panel,) * count, (TRAINED, SCALED), "", ""
+    )
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from lsbench.analysis.findings import Finding
 from lsbench.claims import all_claims
 from lsbench.report import claims_markdown, claims_page
 from lsbench.report import claims_more_seeds as more_seeds
-from lsbench.report.claim_wording import cells, family, full_cells, lines, sense
+from lsbench.report.claim_wording import cells, explain, family, full_cells, lines
 from lsbench.report.figures.forest import LOOKS, forest, in_margins
-from lsbench.report.figures.spec import Plate
+from lsbench.report.figures.spec import FigureSpec
 
 from ..records import make_record
 from .conftest import EVIL
@@ -40,7 +40,7 @@ def test_numbers_stand_with_sign_unit_and_digits():
 def test_the_p_beside_a_verdict_is_the_one_that_decides_it():
     same = replace(FOUND, verdict="equivalent", p_holm=0.65, p_equivalent=0.013)
     assert cells(same)[4] == "0.013 (TOST)" and full_cells(same)[5:] == ["0.650", "0.20", "0.013"]
-    assert "p (TOST) 0.013" in sense(same)
+    assert "p (TOST) 0.013" in explain(same)
     [line] = lines({"cost": [same]})
     assert line.endswith("n = 10, p (TOST) = 0.013")
     assert lines({"cost": [replace(same, p_equivalent=1e-9)]})[0].endswith("p (TOST) < 0.001")
@@ -88,7 +88,7 @@ def test_more_seeds_are_said_to_buy_what_scipy_would_say():
     ],
 )
 def test_a_verdict_is_explained_where_it_stands(changes, words):
-    text = sense(replace(FOUND, **changes))
+    text = explain(replace(FOUND, **changes))
     assert not [word for word in words if word not in text]
 
 
@@ -190,7 +190,7 @@ MARKUP = "*x* <b>y</b> `z`"
 def test_in_markdown_text_is_text():
     """A backtick in the command, and a run's own words in an error and in a figure's."""
     runs, summary = pd.DataFrame([make_record("none", 0.1, 0)]), pd.DataFrame()
-    plate = Plate("claims", "claims", "", MARKUP, (), (), f"caption {MARKUP}", f"alt {MARKUP} ]")
+    plate = FigureSpec("claims", "claims", "", MARKUP, (), (), f"caption {MARKUP}", f"alt {MARKUP} ]")
     judged = {"cost": [Finding(f"ValueError: {MARKUP}", "failed")]}
     asked = {"command": "lsbench claims `x`", "missing": [], "plates": [plate]}
     page = claims_markdown.text(judged, runs.iloc[:0], summary, **asked)

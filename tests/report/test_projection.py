@@ -44,7 +44,7 @@ def test_an_alpha_that_is_no_smoothing_is_refused(given):
 
 
 def test_data_of_two_classes_have_no_figure_unless_one_is_asked_for(record, monkeypatch):
-    monkeypatch.setattr(projection, "load_subject", lambda *_: SimpleNamespace(classes=("a", "b")))
+    monkeypatch.setattr(projection, "load_trained_model", lambda *_: SimpleNamespace(classes=("a", "b")))
     records = [record(alpha=alpha) for alpha in (0.0, 0.1)]
     cpu = torch.device("cpu")
     assert projection.points("results", records, {"classes": "", "alpha": ""}, cpu).empty

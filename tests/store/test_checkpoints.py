@@ -13,7 +13,7 @@ from lsbench.training import stack
 from lsbench.training.stack import Stack
 
 CPU = torch.device("cpu")
-PLAN = checkpoints.Plan(("a", "b"), 2)
+PLAN = checkpoints.SavedStack(("a", "b"), 2)
 
 
 @pytest.fixture(autouse=True)
@@ -137,24 +137,24 @@ def test_a_state_that_cannot_be_read_is_named_and_left_aside(tmp_path, caplog):
 
 
 def test_plans_are_kept_until_their_stacks_are_dropped(tmp_path):
-    other = checkpoints.Plan(("b", "a"), 1)
+    other = checkpoints.SavedStack(("b", "a"), 1)
     for kept in (PLAN, other):
-        checkpoints.keep_plans(tmp_path, [kept])
-    assert sorted(checkpoints.kept_plans(tmp_path), key=lambda plan: plan.runs) == [PLAN, other]
+        checkpoints.save_stacks(tmp_path, [kept])
+    assert sorted(checkpoints.saved_stacks(tmp_path), key=lambda plan: plan.runs) == [PLAN, other]
     for _ in range(2):
         checkpoints.drop(checkpoints.stack_dir(tmp_path, PLAN.runs))
-    assert checkpoints.kept_plans(tmp_path) == [other]
+    assert checkpoints.saved_stacks(tmp_path) == [other]
 
 
 @pytest.mark.parametrize("damage", [{"runs": ["a"]}, {"runs": None}, {"threads": "many"}, {"threads": None}])
 def test_a_damaged_plan_is_none(damage, tmp_path):
-    checkpoints.keep_plans(tmp_path, [PLAN])
+    checkpoints.save_stacks(tmp_path, [PLAN])
     [path] = tmp_path.rglob("plan.json")
     content = json.loads(path.read_text())
     path.write_text(json.dumps(content | damage))
-    assert checkpoints.kept_plans(tmp_path) == []
+    assert checkpoints.saved_stacks(tmp_path) == []
     path.write_text(json.dumps(content))
-    assert checkpoints.kept_plans(tmp_path) == [PLAN]
+    assert checkpoints.saved_stacks(tmp_path) == [PLAN]
 
 
 def test_a_state_of_another_form_is_not_found(tmp_path, monkeypatch):

@@ -6,7 +6,7 @@ from lsbench import rng
 from lsbench.config import DataConfig
 from lsbench.errors import UsageError
 from lsbench.terms import SPLIT_NAMES, Splits
-from lsbench.training.device_data import Resident, divide, stratified_order
+from lsbench.training.device_data import DeviceDataset, split_rows, stratified_order
 
 CPU = torch.device("cpu")
 
@@ -27,7 +27,7 @@ def uneven(test=0):
 
 
 def test_splits_are_disjoint_of_the_sizes_asked_for_and_cover_everything():
-    rows = divide(uneven(), config(test=60), seed=3)
+    rows = split_rows(uneven(), config(test=60), seed=3)
     assert {name: len(rows[name]) for name in SPLIT_NAMES} == {
         "train": 160,
         "select": 50,
@@ -40,13 +40,13 @@ def test_splits_are_disjoint_of_the_sizes_asked_for_and_cover_everything():
 @pytest.mark.parametrize("seed", range(5))
 def test_every_split_holds_each_class_in_its_share(seed):
     splits = uneven()
-    for rows in divide(splits, config(test=60), seed).values():
+    for rows in split_rows(splits, config(test=60), seed).values():
         counts = np.bincount(splits.train_labels[rows], minlength=4)
         assert np.abs(counts - len(rows) * np.array([0.5, 0.3, 0.15, 0.05])).max() <= 1.0001
 
 
 def test_a_seed_divides_always_alike_and_another_seed_otherwise():
-    one, again, other = (divide(uneven(), config(test=60), seed) for seed in (3, 3, 4))
+    one, again, other = (split_rows(uneven(), config(test=60), seed) for seed in (3, 3, 4))
     assert all(torch.equal(one[name], again[name]) for name in SPLIT_NAMES)
     assert not any(torch.equal(one[name], other[name]) for name in SPLIT_NAMES)
 
@@ -55,7 +55,7 @@ def test_within_a_class_every_row_is_as_likely_to_be_tested():
     splits = uneven()
     tested = np.zeros(300)
     for seed in range(400):
-        tested[divide(splits, config(test=60), seed)["test"]] += 1
+        tested[split_rows(splits, config(test=60), seed)["test"]] += 1
     expected = 400 * 60 / 300
     assert abs(tested.mean() - expected) < 1e-9
     spread = np.sqrt(400 * 0.2 * 0.8)
@@ -65,34 +65,34 @@ def test_within_a_class_every_row_is_as_likely_to_be_tested():
 def test_an_own_test_set_is_the_test_split_of_every_seed():
     splits = uneven(test=40)
     for seed in (0, 1):
-        rows = divide(splits, config(), seed)
+        rows = split_rows(splits, config(), seed)
         assert torch.equal(rows["test"], torch.arange(300, 340))
         assert len(rows["train"]) == 220 and max(map(int, rows["train"])) < 300
 
 
 def test_part_of_an_own_test_set_can_be_asked_for():
-    rows = divide(uneven(test=40), config(test=20), seed=0)["test"]
+    rows = split_rows(uneven(test=40), config(test=20), seed=0)["test"]
     assert len(rows) == 20 == len(set(rows.tolist())) and rows.min() >= 300
 
 
 def test_fewer_train_rows_can_be_asked_for():
-    assert len(divide(uneven(), config(test=60, train=100), seed=0)["train"]) == 100
+    assert len(split_rows(uneven(), config(test=60, train=100), seed=0)["train"]) == 100
 
 
 @pytest.mark.parametrize("sizes", [{"select": 300}, {"train": 161, "test": 60}, {"test": 220}])
 def test_more_rows_than_there_are_is_a_usage_error(sizes):
     with pytest.raises(UsageError, match="300 rows"):
-        divide(uneven(), config(**sizes), seed=0)
+        split_rows(uneven(), config(**sizes), seed=0)
 
 
 def test_more_test_rows_than_the_own_test_set_has_is_a_usage_error():
     with pytest.raises(UsageError, match=r"data\.test=41"):
-        divide(uneven(test=40), config(test=41), seed=0)
+        split_rows(uneven(test=40), config(test=41), seed=0)
 
 
 def test_normalised_train_images_have_mean_0_and_deviation_1_for_each_member():
-    data = Resident(uneven(), config(test=60), [0, 1], CPU)
-    images = data.normalise(data.gather(data.rows["train"]), torch.float64)
+    data = DeviceDataset(uneven(), config(test=60), [0, 1], CPU)
+    images = data.normalise(data.images_at(data.rows["train"]), torch.float64)
     assert torch.allclose(images.mean((1, 3, 4)), torch.zeros(2, 2, dtype=torch.float64), atol=1e-12)
     assert torch.allclose(images.std((1, 3, 4), correction=0), torch.ones(2, 2, dtype=torch.float64))
 
@@ -100,14 +100,14 @@ def test_normalised_train_images_have_mean_0_and_deviation_1_for_each_member():
 def test_a_blank_channel_does_not_divide_by_zero():
     splits = uneven()
     splits.train_images[:, 1] = 7
-    data = Resident(splits, config(test=60), [0], CPU)
-    assert data.normalise(data.gather(data.rows["test"]), torch.float32)[:, :, 1].abs().max() == 0
+    data = DeviceDataset(splits, config(test=60), [0], CPU)
+    assert data.normalise(data.images_at(data.rows["test"]), torch.float32)[:, :, 1].abs().max() == 0
 
 
-def test_gather_gives_the_rows_asked_for():
-    data = Resident(uneven(), config(test=60), [0, 1], CPU)
+def test_images_at_gives_the_rows_asked_for():
+    data = DeviceDataset(uneven(), config(test=60), [0, 1], CPU)
     rows = torch.tensor([[3, 299], [0, 17]])
-    assert data.gather(rows)[:, :, 0, 0, 0].tolist() == [[3, 299 % 256], [0, 17]]
+    assert data.images_at(rows)[:, :, 0, 0, 0].tolist() == [[3, 299 % 256], [0, 17]]
     assert data.images.dtype == torch.uint8
 
 

@@ -9,7 +9,7 @@ from torch.func import functional_call
 from lsbench.execution import autotune
 from lsbench.models.resnet import ResNet
 from lsbench.training.stack import Stack
-from lsbench.training.timing import step_seconds, untaught
+from lsbench.training.timing import step_seconds, without_teacher
 
 CPU = torch.device("cpu")
 
@@ -87,8 +87,8 @@ def test_a_network_that_cannot_be_mapped_over_goes_another_way(splits, make_run,
 
 def test_steps_are_timed_for_real(splits, make_run):
     runs = [make_run("resnet8", seed=seed, epochs=2) for seed in range(2)]
-    assert autotune.fastest(runs, splits, CPU, graphs=False) in autotune.RIVALS
-    timed = untaught(runs, splits, CPU)
+    assert autotune.fastest(runs, splits, CPU, graphs=False) in autotune.CANDIDATES
+    timed = without_teacher(runs, splits, CPU)
     first = timed.params["head.weight"].clone()
     assert 0 < step_seconds(timed, 2) < 10
     assert not torch.equal(first, timed.params["head.weight"])

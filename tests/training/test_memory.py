@@ -14,7 +14,7 @@ import resource, sys, torch
 torch.set_num_threads(1)
 from lsbench.training import memory
 if sys.argv[1] == "kept":
-    assert memory.keep_freed()
+    assert memory.keep_freed_memory()
 layers = torch.nn.Sequential(*[torch.nn.Conv2d(16, 16, 3, padding=1) for _ in range(4)])
 images = torch.rand(64, 16, 32, 32)
 for step in range(15):
@@ -36,4 +36,4 @@ def test_pages_are_cleared_once_and_not_at_every_step():
 
 def test_another_c_library_is_left_alone(monkeypatch):
     monkeypatch.setattr(memory.platform, "libc_ver", lambda: ("", ""))
-    assert memory.keep_freed() is False
+    assert memory.keep_freed_memory() is False

@@ -9,7 +9,7 @@ import torch
 from lsbench.config import MethodConfig, OptimConfig
 from lsbench.terms import SPLIT_NAMES
 from lsbench.training import stack
-from lsbench.training.device_data import Resident
+from lsbench.training.device_data import DeviceDataset
 from lsbench.training.stack import Stack
 
 CPU = torch.device("cpu")
@@ -115,11 +115,11 @@ def test_draws_are_the_same_alone_and_stacked(splits, make_run):
 
 def test_runs_that_differ_in_method_and_alpha_share_split_weights_and_order(splits, make_run, monkeypatch):
     seen: dict[int, list[torch.Tensor]] = {}
-    gather = Resident.gather
+    images_at = DeviceDataset.images_at
     monkeypatch.setattr(
-        Resident,
-        "gather",
-        lambda data, rows: seen.setdefault(id(data), []).append(rows) or gather(data, rows),
+        DeviceDataset,
+        "images_at",
+        lambda data, rows: seen.setdefault(id(data), []).append(rows) or images_at(data, rows),
     )
     settings = [
         {},
@@ -144,8 +144,10 @@ def test_runs_that_differ_in_method_and_alpha_share_split_weights_and_order(spli
 
 def test_each_epoch_visits_every_row_once_and_the_orders_differ(splits, make_run, monkeypatch):
     seen = []
-    gather = Resident.gather
-    monkeypatch.setattr(Resident, "gather", lambda data, rows: seen.append(rows) or gather(data, rows))
+    images_at = DeviceDataset.images_at
+    monkeypatch.setattr(
+        DeviceDataset, "images_at", lambda data, rows: seen.append(rows) or images_at(data, rows)
+    )
     member = Stack([make_run(batch_size=16)], splits, CPU)
     for _ in range(2):
         train_epoch(member)
@@ -169,8 +171,8 @@ def test_two_steps_equal_a_loop_written_with_torch_alone(convention, equivalent,
         param.data = ours.params[name][0].detach().clone()
     optimizer = torch.optim.SGD(theirs.parameters(), 0.1, 0.9, weight_decay=0.01, nesterov=True)
     batches = []
-    gather = ours.data.gather
-    ours.data.gather = lambda rows: batches.append(rows) or gather(rows)
+    images_at = ours.data.images_at
+    ours.data.images_at = lambda rows: batches.append(rows) or images_at(rows)
     train_epoch(ours)
     rows = ours.data.rows["train"][0]
     pixels = ours.data.images.double()
@@ -253,8 +255,8 @@ def test_weights_load_into_the_plain_model(splits, make_run):
     plain = models.build(make_run("resnet8").model, (1, 12, 12), 3).double()
     plain.load_state_dict(trained.weights[1])
     plain.eval()
-    data = Resident(splits, make_run().data, [1], CPU)
-    images = data.normalise(data.gather(data.rows["test"]), torch.float64)[0]
+    data = DeviceDataset(splits, make_run().data, [1], CPU)
+    images = data.normalise(data.images_at(data.rows["test"]), torch.float64)[0]
     assert np.allclose(plain(images).detach(), trained.logits["test"][1], atol=1e-12)
 
 

@@ -6,7 +6,7 @@ import pandas as pd
 
 from lsbench.analysis.baselines import Row
 from lsbench.analysis.tables import as_rows
-from lsbench.formatting import brief, number
+from lsbench.formatting import format_setting, number
 
 OVER_ALPHA = (
     "Points are means over seeds, bars their 95 % t-intervals. Bars that overlap say little of a difference: "
@@ -50,7 +50,7 @@ def _over_alpha(label: str, rows: list[Row]) -> str:
         f"{name} {' to '.join(number(row[f'{metric}_mean'], digits, scale) + unit for row in ends)}"
         for name, metric, digits, scale, unit in shown
     ]
-    alphas = " to ".join(brief(row["alpha"]) for row in ends)
+    alphas = " to ".join(format_setting(row["alpha"]) for row in ends)
     return f"{label}, α = {alphas}: {', '.join(parts)}."
 
 

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from lsbench.report.figures import layout, panels
-from lsbench.report.figures.spec import Plate
+from lsbench.report.figures.spec import FigureSpec
 
 STYLE: dict[Any, Any] = {
     "font.size": 9,
@@ -34,13 +34,13 @@ STYLE: dict[Any, Any] = {
 }
 
 
-def draw(plate: Plate, source: str) -> dict[str, bytes]:
+def draw(plate: FigureSpec, source: str) -> dict[str, bytes]:
     """The PNG and the SVG of ``plate`` by their suffix, with ``source`` in their metadata."""
     with mpl.rc_context(STYLE):
         return _encode(_compose(plate), source)
 
 
-def _compose(plate: Plate) -> Figure:
+def _compose(plate: FigureSpec) -> Figure:
     """All panels, three a row, with one title above and one legend below them."""
     count = len(plate.panels)
     heading = f"{plate.title}: {plate.pair}"

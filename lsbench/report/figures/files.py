@@ -1,6 +1,6 @@
 """A report's figures as files.
 
-contents.py says which there are and what is in each (a `Plate`, plate.py), captions.py what to say of it;
+contents.py says which there are and what is in each (a `FigureSpec`, plate.py), captions.py what to say of it;
 drawing.py, panels.py, layout.py and marks.py draw it. geometry.py has the figure of `lsbench probe`.
 """
 
@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from lsbench.store.files import remove, write_atomically
 
 if TYPE_CHECKING:
-    from lsbench.report.figures.spec import Plate
+    from lsbench.report.figures.spec import FigureSpec
 
 
-def write(folder: Path, plates: "Sequence[Plate]", kinds: Iterable[str]) -> dict[str, bytes]:
+def write(folder: Path, plates: "Sequence[FigureSpec]", kinds: Iterable[str]) -> dict[str, bytes]:
     """Put the figures into ``folder``, a PNG and an SVG each, and return the SVGs by their names. Others of
     these ``kinds`` are removed.
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from lsbench.analysis.findings import Finding
 from lsbench.claims import all_claims
-from lsbench.formatting import NOTHING, number
+from lsbench.formatting import DASH, number
 from lsbench.report.claim_wording import said, title
-from lsbench.report.figures.marks import GREY, Mark
-from lsbench.report.figures.spec import Panel, Plate
+from lsbench.report.figures.marks import GREY, LineStyle
+from lsbench.report.figures.spec import FigureSpec, Panel
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +33,7 @@ CAPTION = (
 )
 
 
-def forest(judged: Mapping[str, Sequence[Finding]], runs: "pd.DataFrame") -> Plate | None:
+def forest(judged: Mapping[str, Sequence[Finding]], runs: "pd.DataFrame") -> FigureSpec | None:
     """The figure of the deciding findings that have a number; None where there are none."""
     import pandas as pd
 
@@ -55,7 +55,7 @@ def forest(judged: Mapping[str, Sequence[Finding]], runs: "pd.DataFrame") -> Pla
     size = (WIDTH, AROUND + ROW * len(rows))
     panel = Panel("Against the claim, and for it", "forest", drawn)
     legend = tuple(mark for mark, _ in drawn)
-    return Plate("claims", "claims", pair, "Effects in margins", (panel,), legend, CAPTION, alt, size)
+    return FigureSpec("claims", "claims", pair, "Effects in margins", (panel,), legend, CAPTION, alt, size)
 
 
 def in_margins(finding: Finding) -> tuple[float, float, float]:
@@ -72,12 +72,12 @@ def _words(found: Mapping[str, Finding]) -> list[tuple[str, Finding]]:
     return sorted(by_word.items(), key=lambda item: (order.index(item[1].verdict), item[0]))
 
 
-def _mark(word: str, finding: Finding) -> Mark:
+def _mark(word: str, finding: Finding) -> LineStyle:
     colour, marker, hollow = LOOKS[finding.verdict]
-    return Mark(word, colour, marker, hollow=hollow or finding.exploratory)
+    return LineStyle(word, colour, marker, hollow=hollow or finding.exploratory)
 
 
 def _in_words(row: Mapping[Any, Any]) -> str:
     effect, low, high = (number(row[name], 1, sign=True) for name in ("effect", "low", "high"))
-    interval = "" if NOTHING in (low, high) else f" ({low} to {high})"
+    interval = "" if DASH in (low, high) else f" ({low} to {high})"
     return f"{row['label']}: {row['said']}, {effect}{interval} margins."

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from lsbench.formatting import brief, number
-from lsbench.report.figures.marks import Mark
-from lsbench.report.figures.spec import Panel, Plate
+from lsbench.formatting import format_setting, number
+from lsbench.report.figures.marks import LineStyle
+from lsbench.report.figures.spec import FigureSpec, Panel
 
 KIND = "geometry"
 SIZE = (240, 240)
@@ -20,7 +20,7 @@ CAPTION = (
 )
 
 
-def plates(points: pd.DataFrame, several: bool) -> Iterator[Plate]:
+def plates(points: pd.DataFrame, several: bool) -> Iterator[FigureSpec]:
     """A figure for each data set and model in ``points``: train and test rows of the plain run and of the
     smoothed one. ``several`` says whether the sweep has more than one, and names tell which."""
     if points.empty:
@@ -28,7 +28,7 @@ def plates(points: pd.DataFrame, several: bool) -> Iterator[Plate]:
     for (data, model), table in points.groupby(["data", "model"], sort=False):
         classes = list(dict.fromkeys(table["class"]))
         marks = tuple(
-            Mark(f"class {name}", colour, marker, dash="", hollow=True)
+            LineStyle(f"class {name}", colour, marker, dash="", hollow=True)
             for name, (colour, marker) in zip(classes, LOOKS, strict=False)
         )
         of_class = dict(zip(classes, marks, strict=True))
@@ -37,14 +37,16 @@ def plates(points: pd.DataFrame, several: bool) -> Iterator[Plate]:
             limits = _limits(run)
             for split, rows in run.groupby("split", sort=False):
                 drawn = tuple((of_class[name], part) for name, part in rows.groupby("class", sort=False))
-                panels.append(Panel(f"α = {brief(alpha)}, {split}", "plane", drawn, {"limits": limits}))
-                told.append(f"α = {brief(alpha)}, {split}: {number(_scatter(rows), 3)}.")
+                panels.append(
+                    Panel(f"α = {format_setting(alpha)}, {split}", "plane", drawn, {"limits": limits})
+                )
+                told.append(f"α = {format_setting(alpha)}, {split}: {number(_scatter(rows), 3)}.")
         method, seed = table["method"].iloc[0], table["seed"].iloc[0]
         title = ", ".join(["Penultimate layer", *([method] if method != "none" else []), f"seed {seed}"])
         suffix = f"-{data}-{model}" if several else ""
         alt = f"Scatter within the three classes over that between them, of these points. {' '.join(told)}"
         pair = f"{data}, {model}"
-        yield Plate(f"{KIND}{suffix}", KIND, pair, title, tuple(panels), marks, CAPTION, alt, SIZE)
+        yield FigureSpec(f"{KIND}{suffix}", KIND, pair, title, tuple(panels), marks, CAPTION, alt, SIZE)
 
 
 def _limits(run: pd.DataFrame) -> tuple[float, float, float]:

@@ -10,7 +10,7 @@ DISTINCT = len(COLOURS) * len(MARKERS)  # lines that no other one looks like
 
 
 @dataclass(frozen=True)
-class Mark:
+class LineStyle:
     """The looks of a line; ``dash`` is matplotlib's word for it, empty for no line, ``hollow`` leaves its
     markers unfilled."""
 
@@ -21,24 +21,24 @@ class Mark:
     hollow: bool = False
 
 
-def mark(place: int, label: str) -> Mark:
+def mark(place: int, label: str) -> LineStyle:
     """That of the line at ``place``, from 0; each of the first `DISTINCT` differs from all others."""
     turn, step = divmod(place, len(COLOURS))
-    return Mark(label, COLOURS[step], MARKERS[(step + turn) % len(MARKERS)])
+    return LineStyle(label, COLOURS[step], MARKERS[(step + turn) % len(MARKERS)])
 
 
-def as_scaled(line: Mark) -> Mark:
+def as_scaled(line: LineStyle) -> LineStyle:
     """The same line after temperature scaling."""
     return replace(line, dash="--", hollow=True)
 
 
-def as_plain(line: Mark) -> Mark:
+def as_plain(line: LineStyle) -> LineStyle:
     """The same line at alpha 0, beside the smoothed one."""
     return replace(line, dash=":", hollow=True)
 
 
-TRAINED = Mark("as trained", GREY, "o")
+TRAINED = LineStyle("as trained", GREY, "o")
 SCALED = replace(as_scaled(TRAINED), label="after temperature scaling")
 BEST = "best α above 0 on select"
-SMOOTHED = Mark(f"at the {BEST}", GREY, "o")
+SMOOTHED = LineStyle(f"at the {BEST}", GREY, "o")
 PLAIN = replace(as_plain(TRAINED), label="at α = 0")

@@ -11,12 +11,12 @@ from matplotlib.ticker import (
     NullLocator,
 )
 
-from lsbench.report.figures.marks import GREY, Mark, as_scaled
+from lsbench.report.figures.marks import GREY, LineStyle, as_scaled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from lsbench.report.figures.spec import Drawn
+    from lsbench.report.figures.spec import Series
 
 GRID = "#e3e3e3"
 FEWEST = 30  # predictions in a bin; below that its accuracy is noise and hides the rest
@@ -27,7 +27,7 @@ def _per_cent(value: float, _: float) -> str:
     return f"{100 * value:.6g} %"
 
 
-def style(mark: Mark) -> dict[str, Any]:
+def style(mark: LineStyle) -> dict[str, Any]:
     """A mark in matplotlib's words."""
     return {
         "color": mark.colour,
@@ -39,7 +39,7 @@ def style(mark: Mark) -> dict[str, Any]:
     }
 
 
-def over_alpha(axes: "Axes", lines: "Drawn", metrics: tuple[tuple[str, bool], ...], percent: bool) -> None:
+def over_alpha(axes: "Axes", lines: "Series", metrics: tuple[tuple[str, bool], ...], percent: bool) -> None:
     """Means over seeds with their 95 % t-intervals; ``metrics`` are columns and whether they are scaled."""
     positions = _alphas(axes, sorted({alpha for _, line in lines for alpha in line["alpha"]}))
     step = (max(positions.values()) - min(positions.values())) * min(0.018, 0.06 / len(lines))
@@ -68,7 +68,7 @@ def _alphas(axes: "Axes", alphas: list[float]) -> dict[float, float]:
     return positions
 
 
-def reliability(axes: "Axes", cases: "Drawn") -> None:
+def reliability(axes: "Axes", cases: "Series") -> None:
     """Accuracy over mean confidence, bin by bin, as trained and after scaling; on the diagonal they agree."""
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, zorder=1)
     for mark, bins in cases:
@@ -84,7 +84,7 @@ def reliability(axes: "Axes", cases: "Drawn") -> None:
     axes.grid(color=GRID, linewidth=0.6)
 
 
-def confidence(axes: "Axes", cases: "Drawn") -> None:
+def confidence(axes: "Axes", cases: "Series") -> None:
     """The share of predictions in each bin of confidence, as trained and after scaling; a log scale."""
     for mark, bins in cases:
         edges = [*bins["lower"], bins["upper"].iloc[-1]]
@@ -109,7 +109,7 @@ def confidence(axes: "Axes", cases: "Drawn") -> None:
     axes.grid(color=GRID, linewidth=0.6)
 
 
-def forest(axes: "Axes", groups: "Drawn") -> None:
+def forest(axes: "Axes", groups: "Series") -> None:
     """A row for each ``place``, from the top: its ``label``, and below that ``effect`` from ``low`` to
     ``high``, in margins. The band is a margin to either side, linear within and logarithmic outside."""
     rows = 1 + max(int(table["place"].max()) for _, table in groups)
@@ -135,7 +135,7 @@ def forest(axes: "Axes", groups: "Drawn") -> None:
     axes.spines["left"].set_visible(False)
 
 
-def plane(axes: "Axes", classes: "Drawn", limits: tuple[float, float, float]) -> None:
+def plane(axes: "Axes", classes: "Series", limits: tuple[float, float, float]) -> None:
     """Points of a plane by class; ``limits`` are its middle, across and up, and half its width."""
     x, y, half = limits
     for mark, points in classes:
@@ -145,7 +145,7 @@ def plane(axes: "Axes", classes: "Drawn", limits: tuple[float, float, float]) ->
     axes.locator_params(nbins=5)
 
 
-def over_epochs(axes: "Axes", curves: "Drawn", metric: str, percent: bool) -> None:
+def over_epochs(axes: "Axes", curves: "Series", metric: str, percent: bool) -> None:
     """A column of the history, averaged over seeds, epoch by epoch; a log scale where it falls a long way."""
     for index, (mark, epochs) in enumerate(curves):
         every = max(len(epochs) // 6, 1)

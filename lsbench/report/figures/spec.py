@@ -11,11 +11,11 @@ from typing import Any
 import pandas as pd
 
 from lsbench.report.figures.layout import SIZE, Size
-from lsbench.report.figures.marks import Mark
+from lsbench.report.figures.marks import LineStyle
 
 DRAWS = ("draw.py", "panels.py", "layout.py", "marks.py")  # beside this file
 
-Drawn = tuple[tuple[Mark, pd.DataFrame], ...]
+Series = tuple[tuple[LineStyle, pd.DataFrame], ...]
 
 
 @dataclass(frozen=True)
@@ -24,12 +24,12 @@ class Panel:
 
     title: str
     draw: str
-    lines: Drawn
+    lines: Series
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Plate:
+class FigureSpec:
     """``name`` is its file's, ``kind`` what it shows, ``pair`` the data set and model, ``caption`` how to
     read it, and ``alt`` what can be seen in it, in numbers. ``size`` is that of a panel."""
 
@@ -38,7 +38,7 @@ class Plate:
     pair: str
     title: str
     panels: tuple[Panel, ...]
-    legend: tuple[Mark, ...]
+    legend: tuple[LineStyle, ...]
     caption: str
     alt: str
     size: Size = SIZE

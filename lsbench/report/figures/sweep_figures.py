@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import pandas as pd
 
 from lsbench.analysis.labels import lines
-from lsbench.analysis.selection import MARK_AT_STRENGTH, chooses, recommended
+from lsbench.analysis.selection import MARK_AT_STRENGTH, criterion_of, recommended
 from lsbench.analysis.tables import tables
-from lsbench.formatting import brief
+from lsbench.formatting import format_setting
 from lsbench.report.figures import captions
-from lsbench.report.figures.marks import BEST, PLAIN, SCALED, SMOOTHED, TRAINED, Mark, as_plain, mark
-from lsbench.report.figures.spec import Panel, Plate
+from lsbench.report.figures.marks import BEST, PLAIN, SCALED, SMOOTHED, TRAINED, LineStyle, as_plain, mark
+from lsbench.report.figures.spec import FigureSpec, Panel
 
 KINDS = ("alpha", "reliability", "confidence", "training")
 MOST = {"alpha": 14, "reliability": 9, "confidence": 9, "training": 5}  # methods that one figure can carry
@@ -39,7 +39,7 @@ class Line:
     least: float
 
 
-def plates(summary: pd.DataFrame, bins: pd.DataFrame, epochs: pd.DataFrame) -> Iterator[Plate]:
+def plates(summary: pd.DataFrame, bins: pd.DataFrame, epochs: pd.DataFrame) -> Iterator[FigureSpec]:
     """The figures of each data set and model, from `aggregate.summary_table` and `traces`.
 
     A single alpha has nothing to show over alpha. Where a figure cannot carry every method, it has the first
@@ -47,7 +47,7 @@ def plates(summary: pd.DataFrame, bins: pd.DataFrame, epochs: pd.DataFrame) -> I
     """
     parts = list(tables(summary))
     for part in parts:
-        pair = part.pair
+        pair = part.title
         suffix = f"-{part.data}-{part.model}" if len(parts) > 1 else ""
         done = part.table[part.table["n"] > 0]
         found = [_line(label, rows) for label, rows in lines(done)]
@@ -66,11 +66,11 @@ def _line(label: str, rows: pd.DataFrame) -> Line:
     found = recommended(rows, MARK_AT_STRENGTH)
     plain = rows.loc[rows["alpha"] == 0, "cell"].head(1)
     cases = dict.fromkeys(plain, 0.0) | {row["cell"]: row["alpha"] for row in found}
-    least = found[0][f"{chooses(rows).column}_mean"] if found else math.inf
+    least = found[0][f"{criterion_of(rows).column}_mean"] if found else math.inf
     return Line(label, rows, cases, len(found) > 1, least)
 
 
-def _alpha(name: str, pair: str, found: list[Line]) -> Plate:
+def _alpha(name: str, pair: str, found: list[Line]) -> FigureSpec:
     shown = _shown(found, MOST["alpha"])
     columns = ["alpha", *(f"{metric}_{end}" for metric in OVER_ALPHA for end in ("mean", "high"))]
     drawn = tuple((mark(place, line.label), line.rows[columns]) for place, line in enumerate(shown))
@@ -86,17 +86,17 @@ def _alpha(name: str, pair: str, found: list[Line]) -> Plate:
     legend = (*(line for line, _ in drawn), TRAINED, SCALED)
     caption = captions.OVER_ALPHA + _left_out(found, shown)
     alt = captions.over_alpha([(line.label, line.rows) for line in shown])
-    return Plate(name, "alpha", pair, TITLES["alpha"], tuple(panels), legend, caption, alt)
+    return FigureSpec(name, "alpha", pair, TITLES["alpha"], tuple(panels), legend, caption, alt)
 
 
-def _by_method(kind: str, suffix: str, pair: str, found: list[Line], bins: pd.DataFrame) -> Plate:
+def _by_method(kind: str, suffix: str, pair: str, found: list[Line], bins: pd.DataFrame) -> FigureSpec:
     """A panel for each method, with its runs at alpha 0 and at the best alpha above it."""
     shown = _shown(found, MOST[kind])
     roles = {False: mark(0, "α = 0"), True: mark(1, BEST)}
     panels, used = [], set()
     for line in shown:
         cases = _cases(line, bins)
-        alphas = " and ".join(brief(alpha) for alpha, _ in cases)
+        alphas = " and ".join(format_setting(alpha) for alpha, _ in cases)
         drawn = tuple((roles[alpha > 0], table) for alpha, table in cases)
         panels.append(Panel(f"{line.label}: α = {alphas}", kind, drawn))
         used |= {alpha > 0 for alpha, _ in cases}
@@ -107,13 +107,13 @@ def _by_method(kind: str, suffix: str, pair: str, found: list[Line], bins: pd.Da
     }[kind]
     caption += _unsmoothed(shown) + _left_out(found, shown)
     alt = in_words(_all_cases(shown, bins))
-    return Plate(kind + suffix, kind, pair, TITLES[kind], tuple(panels), legend, caption, alt)
+    return FigureSpec(kind + suffix, kind, pair, TITLES[kind], tuple(panels), legend, caption, alt)
 
 
-def _training(name: str, pair: str, found: list[Line], epochs: pd.DataFrame) -> Plate:
+def _training(name: str, pair: str, found: list[Line], epochs: pd.DataFrame) -> FigureSpec:
     shown = _shown(found, MOST["training"])
-    drawn: list[tuple[Mark, pd.DataFrame]] = []
-    legend: list[Mark] = []
+    drawn: list[tuple[LineStyle, pd.DataFrame]] = []
+    legend: list[LineStyle] = []
     for place, line in enumerate(shown):
         own = mark(place, line.label)
         legend.append(own)
@@ -131,7 +131,7 @@ def _training(name: str, pair: str, found: list[Line], epochs: pd.DataFrame) -> 
     legend += [SMOOTHED] * any(alphas) + [PLAIN] * (0 in alphas)
     caption = captions.TRAINING + _unsmoothed(shown) + _left_out(found, shown)
     alt = captions.training(_all_cases(shown, epochs))
-    return Plate(name, "training", pair, TITLES["training"], tuple(panels), tuple(legend), caption, alt)
+    return FigureSpec(name, "training", pair, TITLES["training"], tuple(panels), tuple(legend), caption, alt)
 
 
 def _cases(line: Line, traces: pd.DataFrame) -> Cases:
@@ -142,7 +142,7 @@ def _cases(line: Line, traces: pd.DataFrame) -> Cases:
 
 def _all_cases(shown: list[Line], traces: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     return [
-        (f"{line.label}, α = {brief(alpha)}", table)
+        (f"{line.label}, α = {format_setting(alpha)}", table)
         for line in shown
         for alpha, table in _cases(line, traces)
     ]
@@ -156,7 +156,7 @@ def _shown(found: list[Line], most: int) -> list[Line]:
 def _left_out(found: Sequence[Line], shown: Sequence[Line]) -> str:
     if len(shown) == len(found):
         return ""
-    others, by = len(shown) - 1, chooses(found[0].rows).short
+    others, by = len(shown) - 1, criterion_of(found[0].rows).short
     return f" Of {len(found)} methods these are the first and the {others} others with the least {by}."
 
 

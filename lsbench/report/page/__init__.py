@@ -9,15 +9,15 @@ from lsbench.analysis.labels import lines
 from lsbench.analysis.selection import choices
 from lsbench.analysis.tables import is_metric, tables
 from lsbench.analysis.verdicts import verdicts
-from lsbench.formatting import brief
+from lsbench.formatting import format_setting
 from lsbench.report import penultimate
 from lsbench.report.comparison import comparison
-from lsbench.report.figures.spec import Plate
+from lsbench.report.figures.spec import FigureSpec
 from lsbench.report.markdown import DEFINITIONS, facts, left_out, setup
 from lsbench.report.page import markup
 from lsbench.report.page.frame import document, figure, section
 from lsbench.report.tables import MORE, full_table, word_table
-from lsbench.report.wording import buying_table, choice_table, choosing, reading
+from lsbench.report.wording import buying_table, choice_table, choosing, interpretation
 
 BESIDE = "`report.md`, `runs.csv`, `summary.csv` and the figures as files"
 SHADED = "Shaded rows are those that each method would choose on the select split."
@@ -29,12 +29,12 @@ def page(
     *,
     command: str,
     missing: Sequence[str],
-    plates: Sequence[Plate],
+    plates: Sequence[FigureSpec],
     ratios: pd.DataFrame,
     drawn: Mapping[str, bytes],
 ) -> bytes:
     """The page. ``drawn`` holds the SVG of each plate by its name; ``ratios`` are `layers.ratios`."""
-    parts = {part.pair: part.table for part in tables(summary)}
+    parts = {part.title: part.table for part in tables(summary)}
     sections = []
     for pair, table in parts.items():
         own = {plate.kind: figure(plate, drawn[plate.name]) for plate in plates if plate.pair == pair}
@@ -62,7 +62,7 @@ def _numbers(pair: str, table: pd.DataFrame, runs: pd.DataFrame, over_alpha: str
     """What there is to say of one data set and model, with the figure ``over_alpha`` behind the table."""
     blocks = [markup.prose(setup(table)), _comparison(pair, table, runs), over_alpha]
     blocks += ["<h3>α chosen on the select split</h3>", _choices(pair, runs, table)]
-    return [*blocks, "<h3>Reading</h3>", markup.prose(reading(table)), _verdicts(pair, table)]
+    return [*blocks, "<h3>Reading</h3>", markup.prose(interpretation(table)), _verdicts(pair, table)]
 
 
 def _scatter(pair: str, table: pd.DataFrame, ratios: pd.DataFrame) -> str:
@@ -146,4 +146,4 @@ def _every_run(runs: pd.DataFrame) -> str:
 def _cell(value: Any, measured: bool) -> str:
     if pd.isna(value):
         return ""
-    return f"{value:.5g}" if measured else brief(value)
+    return f"{value:.5g}" if measured else format_setting(value)

@@ -11,7 +11,7 @@ from importlib.resources import files
 from string import Template
 
 from lsbench import __version__
-from lsbench.report.figures.spec import Plate
+from lsbench.report.figures.spec import FigureSpec
 from lsbench.report.page import markup, svg
 
 
@@ -57,7 +57,7 @@ def anchor(title: str) -> str:
     return "".join(c if c.isalnum() else "-" for c in title.lower())
 
 
-def figure(plate: Plate, drawn: bytes) -> str:
+def figure(plate: FigureSpec, drawn: bytes) -> str:
     """A heading, the panels beside or below one another, the legend, and the figure in words."""
     panels = "".join(svg.panels(drawn, plate.name, plate.size))
     alt = escape(plate.alt)

@@ -6,8 +6,8 @@ import textwrap
 from collections.abc import Collection, Mapping, Sequence
 from html import escape
 
-from lsbench.formatting import NOTHING
-from lsbench.report.figures.marks import Mark
+from lsbench.formatting import DASH
+from lsbench.report.figures.marks import LineStyle
 from lsbench.report.page import svg
 
 NUMBER = re.compile(r"[<+−-]?\d+(\.\d+)?(e[+-]?\d+)?(?=[\s†%]|$)")
@@ -107,19 +107,19 @@ def _put_aside(found: re.Match[str]) -> str:
 
 def verdict(said: str) -> str:
     """A verdict as it may be shown, with a sign for its word that needs no colour."""
-    if said == NOTHING:
+    if said == DASH:
         return said
     word = said.rpartition(" ")[2]
     return f'<span class="word {escape(word)}">{escape(said)}</span>'
 
 
-def legend(marks: Sequence[Mark]) -> str:
+def legend(marks: Sequence[LineStyle]) -> str:
     """The legend of a figure, which flows with the width of the page."""
     items = "".join(f"<li>{_swatch(mark)}{escape(mark.label)}</li>" for mark in marks)
     return f'<ul class="legend" aria-hidden="true">{items}</ul>'
 
 
-def _swatch(mark: Mark) -> str:
+def _swatch(mark: LineStyle) -> str:
     colour = svg.COLOURS.get(mark.colour.lower(), mark.colour)
     filling = "var(--paper)" if mark.hollow else colour
     line = f'<path d="M1 6h34" stroke-width="1.8"{DASHES[mark.dash]}/>' if mark.dash else ""
