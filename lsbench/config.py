@@ -9,7 +9,8 @@ import json
 import math
 import pickle
 import re
-from dataclasses import Field, FrozenInstanceError, asdict, dataclass, field, fields, is_dataclass
+from dataclasses import Field, FrozenInstanceError, asdict, dataclass, field, fields, is_dataclass, replace
+from pathlib import Path
 from typing import Any, ClassVar, cast
 
 from hydra.core.config_store import ConfigStore
@@ -204,6 +205,12 @@ class Run(RangeChecked):
         for name in UNUSED[self.optim.name]:
             del found["optim"][name]
         return found
+
+    def with_absolute_paths(self, folder: str | Path) -> "Run":
+        """The same run, with its relative paths resolved against ``folder``."""
+        root = self.data.root and str(folder / Path(self.data.root))
+        data = replace(self.data, root=root)
+        return replace(self, results_dir=str(folder / Path(self.results_dir)), data=data)
 
     def run_id(self, data_sha256: str) -> str:
         """The run's name in the store: readable at the front, then a hash of everything that matters."""

@@ -7,7 +7,6 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -122,7 +121,7 @@ def _submit(stacks: Sequence[StackPlan], resources: Mapping[str, Any]) -> list[A
     try:
         executor = submitit.AutoExecutor(logs, cluster="slurm", slurm_max_num_timeout=retries)
         executor.update_parameters(name="lsbench", slurm_additional_parameters=dict(further), **named)
-        configs = [[_anywhere(job.run) for job in planned.jobs] for planned in stacks]
+        configs = [[job.run.with_absolute_paths(Path.cwd()) for job in planned.jobs] for planned in stacks]
         kept = [planned.saved for planned in stacks]
         ids, threads, ways = zip(*((each.runs, each.threads, each.way) for each in kept), strict=True)
         return list(executor.map_array(Training(), configs, ids, threads, ways))
@@ -130,12 +129,6 @@ def _submit(stacks: Sequence[StackPlan], resources: Mapping[str, Any]) -> list[A
         lines = str(error).strip().splitlines()
         reason = next((line for line in lines if line.startswith("sbatch: error")), lines[0])
         raise UsageError(f"hydra.launcher.cluster=slurm: {reason}") from error
-
-
-def _anywhere(run: Run) -> Run:
-    """``run`` with paths that hold in any folder."""
-    root = run.data.root and str(Path(run.data.root).absolute())
-    return replace(run, results_dir=str(Path(run.results_dir).absolute()), data=replace(run.data, root=root))
 
 
 def _finish(job: Any, planned: StackPlan, board: SweepProgress) -> None:
