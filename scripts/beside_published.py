@@ -20,8 +20,7 @@ from typing import Any
 import pandas as pd
 
 from lsbench.formatting import DASH, format_setting, number, pipe_table
-from lsbench.report.publish import to_csv
-from lsbench.store.files import write_atomically
+from lsbench.store.files import to_csv, write_atomically
 
 FOLDER = "results/replication-mnist"
 ALPHAS = (0.0, 0.05, 0.1, 0.15, 0.3)

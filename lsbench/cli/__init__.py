@@ -8,8 +8,7 @@ import logging
 import os
 import shlex
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from lsbench import __version__
 from lsbench.errors import LsbenchError, StorageError, UsageError, did_you_mean
@@ -123,27 +122,7 @@ def _hydra(command: str, arguments: list[str], **groups: str) -> int:
 def _report(arguments: list[str]) -> int:
     from lsbench.cli import report
 
-    return report.main(arguments, publish=_publish, describe=_describe)
-
-
-def _publish(results_dir: str, name: str) -> int:
-    """A sweep's tables again, or a page of claims where it was `lsbench claims` that trained it."""
-    from lsbench.report import claims_publish, terminal
-    from lsbench.store import sweeps
-
-    publish = claims_publish.publish if sweeps.read_sweep(results_dir, name).claims else terminal.publish
-    return publish(results_dir, name)
-
-
-def _describe(results_dir: str, name: str) -> tuple[Mapping[str, Any], int]:
-    """The same for machines."""
-    from lsbench.report import claims_publish, json_report
-    from lsbench.store import sweeps
-
-    describe = (
-        claims_publish.describe if sweeps.read_sweep(results_dir, name).claims else json_report.describe
-    )
-    return describe(results_dir, name)
+    return report.main(arguments)
 
 
 def _probe(arguments: list[str]) -> int:

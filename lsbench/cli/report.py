@@ -1,27 +1,20 @@
 """`lsbench report NAME ... [name=NAME] [results_dir=DIR] [--json]`: reports again, from stored runs."""
 
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from lsbench.errors import UsageError, did_you_mean, suggest_or_list
-from lsbench.report import terminal
+from lsbench.report.publish import describe, publish
 from lsbench.store import sweeps
 
 JSON = "--json"
-Describe = Callable[[str, str], tuple[Mapping[str, Any], int]]
 SETTINGS = {"results_dir": "results", "name": ""}
 
 
-def main(
-    arguments: Sequence[str],
-    publish: Callable[[str, str], int] = terminal.publish,
-    describe: Describe | None = None,
-) -> int:
+def main(arguments: Sequence[str]) -> int:
     """Rebuild the reports that ``arguments`` name, or with name= a single one of all their runs, and print
-    them, each by ``publish(results_dir, name)``, for machines by ``describe``; the exit code, 1 where a run
-    is missing, failed or diverged.
+    them, with --json as one JSON document; the exit code, 1 if a run is missing, failed or diverged.
 
     Raises `UsageError` for an unknown sweep or flag, `StorageError` for a sweep without a stored run.
     """
@@ -35,16 +28,16 @@ def main(
         sweeps.combine(results_dir, names, settings["name"], shlex.join(["lsbench", "report", *kept]))
         names = [settings["name"]]
     if JSON not in flags:
-        return _publish_all(publish, results_dir, names)
+        return _publish_all(results_dir, names)
     from lsbench.report import json_report
 
-    described = [(describe or json_report.describe)(results_dir, name) for name in names]
+    described = [describe(results_dir, name) for name in names]
     print(json_report.document([report for report, _ in described]))
     return max(code for _, code in described)
 
 
-def _publish_all(publish: Callable[[str, str], int], results_dir: str, names: Sequence[str]) -> int:
-    """The greatest of ``publish``'s exit codes; where there are several names, each stands above its page."""
+def _publish_all(results_dir: str, names: Sequence[str]) -> int:
+    """The greatest of `publish`'s exit codes; where there are several names, each stands above its page."""
     codes = []
     for place, name in enumerate(names):
         if len(names) > 1:

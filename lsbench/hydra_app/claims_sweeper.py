@@ -165,11 +165,10 @@ def _keys(content: Any, prefix: str = "") -> Iterator[str]:
 
 
 def _measure(name: str, asked: "Sequence[plan.Job]") -> None:
-    from lsbench.report import publish
-    from lsbench.store.files import write_atomically
+    from lsbench.store.files import to_csv, write_atomically
 
     if measure := all_claims()[name].measure:
         log.info("measuring %s", name)
         run = asked[0].run
         file = measured_file(Path(run.results_dir) / run.name, name)
-        write_atomically(file, publish.to_csv(measure(asked)))
+        write_atomically(file, to_csv(measure(asked)))

@@ -10,7 +10,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.utils import to_absolute_path
 
 from lsbench.config import Run
-from lsbench.report import claims_publish, terminal
+from lsbench.report.publish import publish
 from lsbench.store import runs, sweeps
 
 if TYPE_CHECKING:
@@ -80,7 +80,6 @@ class Multirun:
         here = Path.cwd()
         places = [(Path(results_dir), name) for results_dir, name in members]
         shown = [(p.relative_to(here) if p.is_relative_to(here) else p, name) for p, name in places]
-        publish = claims_publish.publish if self.claims else terminal.publish
         return max((publish(results_dir, name) for results_dir, name in shown), default=0)
 
 

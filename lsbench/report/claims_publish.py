@@ -12,9 +12,8 @@ from lsbench.report import claims_markdown, claims_page
 from lsbench.report.claim_wording import family, lines
 from lsbench.report.figures.files import write as write_figures
 from lsbench.report.figures.forest import forest
-from lsbench.report.publish import to_csv
 from lsbench.report.terminal import tell_rest
-from lsbench.store.files import write_atomically
+from lsbench.store.files import to_csv, write_atomically
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -5,6 +5,7 @@ What is NaN, infinite or missing becomes null.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -32,7 +33,7 @@ def document(reports: Sequence[Mapping[str, Any]]) -> str:
     return to_json(content).decode().rstrip()
 
 
-def describe(results_dir: str, name: str) -> tuple[dict[str, Any], int]:
+def describe(results_dir: str | Path, name: str) -> tuple[dict[str, Any], int]:
     """What the document says of sweep ``name``, whose report is written again, and its exit code."""
     built = rebuild(results_dir, name)
     shown = [_table(part, built.runs) for part in tables(built.summary)]

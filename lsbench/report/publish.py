@@ -1,16 +1,39 @@
 """Tables and figures from run records. Records are the source; everything here can be rebuilt from them."""
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lsbench.analysis.results import Stored, stored
+from lsbench.store.files import to_csv, write_atomically
+from lsbench.store.sweeps import read_sweep
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMULA = re.compile(r"[=+\-@\t\r]")
+
+def publish(results_dir: str | Path, name: str) -> int:
+    """Write the report of sweep ``name`` from its stored runs, print it and return the exit code.
+
+    The exit code is 1 if a run is missing, failed or diverged, or a claim could not be judged, else 0.
+
+    A sweep of claims has claims.html and claims.md, any other sweep report.html and report.md. Raises
+    `UsageError` for an unknown sweep, `StorageError` for files that cannot be read or written.
+    """
+    from lsbench.report import claims_publish, terminal
+
+    if read_sweep(results_dir, name).claims:
+        return claims_publish.publish(results_dir, name)
+    return terminal.publish(results_dir, name)
+
+
+def describe(results_dir: str | Path, name: str) -> tuple[dict[str, Any], int]:
+    """Write the report as `publish` does and return it as JSON values, with the exit code."""
+    from lsbench.report import claims_publish, json_report
+
+    if read_sweep(results_dir, name).claims:
+        return claims_publish.describe(results_dir, name)
+    return json_report.describe(results_dir, name)
 
 
 def build(
@@ -30,7 +53,6 @@ def build(
     from lsbench.report.figures.sweep_figures import KINDS, plates
     from lsbench.report.markdown import report
     from lsbench.report.page import page
-    from lsbench.store.files import write_atomically
 
     bins, epochs = traces.bins(folder.parent, runs), traces.epochs(folder.parent, runs)
     several = len(summary[["data", "model"]].drop_duplicates()) > 1
@@ -46,27 +68,6 @@ def build(
     files["report.html"] = page(runs, summary, **facts, drawn=drawn)
     for file, content in files.items():
         write_atomically(folder / file, content)
-
-
-def to_csv(frame: "pd.DataFrame") -> bytes:
-    """CSV in UTF-8: numbers as Python's repr has them, empty cells for null.
-
-    Text that a spreadsheet would run as a formula gets a leading apostrophe (OWASP, "CSV injection").
-    """
-    from pandas.api.types import is_numeric_dtype
-
-    safe = frame.copy()
-    for column in safe.columns:
-        if not is_numeric_dtype(safe[column]):
-            safe[column] = safe[column].map(_neutral, na_action="ignore")
-    return safe.to_csv(index=False, lineterminator="\n").encode()
-
-
-def _neutral(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    lines = "\n".join(value.splitlines())  # the csv module leaves a lone CR unquoted: it would end the row
-    return f"'{lines}" if FORMULA.match(value) else lines
 
 
 def rebuild(results_dir: str | Path, name: str) -> Stored:

@@ -4,13 +4,19 @@ import fcntl
 import json
 import math
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lsbench.errors import StorageError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FORMULA = re.compile(r"[=+\-@\t\r]")  # the first character of a cell that a spreadsheet evaluates
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -54,6 +60,27 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_finite(part) for part in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def to_csv(frame: "pd.DataFrame") -> bytes:
+    """CSV in UTF-8: numbers as Python's repr has them, empty cells for null.
+
+    Text that a spreadsheet would run as a formula gets a leading apostrophe (OWASP, "CSV injection").
+    """
+    from pandas.api.types import is_numeric_dtype
+
+    safe = frame.copy()
+    for column in safe.columns:
+        if not is_numeric_dtype(safe[column]):
+            safe[column] = safe[column].map(_neutral, na_action="ignore")
+    return safe.to_csv(index=False, lineterminator="\n").encode()
+
+
+def _neutral(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    lines = "\n".join(value.splitlines())  # the csv module leaves a lone CR unquoted: it would end the row
+    return f"'{lines}" if FORMULA.match(value) else lines
 
 
 @contextmanager

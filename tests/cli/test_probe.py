@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from lsbench.cli import main
-from lsbench.cli.probe import FACTS
 from lsbench.probes import all_probes, run_probe
+from lsbench.report.probes import FACTS
 
 NAME = "sweep-mnist5k-mlp"
 SMALL = ["model.hidden=[8]", "data.train=200", "data.test=100", "epochs=1", "executor=stack"]
@@ -104,6 +104,8 @@ USAGE = [
     ([NAME, "geometry", "alpha=0.3"], "alpha=0.3"),
     ([NAME, "geometry", "alpha=much"], "alpha=much"),
     ([NAME, "geometry", "alpha=0"], "alpha=0: allowed is a number above 0 and below 1"),
+    ([NAME, "geometry", "alpha=1"], "alpha=1: allowed is a number above 0 and below 1"),
+    ([NAME, "geometry", "alpha=nan"], "alpha=nan: allowed is a number above 0 and below 1"),
     ([NAME, "alpha=0.7"], "alpha=0.7"),
     ([NAME, "classes=0,1,cat"], "no class cat"),
     ([NAME, "fgsm", "alpha=0.1"], "alpha=0.1 is of geometry"),

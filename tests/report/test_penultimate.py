@@ -11,7 +11,8 @@ from lsbench.analysis.tables import runs_table, summary_table
 from lsbench.errors import StorageError
 from lsbench.probes import all_probes
 from lsbench.report import penultimate
-from lsbench.report.publish import build, to_csv
+from lsbench.report.publish import build
+from lsbench.store.files import to_csv
 
 COLUMNS = tuple(penultimate.TITLES)
 

@@ -1,4 +1,4 @@
-"""Which runs and classes a figure of the last layer has; test_probe_command.py has it as a user meets it."""
+"""Runs and classes of the figure of the last layer; cli/test_probe.py covers the command."""
 
 from types import SimpleNamespace
 
@@ -28,25 +28,18 @@ def test_the_pair_of_a_figure_differs_in_alpha_alone(record):
     assert projection.pair(lost, None)[1]["alpha"] == 0.1
 
 
-def test_classes_go_by_name_before_number():
-    assert projection.numbers("", ("a", "b", "c", "d")) == [0, 1, 2]
-    assert projection.numbers("d, 1,a", ("a", "b", "c", "d")) == [3, 1, 0]
-    assert projection.numbers("2,1,0", ("2", "1", "0")) == [0, 1, 2]
+def test_a_class_name_takes_precedence_over_a_number():
+    assert projection.class_indices((), ("a", "b", "c", "d")) == [0, 1, 2]
+    assert projection.class_indices(("d", "1", "a"), ("a", "b", "c", "d")) == [3, 1, 0]
+    assert projection.class_indices(("2", "1", "0"), ("2", "1", "0")) == [0, 1, 2]
     with pytest.raises(UsageError, match="three different"):
-        projection.numbers("", ("a", "b"))
+        projection.class_indices((), ("a", "b"))
 
 
-@pytest.mark.parametrize("given", ["0", "-0.1", "1", "nan", "inf", "much"])
-def test_an_alpha_that_is_no_smoothing_is_refused(given):
-    with pytest.raises(UsageError, match=rf"^alpha={given}: allowed is a number above 0 and below 1$"):
-        projection.smoothing(given)
-    assert (projection.smoothing("0.05"), projection.smoothing("")) == (0.05, None)
-
-
-def test_data_of_two_classes_have_no_figure_unless_one_is_asked_for(record, monkeypatch):
+def test_data_of_two_classes_have_no_figure_unless_classes_are_named(record, monkeypatch):
     monkeypatch.setattr(projection, "load_trained_model", lambda *_: SimpleNamespace(classes=("a", "b")))
     records = [record(alpha=alpha) for alpha in (0.0, 0.1)]
     cpu = torch.device("cpu")
-    assert projection.points("results", records, {"classes": "", "alpha": ""}, cpu).empty
+    assert projection.points("results", records, cpu).empty
     with pytest.raises(UsageError, match="three different classes"):
-        projection.points("results", records, {"classes": "a,b", "alpha": ""}, cpu)
+        projection.points("results", records, cpu, classes=["a", "b"])

@@ -9,8 +9,9 @@ from lsbench.errors import StorageError
 from lsbench.formatting import number
 from lsbench.report.figures.sweep_figures import KINDS
 from lsbench.report.markdown import setup
-from lsbench.report.publish import build, to_csv
+from lsbench.report.publish import build
 from lsbench.report.terminal import terminal_table
+from lsbench.store.files import to_csv
 
 pytestmark = pytest.mark.usefixtures("sketched")  # figures/test_drawing.py draws them
 

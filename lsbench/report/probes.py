@@ -1,0 +1,123 @@
+"""Results of probing a sweep's stored weights: probes.csv, geometry.csv with its figure, and a table."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lsbench.analysis.labels import distinguishing_columns
+from lsbench.analysis.tables import as_rows, runs_table, summary_table, tables
+from lsbench.execution.progress import track
+from lsbench.formatting import (
+    TERMINAL_WIDTH,
+    compact,
+    difference,
+    fixed_table,
+    format_setting,
+    mean_ci,
+    number,
+)
+from lsbench.probes import all_probes, run_probe
+from lsbench.report import penultimate, projection
+from lsbench.report.figures import geometry
+from lsbench.report.figures.files import write as write_figures
+from lsbench.store import runs, sweeps
+from lsbench.store.files import to_csv, write_atomically
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import torch
+
+    from lsbench.analysis.baselines import Row
+
+FACTS = ("run", "status", "data", "model", "method", "alpha", "seed")
+DELTA_NOTE = "Δ: points against the baseline, paired by seed, 95 % interval."
+
+
+def publish(
+    results_dir: str | Path,
+    name: str,
+    probes: Sequence[str],
+    device: "torch.device",
+    *,
+    classes: Sequence[str] = (),
+    alpha: float | None = None,
+) -> int:
+    """Run ``probes`` on the finished runs of sweep ``name``, print the means over seeds and return the exit
+    code: 1 if a run is not done, else 0.
+
+    Writes probes.csv and, if geometry is among the ``probes``, geometry.csv and its figures, for which
+    ``classes`` and ``alpha`` are those of `projection.points`. Raises what `run_probe` raises, and
+    `UsageError` for an unknown sweep, class or alpha.
+    """
+    wanted = sweeps.read_sweep(results_dir, name).runs
+    records, _ = runs.read_all(results_dir, wanted)
+    by_data = sorted(records, key=lambda record: record["data_sha256"] or "")  # each data set is read once
+    done = [record["run"] for record in by_data if record["status"] == "done"]
+    # The points come first: an unknown class or alpha is reported before the slow measurements start.
+    points = None
+    if "geometry" in probes:
+        points = projection.points(results_dir, records, device, classes=classes, alpha=alpha)
+    measured: dict[str, dict[str, float]] = {run_id: {} for run_id in wanted}
+    for run_id, probe in track([(run_id, probe) for run_id in done for probe in probes], "probe"):
+        measured[run_id] |= run_probe(results_dir, run_id, probe, device)
+    folder = Path(results_dir) / name
+    files = []
+    if records:
+        columns = [column for probe in probes for column in all_probes()[probe].columns]
+        table = runs_table([_with_probes(record, measured[record["run"]], columns) for record in records])
+        print(_text(summary_table(table), probes))
+        renamed = table.rename(columns={f"test_{column}": column for column in columns})
+        write_atomically(folder / penultimate.PROBED, to_csv(renamed[[*FACTS, *columns]]))
+        files.append(penultimate.PROBED)
+    if points is not None:
+        files += _write_geometry(folder, points, records)
+    print(f"\n{len(done)} of {len(wanted)} runs probed")
+    print("   ".join([*(str(folder / file) for file in files[:1]), *files[1:]]))
+    return int(len(done) < len(wanted))
+
+
+def _write_geometry(folder: Path, points: "pd.DataFrame", records: Sequence[runs.Record]) -> list[str]:
+    """Write geometry.csv, which later reports read, and its figures; return their paths in ``folder``."""
+    several = len({(record["data"], record["model"]) for record in records}) > 1
+    plates = list(geometry.plates(points, several))
+    write_atomically(folder / penultimate.POINTS, to_csv(points))
+    write_figures(folder / "figures", plates, [geometry.KIND])
+    return [penultimate.POINTS, *(f"figures/{plate.name}.png" for plate in plates)]
+
+
+def _with_probes(record: runs.Record, values: Mapping[str, float], columns: Sequence[str]) -> runs.Record:
+    """The record with a probe's columns as test metrics: `summary_table` recognises metrics by the prefix."""
+    return record | {f"test_{column}": values.get(column) for column in columns}
+
+
+def _text(summary: "pd.DataFrame", probes: Sequence[str]) -> str:
+    """Means over seeds of each probe's main columns, one table per data set and model."""
+    columns = [column for name in probes for column in all_probes()[name].shown]
+    blocks = []
+    for part in tables(summary):
+        settings = {"method": "method"}
+        settings |= {name: name for name in distinguishing_columns(part.table)}
+        settings |= {"α": "alpha", "n": "n"}
+        rows = []
+        for row in as_rows(part.table):
+            cells = {title: format_setting(row[name]) for title, name in settings.items()}
+            for column in columns:
+                cells |= _cells(row, column)
+            rows.append(cells)
+        header = list(rows[0])
+        expendable = [[title] for title in header if title.startswith("Δ")]
+        texts = [[compact(cell) for cell in cells.values()] for cells in rows]
+        blocks.append(f"{part.title}\n\n{fixed_table(header, texts, TERMINAL_WIDTH, expendable)}")
+    notes = [all_probes()[name].note for name in probes]
+    if any("Δ" in block for block in blocks):
+        notes.append(DELTA_NOTE)
+    return "\n\n".join([*blocks, "\n".join(notes)])
+
+
+def _cells(row: "Row", column: str) -> dict[str, str]:
+    """Mean and interval of a probe's column; for an accuracy, in per cent, also the paired difference."""
+    name = f"test_{column}"
+    if not column.endswith("_accuracy"):
+        return {column.replace("within_between", "w/b").replace("_", " "): number(row[f"{name}_mean"], 3)}
+    attack = column.removesuffix("_accuracy")
+    return {f"{attack} %": mean_ci(row, name, 2, 100), f"Δ {attack}": difference(row, name)}
