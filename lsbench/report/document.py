@@ -1,0 +1,131 @@
+"""Documents as blocks, built once and rendered by html.py and markdown.py.
+
+Text is a plain string or a tuple of pieces. A string is always text: no renderer interprets markup in it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from lsbench.report.figures.spec import FigureSpec
+
+
+@dataclass(frozen=True)
+class Code:
+    text: str
+
+
+@dataclass(frozen=True)
+class Strong:
+    text: str
+
+
+@dataclass(frozen=True)
+class Emphasis:
+    text: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A verdict's label, whose last word is the verdict: "exploratory: supported"."""
+
+    label: str
+
+
+@dataclass(frozen=True)
+class Link:
+    """A link to the section with this title."""
+
+    text: str
+    section: str
+
+
+Piece = str | Code | Strong | Emphasis | Verdict | Link
+Text = str | tuple[Piece, ...]
+
+
+def pieces(text: Text) -> tuple[Piece, ...]:
+    """The pieces of a text."""
+    return (text,) if isinstance(text, str) else text
+
+
+@dataclass(frozen=True)
+class Prose:
+    """A paragraph."""
+
+    text: Text
+
+
+@dataclass(frozen=True)
+class Item:
+    """An item of a list, with a list of its own below it."""
+
+    text: Text
+    items: tuple["Item", ...] = ()
+
+
+@dataclass(frozen=True)
+class Bullets:
+    """A list."""
+
+    items: tuple[Item, ...]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Names and values."""
+
+    values: Mapping[str, Text]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of text cells; ``label`` says what it holds.
+
+    On the page the rows ``highlighted`` are shaded, which ``note`` explains, and a line separates the rows
+    ``groups`` from the ones before. ``prose_like`` tables hold long texts, which may be broken anywhere.
+    """
+
+    label: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[Text]]
+    highlighted: frozenset[int] = frozenset()
+    groups: frozenset[int] = frozenset()
+    note: str = ""
+    prose_like: bool = False
+
+
+@dataclass(frozen=True)
+class FigureRef:
+    """A figure, which the page holds and Markdown links to."""
+
+    spec: FigureSpec
+
+
+@dataclass(frozen=True)
+class Details:
+    """Blocks that are collapsed on the page and left out of Markdown: the CSV files have the same numbers."""
+
+    summary: str
+    blocks: tuple["Block", ...]
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading with its blocks and subsections."""
+
+    title: str
+    blocks: tuple["Block", ...]
+
+
+Block = Prose | Bullets | Facts | Table | FigureRef | Details | Section
+
+
+@dataclass(frozen=True)
+class Document:
+    """A report. ``kind`` names what wrote it, and ``files`` says what is in each file of its folder."""
+
+    kind: str
+    title: str
+    facts: Mapping[str, Text]
+    sections: tuple[Section, ...]
+    files: Mapping[str, str] = field(default_factory=dict)
