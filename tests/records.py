@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from scipy.special import softmax
 
+from lsbench.analysis.results import SweepResults
+from lsbench.store.sweeps import Sweep
 from lsbench.terms import COLUMNS
 
 Record = dict[str, Any]
@@ -86,6 +88,16 @@ def make_sweep(
     **settings: Any,
 ) -> list[Record]:
     return [make_record(*place, **settings) for place in product(methods, alphas, seeds)]
+
+
+def make_results(
+    records: Iterable[Record],
+    folder: Path = Path("nowhere/mine"),
+    command: str = "lsbench compare",
+    missing: Iterable[str] = (),
+) -> SweepResults:
+    """``records`` as a sweep that was loaded, whose report is in ``folder``."""
+    return SweepResults(Sweep(folder.name, command, ()), folder, list(records), list(missing))
 
 
 def store_traces(results_dir: Path, records: Iterable[Record]) -> None:

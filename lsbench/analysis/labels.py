@@ -32,8 +32,3 @@ def lines(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     """A label (the method, and what else tells it apart) and its rows, alpha ascending."""
     for label, rows in by_method(table, varying_settings(table)):
         yield label, rows.sort_values("alpha", kind="stable")
-
-
-def labels(table: pd.DataFrame) -> dict[str, str]:
-    """The label of each cell's line."""
-    return {cell: label for label, line in lines(table) for cell in line["cell"]}

@@ -1,19 +1,63 @@
-"""A stored sweep with its tables."""
+"""A stored sweep as tables, and what they come to: labels, choices and verdicts, each computed once."""
 
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
+from lsbench.analysis import selection, traces, verdicts
+from lsbench.analysis.baselines import Row, as_rows
+from lsbench.analysis.labels import lines
 from lsbench.analysis.tables import runs_table, summary_table
 from lsbench.store.runs import Record, read_all
 from lsbench.store.sweeps import Sweep, read_sweep
 
 
-@dataclass(frozen=True)
-class Stored:
-    """A sweep, the ``folder`` of its report, its runs' records, and the runs that have none."""
+@dataclass(frozen=True, eq=False)
+class Part:
+    """One data set and model of a sweep: the rows of runs.csv and of summary.csv that may be compared."""
+
+    data: str
+    model: str
+    runs: pd.DataFrame
+    cells: pd.DataFrame
+
+    @property
+    def title(self) -> str:
+        """The data set and the model as a heading."""
+        return f"{self.data}, {self.model}"
+
+    @cached_property
+    def rows(self) -> list[Row]:
+        """``cells`` as dictionaries."""
+        return as_rows(self.cells)
+
+    @cached_property
+    def lines(self) -> list[tuple[str, pd.DataFrame]]:
+        """The label and the rows of ``cells`` of each method and strength, alpha ascending."""
+        return list(lines(self.cells))
+
+    @cached_property
+    def labels(self) -> dict[str, str]:
+        """The label of each cell's line."""
+        return {cell: label for label, line in self.lines for cell in line["cell"]}
+
+    @cached_property
+    def choices(self) -> list[selection.Choice]:
+        """The α and strength chosen for each method that was run with several."""
+        return selection.choices(self.runs, self.cells)
+
+    @cached_property
+    def verdicts(self) -> list[verdicts.Verdict]:
+        """A verdict for each comparison, in the order of ``cells``."""
+        return verdicts.verdicts(self.cells, self.labels)
+
+
+@dataclass(frozen=True, eq=False)
+class SweepResults:
+    """A sweep, the ``folder`` of its report, the records of its runs, and the names of runs without one."""
 
     sweep: Sweep
     folder: Path
@@ -30,6 +74,26 @@ class Stored:
         """The table of summary.csv."""
         return summary_table(self.runs)
 
+    @cached_property
+    def parts(self) -> tuple[Part, ...]:
+        """The sweep by data set and model."""
+        pair = ["data", "model"]
+        runs: dict[Any, pd.DataFrame] = dict(iter(self.runs.groupby(pair, sort=False)))
+        return tuple(
+            Part(str(key[0]), str(key[1]), runs[key], cells)
+            for key, cells in self.summary.groupby(pair, sort=False)
+        )
+
+    @cached_property
+    def bins(self) -> pd.DataFrame:
+        """The table of reliability.csv. Raises `StorageError` for a stored file that does not parse."""
+        return traces.bins(self.folder.parent, self.runs)
+
+    @cached_property
+    def epochs(self) -> pd.DataFrame:
+        """The table of training.csv. Raises `StorageError` for a stored file that does not parse."""
+        return traces.epochs(self.folder.parent, self.runs)
+
     @property
     def unfinished(self) -> list[Record]:
         """The records of runs that failed or diverged."""
@@ -37,12 +101,12 @@ class Stored:
 
     @property
     def exit_code(self) -> int:
-        """1 where a run is missing, failed or diverged, else 0."""
+        """1 if a run is missing, failed or diverged, else 0."""
         return int(bool(self.missing or self.unfinished))
 
 
-def stored(results_dir: str | Path, name: str) -> Stored:
-    """Sweep ``name``. Raises `UsageError` for an unknown one, `StorageError` for what cannot be read."""
+def load_results(results_dir: str | Path, name: str) -> SweepResults:
+    """Load sweep ``name``. Raises `UsageError` if there is none, `StorageError` if it cannot be read."""
     sweep = read_sweep(results_dir, name)
     records, missing = read_all(results_dir, sweep.runs)
-    return Stored(sweep, Path(results_dir) / name, records, missing)
+    return SweepResults(sweep, Path(results_dir) / name, records, missing)

@@ -6,8 +6,8 @@ scaling, is judged against the same cell without smoothing: see `RIVALS`.
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, cast
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, cast
 
 import pandas as pd
 
@@ -96,31 +96,6 @@ def _is_knob(name: str, value: Any) -> bool:
     """Whether a record's key is the knob of a method that has no column of its own."""
     named = name not in COLUMNS and name not in PER_RUN and "." not in name and not is_metric(name)
     return named and isinstance(value, int | float)
-
-
-class Part(NamedTuple):
-    """The rows of a summary that may be compared, those of one data set and model."""
-
-    data: str
-    model: str
-    table: pd.DataFrame
-
-    @property
-    def title(self) -> str:
-        """Its name for reading."""
-        return f"{self.data}, {self.model}"
-
-
-def tables(summary: pd.DataFrame) -> Iterator[Part]:
-    """The parts of a summary."""
-    for (data, model), table in summary.groupby(["data", "model"], sort=False):
-        yield Part(str(data), str(model), table)
-
-
-def as_rows(table: pd.DataFrame) -> list[Row]:
-    names = list(table.columns)
-    columns = [table[name].tolist() for name in names]  # pandas' own to_dict takes ten times as long here
-    return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
 
 
 def _place(record: dict[str, Any], knobs: Sequence[str], dotted: Sequence[str]) -> tuple[Any, ...]:

@@ -19,16 +19,14 @@ the margin. Metrics are families of their own: they answer different questions, 
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import pandas as pd
 
-from lsbench.analysis.baselines import Row
-from lsbench.analysis.labels import labels
+from lsbench.analysis.baselines import Row, as_rows
 from lsbench.analysis.selection import choice_groups, chosen
 from lsbench.analysis.stats import Paired, equivalence, holm
-from lsbench.analysis.tables import as_rows
 from lsbench.formatting import format_setting
 
 VERDICT_SEEDS = 8  # below it a verdict is exploratory; 10 or more are better
@@ -132,18 +130,17 @@ def judge(
     return Judgement(diff, low, high, n, p, margin, word, within, sd, n < VERDICT_SEEDS)
 
 
-def verdicts(table: pd.DataFrame, questions: Sequence[Question] = QUESTIONS) -> list[Verdict]:
+def verdicts(table: pd.DataFrame, labels: Mapping[str, str]) -> list[Verdict]:
     """Every comparison of ``table``, the summary's rows of one data set and model: cell by cell in the
-    table's order, ``questions`` in theirs, which may bring margins of their own. A cell that is compared with
-    nothing, or with itself, has none."""
+    table's order, and of a cell in the order of `QUESTIONS`. ``labels`` are those of the cells. A cell that
+    is compared with nothing, or with itself, has none."""
     rows = as_rows(table)
-    label_of = labels(table)
-    names = {row["cell"]: f"{label_of[row['cell']]}, α = {format_setting(row['alpha'])}" for row in rows}
+    names = {row["cell"]: f"{labels[row['cell']]}, α = {format_setting(row['alpha'])}" for row in rows}
     best = {row["cell"] for _, _, cells in choice_groups(table) if (row := chosen(cells))}
     order = {cell: place for place, cell in enumerate(names)}
     found = [
         Verdict(
-            label=label_of[row["cell"]],
+            label=labels[row["cell"]],
             alpha=row["alpha"],
             against=names[other] + (", after temperature scaling" if question.rival else ""),
             words=question.words,
@@ -153,7 +150,7 @@ def verdicts(table: pd.DataFrame, questions: Sequence[Question] = QUESTIONS) -> 
             cell=row["cell"],
             **vars(judgement),
         )
-        for question in questions
+        for question in QUESTIONS
         for row, other, family, judgement in _family(rows, question)
     ]
     return sorted(found, key=lambda verdict: order[verdict.cell])  # stable: questions stay in order

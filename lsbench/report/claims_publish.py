@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from lsbench.analysis.evidence import Evidence
 from lsbench.analysis.findings import Finding, findings
-from lsbench.analysis.results import Stored, stored
+from lsbench.analysis.results import SweepResults, load_results
 from lsbench.claims import all_claims, measured_file
 from lsbench.report import claims_markdown, claims_page
 from lsbench.report.claim_wording import family, lines
@@ -45,9 +45,9 @@ def describe(results_dir: str | Path, name: str) -> tuple[dict[str, Any], int]:
     return {**facts(built), "claims": said}, _exit_code(judged, built)
 
 
-def _build(results_dir: str | Path, name: str) -> tuple[Stored, dict[str, list[Finding]]]:
+def _build(results_dir: str | Path, name: str) -> tuple[SweepResults, dict[str, list[Finding]]]:
     """Write the page and its tables."""
-    built = stored(results_dir, name)
+    built = load_results(results_dir, name)
     table, summary, folder = built.runs, built.summary, built.folder
     claims = {claim: content for claim, content in all_claims().items() if claim in built.sweep.claims}
     evidence = {claim: _evidence(folder, table, claim, built.sweep.claims[claim]) for claim in claims}
@@ -64,12 +64,12 @@ def _build(results_dir: str | Path, name: str) -> tuple[Stored, dict[str, list[F
     return built, judged
 
 
-def _exit_code(judged: Mapping[str, Sequence[Finding]], built: Stored) -> int:
+def _exit_code(judged: Mapping[str, Sequence[Finding]], built: SweepResults) -> int:
     failed = any(finding.verdict == "failed" for group in judged.values() for finding in group)
     return int(failed or built.exit_code)
 
 
-def _print(judged: Mapping[str, Sequence[Finding]], built: Stored) -> None:
+def _print(judged: Mapping[str, Sequence[Finding]], built: SweepResults) -> None:
     print("\n".join(lines(judged)))
     print(f"p is Holm-adjusted over {family(judged)}")
     tell_rest(built, f"{built.folder / 'claims.html'}   {BESIDE}")

@@ -2,17 +2,15 @@
 
 from collections.abc import Callable
 
-import pandas as pd
-
 from lsbench.analysis.baselines import Row
 from lsbench.analysis.labels import distinguishing_columns
-from lsbench.analysis.tables import as_rows
+from lsbench.analysis.results import Part
 from lsbench.formatting import difference, floor, format_setting, mean_ci, number, probability
 
 
-def comparison(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
+def comparison(part: Part) -> tuple[list[str], list[list[str]]]:
     """Header and rows: per cell the means that matter, and for accuracy the interval and Δ."""
-    extras: dict[str, Callable[[Row], str]] = {name: _setting(name) for name in distinguishing_columns(table)}
+    extras = {name: _setting(name) for name in distinguishing_columns(part.cells)}
     columns: dict[str, Callable[[Row], str]] = {
         "method": _setting("method"),
         **extras,
@@ -32,9 +30,9 @@ def comparison(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
         "ECE − T alone, points": _against_scaling,
         "NLL scaled": lambda row: number(row["test_nll_ts_mean"], 4),
     }
-    if not table["n_failed"].any():
+    if not part.cells["n_failed"].any():
         del columns["failed"]
-    return list(columns), [[text(row) for text in columns.values()] for row in as_rows(table)]
+    return list(columns), [[text(row) for text in columns.values()] for row in part.rows]
 
 
 def _against_scaling(row: Row) -> str:

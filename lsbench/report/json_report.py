@@ -11,11 +11,10 @@ from typing import Any
 import pandas as pd
 
 from lsbench import __version__
+from lsbench.analysis.baselines import as_rows
 from lsbench.analysis.criterion import CRITERIA
-from lsbench.analysis.results import Stored
-from lsbench.analysis.selection import choices
-from lsbench.analysis.tables import Part, as_rows, tables
-from lsbench.analysis.verdicts import QUESTIONS, verdicts
+from lsbench.analysis.results import Part, SweepResults
+from lsbench.analysis.verdicts import QUESTIONS
 from lsbench.report.publish import rebuild
 from lsbench.store.files import to_json
 
@@ -35,30 +34,29 @@ def document(reports: Sequence[Mapping[str, Any]]) -> str:
 
 def describe(results_dir: str | Path, name: str) -> tuple[dict[str, Any], int]:
     """What the document says of sweep ``name``, whose report is written again, and its exit code."""
-    built = rebuild(results_dir, name)
-    shown = [_table(part, built.runs) for part in tables(built.summary)]
-    return {**facts(built), "tables": shown}, built.exit_code
+    results = rebuild(results_dir, name)
+    return {**facts(results), "tables": [_table(part) for part in results.parts]}, results.exit_code
 
 
-def facts(built: Stored) -> dict[str, Any]:
+def facts(results: SweepResults) -> dict[str, Any]:
     """What a report was made of: its runs, their provenance and its files."""
-    status = [record["status"] for record in built.records]
-    files = sorted(path for path in built.folder.rglob("*") if path.is_file() and path.name[0] != ".")
+    status = [record["status"] for record in results.records]
+    files = sorted(path for path in results.folder.rglob("*") if path.is_file() and path.name[0] != ".")
     return {
-        "name": built.sweep.name,
-        "command": built.sweep.command,
-        "folder": str(built.folder),
+        "name": results.sweep.name,
+        "command": results.sweep.command,
+        "folder": str(results.folder),
         "files": [str(path) for path in files],
         "runs": {name: status.count(name) for name in ("done", "diverged", "failed")},
         "unfinished": [
-            {name: record[name] for name in ("run", "status", "error")} for record in built.unfinished
+            {name: record[name] for name in ("run", "status", "error")} for record in results.unfinished
         ],
-        "missing": built.missing,
-        "provenance": {name: _distinct(built.runs[name]) for name in SOURCES},
+        "missing": results.missing,
+        "provenance": {name: _distinct(results.runs[name]) for name in SOURCES},
     }
 
 
-def _table(part: Part, runs: pd.DataFrame) -> dict[str, Any]:
+def _table(part: Part) -> dict[str, Any]:
     """One data set and model: its rows of summary.csv, every verdict, and each method's choice."""
     chosen = [
         {
@@ -73,12 +71,12 @@ def _table(part: Part, runs: pd.DataFrame) -> dict[str, Any]:
                 "largest": choice.largest,
             },
         }
-        for choice in choices(runs, part.table)
+        for choice in part.choices
     ]
-    known = part.table.astype(object).where(part.table.notna(), None)  # pandas' NA too
+    known = part.cells.astype(object).where(part.cells.notna(), None)  # pandas' NA too
     return {
         **{"data": part.data, "model": part.model, "summary": as_rows(known)},
-        **{"verdicts": [asdict(verdict) for verdict in verdicts(part.table)], "choices": chosen},
+        **{"verdicts": [asdict(verdict) for verdict in part.verdicts], "choices": chosen},
     }
 
 

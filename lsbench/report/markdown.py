@@ -5,13 +5,14 @@ from typing import Any
 
 import pandas as pd
 
-from lsbench.analysis.baselines import strengths
-from lsbench.analysis.tables import as_rows, tables
+from lsbench.analysis.baselines import as_rows, strengths
+from lsbench.analysis.results import Part, SweepResults
 from lsbench.formatting import code, escape_markdown, format_setting, image, pipe_table
 from lsbench.report import penultimate
 from lsbench.report.comparison import comparison
 from lsbench.report.figures.spec import FigureSpec
-from lsbench.report.wording import buying, choices, interpretation, words
+from lsbench.report.tables import MORE, word_table
+from lsbench.report.wording import choice_table, choosing, interpretation, power_table
 
 DEFINITIONS = """\
 ## Definitions
@@ -55,42 +56,41 @@ FILES = (
 )
 
 
-def report(
-    runs: pd.DataFrame,
-    summary: pd.DataFrame,
-    *,
-    command: str,
-    missing: Sequence[str],
-    plates: Sequence[FigureSpec],
-    ratios: pd.DataFrame,
-) -> str:
-    """The text of report.md. ``plates`` are drawn in figures/, ``missing`` are runs without a record,
-    ``ratios`` are `layers.ratios`."""
-    parts = list(tables(summary))
-    source = facts(runs, code(command), missing) | {"Files": FILES}
+def report(results: SweepResults, plates: Sequence[FigureSpec], ratios: pd.DataFrame) -> str:
+    """The text of report.md. ``plates`` are drawn in figures/, ``ratios`` are `penultimate.ratios`."""
+    parts, runs, missing = results.parts, results.runs, results.missing
+    source = facts(runs, code(results.sweep.command), missing) | {"Files": FILES}
     blocks = [f"# Label smoothing: {escape_markdown('; '.join(part.title for part in parts)) or 'no runs'}"]
     blocks += ["\n".join(f"- {name}: {fact}" for name, fact in source.items())]
     for part in parts:
-        table, images = part.table, {p.kind: figure(p) for p in plates if p.pair == part.title}
-        blocks += [f"## {escape_markdown(part.title)}" if len(parts) > 1 else "## Comparison", setup(table)]
-        blocks += [pipe_table(*comparison(table)), images.pop("alpha", "")]
+        images = {p.kind: figure(p) for p in plates if p.pair == part.title}
+        blocks += [f"## {escape_markdown(part.title)}" if len(parts) > 1 else "## Comparison"]
+        blocks += [setup(part.cells)]
+        blocks += [pipe_table(*comparison(part)), images.pop("alpha", "")]
         blocks += [
             "### α chosen on the select split",
-            choices(runs, table),
+            _choices(part),
             "### Reading",
-            interpretation(table),
+            interpretation(part),
         ]
-        more = {"### Verdicts": words(table), "### What more seeds would buy": buying(table)}
+        more = {"### Verdicts": _table(*word_table(part.verdicts))}
+        more["### What more seeds would buy"] = _table(*power_table(part), MORE)
         blocks += [line for title, text in more.items() if text for line in (title, text)]
-        geometry = [_scatter(table, ratios), images.pop("geometry", "")]
+        layer = penultimate.ratio_table(part, ratios)
+        geometry = [_table(*layer, penultimate.ABOUT), images.pop("geometry", "")]
         blocks += ["### Calibration and training" if images else "", *images.values()]
         blocks += ["### Penultimate layer" if any(geometry) else "", *geometry]
     return "\n\n".join([*filter(None, blocks), *_left_out(runs, missing), DEFINITIONS])
 
 
-def _scatter(table: pd.DataFrame, ratios: pd.DataFrame) -> str:
-    header, rows = penultimate.ratio_table(table, ratios)
-    return f"{penultimate.ABOUT}\n\n{pipe_table(header, rows)}" if rows else ""
+def _choices(part: Part) -> str:
+    header, rows = choice_table(part)
+    return f"{choosing(part)}\n\n{pipe_table(header, rows)}" if rows else choosing(part)
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]], about: str = "") -> str:
+    """A table below the text ``about`` it; empty without rows."""
+    return "\n\n".join(filter(None, [about, pipe_table(header, rows)])) if rows else ""
 
 
 def figure(plate: FigureSpec) -> str:

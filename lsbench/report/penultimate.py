@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from lsbench.analysis.labels import lines
+from lsbench.analysis.results import Part
 from lsbench.analysis.stats import t_interval
 from lsbench.errors import StorageError
 from lsbench.formatting import format_setting, plus_minus
@@ -75,8 +75,8 @@ def ratios(results_dir: Path, runs: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["cell", *TITLES])
 
 
-def ratio_table(table: pd.DataFrame, values: pd.DataFrame) -> Table:
-    """Header and rows: for each cell of ``table`` that has some of `ratios`, their mean and interval."""
+def ratio_table(part: Part, values: pd.DataFrame) -> Table:
+    """Header and rows: for each cell of ``part`` that has some of `ratios`, their mean and interval."""
     by_cell = dict(iter(values.groupby("cell")))
     rows = [
         [
@@ -85,7 +85,7 @@ def ratio_table(table: pd.DataFrame, values: pd.DataFrame) -> Table:
             str(len(by_cell[cell])),
             *(_spread(by_cell[cell][name]) for name in TITLES),
         ]
-        for label, line in lines(table)
+        for label, line in part.lines
         for cell, alpha in zip(line["cell"], line["alpha"], strict=True)
         if cell in by_cell
     ]

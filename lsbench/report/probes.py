@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lsbench.analysis.labels import distinguishing_columns
-from lsbench.analysis.tables import as_rows, runs_table, summary_table, tables
+from lsbench.analysis.results import Part, SweepResults
 from lsbench.execution.progress import track
 from lsbench.formatting import (
     TERMINAL_WIDTH,
@@ -49,31 +49,32 @@ def publish(
     ``classes`` and ``alpha`` are those of `projection.points`. Raises what `run_probe` raises, and
     `UsageError` for an unknown sweep, class or alpha.
     """
-    wanted = sweeps.read_sweep(results_dir, name).runs
-    records, _ = runs.read_all(results_dir, wanted)
+    sweep = sweeps.read_sweep(results_dir, name)
+    records, missing = runs.read_all(results_dir, sweep.runs)
     by_data = sorted(records, key=lambda record: record["data_sha256"] or "")  # each data set is read once
     done = [record["run"] for record in by_data if record["status"] == "done"]
     # The points come first: an unknown class or alpha is reported before the slow measurements start.
     points = None
     if "geometry" in probes:
         points = projection.points(results_dir, records, device, classes=classes, alpha=alpha)
-    measured: dict[str, dict[str, float]] = {run_id: {} for run_id in wanted}
+    measured: dict[str, dict[str, float]] = {run_id: {} for run_id in sweep.runs}
     for run_id, probe in track([(run_id, probe) for run_id in done for probe in probes], "probe"):
         measured[run_id] |= run_probe(results_dir, run_id, probe, device)
     folder = Path(results_dir) / name
     files = []
     if records:
         columns = [column for probe in probes for column in all_probes()[probe].columns]
-        table = runs_table([_with_probes(record, measured[record["run"]], columns) for record in records])
-        print(_text(summary_table(table), probes))
-        renamed = table.rename(columns={f"test_{column}": column for column in columns})
+        measures = [_with_probes(record, measured[record["run"]], columns) for record in records]
+        results = SweepResults(sweep, folder, measures, missing)
+        print(_text(results.parts, probes))
+        renamed = results.runs.rename(columns={f"test_{column}": column for column in columns})
         write_atomically(folder / penultimate.PROBED, to_csv(renamed[[*FACTS, *columns]]))
         files.append(penultimate.PROBED)
     if points is not None:
         files += _write_geometry(folder, points, records)
-    print(f"\n{len(done)} of {len(wanted)} runs probed")
+    print(f"\n{len(done)} of {len(sweep.runs)} runs probed")
     print("   ".join([*(str(folder / file) for file in files[:1]), *files[1:]]))
-    return int(len(done) < len(wanted))
+    return int(len(done) < len(sweep.runs))
 
 
 def _write_geometry(folder: Path, points: "pd.DataFrame", records: Sequence[runs.Record]) -> list[str]:
@@ -90,16 +91,16 @@ def _with_probes(record: runs.Record, values: Mapping[str, float], columns: Sequ
     return record | {f"test_{column}": values.get(column) for column in columns}
 
 
-def _text(summary: "pd.DataFrame", probes: Sequence[str]) -> str:
+def _text(parts: Sequence[Part], probes: Sequence[str]) -> str:
     """Means over seeds of each probe's main columns, one table per data set and model."""
     columns = [column for name in probes for column in all_probes()[name].shown]
     blocks = []
-    for part in tables(summary):
+    for part in parts:
         settings = {"method": "method"}
-        settings |= {name: name for name in distinguishing_columns(part.table)}
+        settings |= {name: name for name in distinguishing_columns(part.cells)}
         settings |= {"α": "alpha", "n": "n"}
         rows = []
-        for row in as_rows(part.table):
+        for row in part.rows:
             cells = {title: format_setting(row[name]) for title, name in settings.items()}
             for column in columns:
                 cells |= _cells(row, column)

@@ -1,15 +1,13 @@
 """Tables and figures from run records. Records are the source; everything here can be rebuilt from them."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lsbench.analysis.results import Stored, stored
 from lsbench.store.files import to_csv, write_atomically
 from lsbench.store.sweeps import read_sweep
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from lsbench.analysis.results import SweepResults
 
 
 def publish(results_dir: str | Path, name: str) -> int:
@@ -36,17 +34,14 @@ def describe(results_dir: str | Path, name: str) -> tuple[dict[str, Any], int]:
     return json_report.describe(results_dir, name)
 
 
-def build(
-    folder: Path, runs: "pd.DataFrame", summary: "pd.DataFrame", *, command: str, missing: Sequence[str]
-) -> None:
-    """Write runs.csv, summary.csv, report.md, report.html and figures/ into ``folder``, from `aggregate`'s
-    tables; and reliability.csv and training.csv, from what the store beside ``folder`` has of these runs.
-    What `lsbench probe` has found of the penultimate layer is shown too, and removed where it is of others.
+def build(results: "SweepResults") -> None:
+    """Write runs.csv, summary.csv, reliability.csv, training.csv, report.md, report.html and figures/ into
+    the folder of ``results``. What `lsbench probe` has found of the penultimate layer is shown too, and
+    removed where it is of other runs.
 
-    ``missing`` names the sweep's runs that have no record. Equal records give equal bytes. Raises
-    `StorageError`, naming the path, where a file cannot be written or one of the store does not parse.
+    Equal records give equal bytes. Raises `StorageError`, naming the path, where a file cannot be written or
+    one of the store does not parse.
     """
-    from lsbench.analysis import traces
     from lsbench.report import penultimate
     from lsbench.report.figures import geometry
     from lsbench.report.figures.files import write as write_figures
@@ -54,24 +49,26 @@ def build(
     from lsbench.report.markdown import report
     from lsbench.report.page import page
 
-    bins, epochs = traces.bins(folder.parent, runs), traces.epochs(folder.parent, runs)
-    several = len(summary[["data", "model"]].drop_duplicates()) > 1
+    folder, runs = results.folder, results.runs
     penultimate.remove_stale(folder, runs)
     points = penultimate.points(folder, runs)
-    shown = [*plates(summary, bins, epochs), *geometry.plates(points, several)]
-    files = {"runs.csv": to_csv(runs), "summary.csv": to_csv(summary)}
-    files |= {"reliability.csv": to_csv(bins), "training.csv": to_csv(epochs)}
-    facts: Any = {"command": command, "missing": missing, "plates": shown}
-    facts["ratios"] = penultimate.ratios(folder.parent, runs)
-    files["report.md"] = report(runs, summary, **facts).encode()
+    shown = list(plates(results))
+    shown += geometry.plates(points, several=len(results.parts) > 1)
+    tables = {"runs.csv": runs, "summary.csv": results.summary}
+    tables |= {"reliability.csv": results.bins, "training.csv": results.epochs}
+    files = {file: to_csv(table) for file, table in tables.items()}
+    ratios = penultimate.ratios(folder.parent, runs)
+    files["report.md"] = report(results, shown, ratios).encode()
     drawn = write_figures(folder / "figures", shown, [*KINDS, geometry.KIND])
-    files["report.html"] = page(runs, summary, **facts, drawn=drawn)
+    files["report.html"] = page(results, shown, ratios, drawn)
     for file, content in files.items():
         write_atomically(folder / file, content)
 
 
-def rebuild(results_dir: str | Path, name: str) -> Stored:
-    """Write the report of sweep ``name`` again. Raises what `stored` and `build` raise."""
-    found = stored(results_dir, name)
-    build(found.folder, found.runs, found.summary, command=found.sweep.command, missing=found.missing)
-    return found
+def rebuild(results_dir: str | Path, name: str) -> "SweepResults":
+    """Write the report of sweep ``name`` again. Raises what `load_results` and `build` raise."""
+    from lsbench.analysis.results import load_results
+
+    results = load_results(results_dir, name)
+    build(results)
+    return results

@@ -5,14 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lsbench.analysis.results import Stored
 from lsbench.formatting import TERMINAL_WIDTH, compact, fixed_table
 from lsbench.report.publish import rebuild
 from lsbench.store import runs
 from lsbench.store.sweeps import COMBINING
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from lsbench.analysis.results import Part, SweepResults
 
 LEFT_OUT = ("p (Holm)", "ECE − T alone, points")  # from the terminal's table, which has no room for them
 # go in this order where the terminal is too narrow; no ECE stands without its floor
@@ -46,14 +45,13 @@ def run_table(record: runs.Record, folder: Path) -> str:
     return "\n".join(lines)
 
 
-def terminal_table(summary: "pd.DataFrame") -> str:
+def terminal_table(parts: "Sequence[Part]") -> str:
     """The comparison as text of at most 100 columns, a table for each data set and model."""
-    from lsbench.analysis.tables import tables
     from lsbench.report.comparison import comparison
 
     blocks = []
-    for part in tables(summary):
-        header, rows = comparison(part.table)
+    for part in parts:
+        header, rows = comparison(part)
         kept = [place for place, title in enumerate(header) if title not in LEFT_OUT]
         titles = [SHORT.get(header[place], header[place]) for place in kept]
         cells = [[compact(row[place]) for place in kept] for row in rows]
@@ -67,20 +65,20 @@ def publish(results_dir: str | Path, name: str) -> int:
 
     1 where a run is missing, failed or diverged, else 0. Raises `UsageError` for an unknown sweep.
     """
-    built = rebuild(results_dir, name)
-    if built.records:
-        print(terminal_table(built.summary))
-    tell_rest(built, f"{built.folder / 'report.html'}   {BESIDE}")
-    return built.exit_code
+    results = rebuild(results_dir, name)
+    if results.records:
+        print(terminal_table(results.parts))
+    tell_rest(results, f"{results.folder / 'report.html'}   {BESIDE}")
+    return results.exit_code
 
 
-def tell_rest(found: Stored, files: str) -> None:
+def tell_rest(results: "SweepResults", files: str) -> None:
     """Print what stands below every sweep's results: runs that are not done, ``files``, the next command."""
-    for record in found.unfinished:
+    for record in results.unfinished:
         print(f"{record['run']}: {record['status']}: {record['error']}")
-    wanted = len(found.sweep.runs)
-    print(f"\n{len(found.records) - len(found.unfinished)} of {wanted} runs done\n{files}")
-    if command := next_command(found.sweep.command, found.records, wanted):
+    wanted = len(results.sweep.runs)
+    print(f"\n{len(results.records) - len(results.unfinished)} of {wanted} runs done\n{files}")
+    if command := next_command(results.sweep.command, results.records, wanted):
         print(f"next: {command}")
 
 

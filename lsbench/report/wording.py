@@ -5,38 +5,30 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from lsbench.analysis.baselines import Row, settings_of, treatments
-from lsbench.analysis.labels import labels
+from lsbench.analysis.baselines import Row, as_rows, settings_of, treatments
+from lsbench.analysis.results import Part
 from lsbench.analysis.selection import choice_groups, criterion_of, recommended, undecided
-from lsbench.analysis.selection import choices as selected
-from lsbench.analysis.tables import as_rows
-from lsbench.analysis.verdicts import LEVEL, VERDICT_SEEDS, Verdict, verdicts
-from lsbench.formatting import difference, escape_markdown, floor, format_setting, mean_ci, number, pipe_table
-from lsbench.report.tables import MORE, Table, margins, more_seeds, sentence, word_table
+from lsbench.analysis.verdicts import LEVEL, VERDICT_SEEDS, Verdict
+from lsbench.formatting import difference, escape_markdown, floor, format_setting, mean_ci, number
+from lsbench.report.tables import Table, margins, more_seeds, sentence
 
 NOTHING_TO_CHOOSE = "One α per method, so there was nothing to choose."
 NO_CHOICE = "No α could be chosen, so there is nothing to read here; verdicts need no choice."
 LARGEST = "(the largest tried)"
 
 
-def choices(runs: pd.DataFrame, table: pd.DataFrame) -> str:
-    """`choice_table` in Markdown, and how it came about."""
-    header, rows = choice_table(runs, table)
-    return f"{choosing(table)}\n\n{pipe_table(header, rows)}" if rows else choosing(table)
-
-
-def choosing(table: pd.DataFrame) -> str:
+def choosing(part: Part) -> str:
     """By what the choices were made, among which cells they were not, and where there was none."""
+    table = part.cells
     if all(len(cells) == 1 for _, _, cells in choice_groups(table)):
         return NOTHING_TO_CHOOSE
     text = (
-        f"Each α was chosen by mean {criterion_of(table).words}, over the seeds that all cells of a method have. "
-        "Temperatures were fitted on the calibrate split. The test split was opened once, at the end, and "
-        "had no part in either."
+        f"Each α was chosen by mean {criterion_of(table).words}, over the seeds that all cells of a method "
+        "have. Temperatures were fitted on the calibrate split. The test split was opened once, at the end, "
+        "and had no part in either."
     )
-    label_of = labels(table)
     left = [
-        f"{label_of[row['cell']]}, α = {format_setting(row['alpha'])}"
+        f"{part.labels[row['cell']]}, α = {format_setting(row['alpha'])}"
         for _, _, cells in choice_groups(table)
         for row in as_rows(cells[cells["n"] < cells["n"].max()])
     ]
@@ -50,11 +42,10 @@ def choosing(table: pd.DataFrame) -> str:
     return text
 
 
-def choice_table(runs: pd.DataFrame, table: pd.DataFrame) -> Table:
+def choice_table(part: Part) -> Table:
     """Header and rows: each method's α and strength by select NLL, the seeds that alone would choose them,
     and the test results of that cell. The columns of strengths and failed runs are there where some are."""
-    found = selected(runs, table)
-    by = criterion_of(table)
+    found, by = part.choices, criterion_of(part.cells)
     columns = {
         "method": [choice.label for choice in found],
         "strength": [choice.strength for choice in found],
@@ -74,41 +65,28 @@ def choice_table(runs: pd.DataFrame, table: pd.DataFrame) -> Table:
     return list(columns), [list(row) for row in zip(*columns.values(), strict=True)]
 
 
-def interpretation(table: pd.DataFrame) -> str:
+def interpretation(part: Part) -> str:
     """A point for each method at its chosen α and strength, with a verdict for each question asked of it, and
     one with the best smoothing where none is chosen."""
-    rows = _recommended(table)
+    rows = _recommended(part.cells)
     if not rows:
-        return NO_CHOICE if table["n"].any() else "No run finished, so there is nothing to read."
-    label_of = labels(table)
-    found: dict[str, list[Verdict]] = {row["cell"]: [] for row in as_rows(table)}
-    for verdict in verdicts(table):
+        return NO_CHOICE if part.cells["n"].any() else "No run finished, so there is nothing to read."
+    by_cell = {row["cell"]: row for row in part.rows}
+    found: dict[str, list[Verdict]] = {cell: [] for cell in by_cell}
+    for verdict in part.verdicts:
         found[verdict.cell].append(verdict)
-    by_cell = {row["cell"]: row for row in as_rows(table)}
-    names = treatments(settings_of(table))
+    names = treatments(settings_of(part.cells))
     points = []
     for row, note in rows:
         together = _beside_smoothing(row, by_cell.get(row["baseline"], row), names)
-        points.append(_point(label_of[row["cell"]], row, note, together, found[row["cell"]]))
+        points.append(_point(part.labels[row["cell"]], row, note, together, found[row["cell"]]))
     return "\n".join([_caution([row["n"] for row, _ in rows]), "", *points])
 
 
-def words(table: pd.DataFrame) -> str:
-    """`word_table` of every comparison, in Markdown; empty where nothing is compared."""
-    header, rows = word_table(verdicts(table))
-    return pipe_table(header, rows) if rows else ""
-
-
-def buying(table: pd.DataFrame) -> str:
-    """`buying_table` in Markdown, and how to read it; empty where nothing would be learnt."""
-    header, rows = buying_table(table)
-    return f"{MORE}\n\n{pipe_table(header, rows)}" if rows else ""
-
-
-def buying_table(table: pd.DataFrame) -> Table:
-    """`more_seeds` of the cells in `reading`."""
-    cells = {row["cell"] for row, _ in _recommended(table)}
-    return more_seeds([verdict for verdict in verdicts(table) if verdict.cell in cells])
+def power_table(part: Part) -> Table:
+    """`more_seeds` of the cells in `interpretation`."""
+    cells = {row["cell"] for row, _ in _recommended(part.cells)}
+    return more_seeds([verdict for verdict in part.verdicts if verdict.cell in cells])
 
 
 def _recommended(table: pd.DataFrame) -> list[tuple[Row, str]]:

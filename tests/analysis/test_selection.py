@@ -1,31 +1,29 @@
 """The recommended α and strength: chosen on the select split, and by nothing that test has to say."""
 
 import random
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
-from lsbench.analysis.results import Stored
-from lsbench.analysis.selection import choices
-from lsbench.analysis.tables import runs_table, summary_table, tables
-from lsbench.analysis.verdicts import verdicts
 from lsbench.config import DataConfig
 from lsbench.report import json_report
 from lsbench.report.wording import choice_table, choosing, interpretation
-from lsbench.report.wording import choices as written
 from lsbench.store import runs
-from lsbench.store.sweeps import Sweep
 from lsbench.terms import Splits
 from lsbench.training import evaluate, stack
 
+from ..records import make_results
+
+
+def only_part(records):
+    [part] = make_results(records).parts
+    return part
+
 
 def chosen(records):
-    found = runs_table(records)
-    ((_, _, table),) = tables(summary_table(found))
-    return choices(found, table)
+    return only_part(records).choices
 
 
 def strengths(sweep, record, best=(0.3, 0.1)):
@@ -72,16 +70,14 @@ def test_a_single_cell_leaves_no_choice(sweep):
 
 
 def test_the_table_has_a_column_for_strengths_where_some_were_run(sweep, record):
-    found = runs_table(strengths(sweep, record))
-    ((_, _, table),) = tables(summary_table(found))
-    header, rows = choice_table(found, table)
+    part = only_part(strengths(sweep, record))
+    header, rows = choice_table(part)
     assert header[:6] == ["method", "strength", "α", "n", "select NLL scaled", "seeds that agree"]
     assert rows[1][:3] == ["dropout", "dropout=0.3", "0.1 (the largest tried)"]
-    found = runs_table(sweep())
-    ((_, _, table),) = tables(summary_table(found))
-    header, rows = choice_table(found, table)
+    part = only_part(sweep())
+    header, rows = choice_table(part)
     assert header[:2] == ["method", "α"] and {len(row) for row in rows} == {len(header)}
-    assert interpretation(table).count("\n- **") == 3
+    assert interpretation(part).count("\n- **") == 3
 
 
 @pytest.mark.parametrize(
@@ -97,18 +93,17 @@ def test_the_choice_is_by_nll_after_scaling_and_says_so(older, alpha, header, wo
         r |= {"select_nll": 0.2 + r["alpha"], "select_nll_ts": 0.3 - r["alpha"]}
     if older:
         del records[-1]["select_nll_ts"]
-    runs = runs_table(records)
-    ((_, _, table),) = tables(summary_table(runs))
-    [choice] = choices(runs, table)
+    part = only_part(records)
+    [choice] = part.choices
     assert (choice.row["alpha"], choice.agree, choice.seeds) == (alpha, 3, 3)
-    assert header in choice_table(runs, table)[0] and words in choosing(table)
+    assert header in choice_table(part)[0] and words in choosing(part)
     [told] = told_to_machines(records, monkeypatch)
     assert told["chosen_by"] == ("select_nll" if older else "select_nll_ts")
     assert told["select_nll"] == pytest.approx(0.2 + alpha)
 
 
 def told_to_machines(records, monkeypatch):
-    built = Stored(Sweep("n", "c", ()), Path("nowhere"), records, [])
+    built = make_results(records)
     monkeypatch.setattr(json_report, "rebuild", lambda *_: built)
     report, _ = json_report.describe("results", "n")
     return report["tables"][0]["choices"]
@@ -118,12 +113,11 @@ def test_what_survived_where_others_diverged_is_not_chosen(sweep, record):
     records = sweep(methods=["none"], alphas=[0.0, 0.1], seeds=range(4))
     records += [record(alpha=0.2, seed=0, select_nll=0.001)]
     records += [record(alpha=0.2, seed=seed, status="diverged") for seed in (1, 2, 3)]
-    runs = runs_table(records)
-    ((_, _, table),) = tables(summary_table(runs))
-    [choice] = choices(runs, table)
+    part = only_part(records)
+    [choice] = part.choices
     assert choice.row["alpha"] < 0.2 and choice.seeds == 4
-    assert choosing(table).endswith("since fewer runs finished than of others: none, α = 0.2.")
-    header, rows = choice_table(runs, table)
+    assert choosing(part).endswith("since fewer runs finished than of others: none, α = 0.2.")
+    header, rows = choice_table(part)
     assert dict(zip(header, rows[0], strict=True))["n"] == "4" and "failed" not in header
 
 
@@ -132,9 +126,8 @@ def test_the_choice_counts_runs_that_failed_and_gives_the_floor(sweep, record):
     records += [record(alpha=alpha, seed=3, status="failed") for alpha in (0.0, 0.1)]
     for r in records[:6]:
         r["test_ece_floor_ts"] = 0.0045
-    runs = runs_table(records)
-    ((_, _, table),) = tables(summary_table(runs))
-    header, rows = choice_table(runs, table)
+    part = only_part(records)
+    header, rows = choice_table(part)
     shown = dict(zip(header, rows[0], strict=True))
     assert (shown["n"], shown["failed"], shown["floor % scaled"]) == ("3", "1", "0.45")
 
@@ -143,8 +136,8 @@ def test_smoothing_is_named_alone_where_the_baseline_has_the_rest(sweep):
     records = sweep(methods=["none", "augment"], alphas=[0.0, 0.1], seeds=range(2), weight_decay=5e-4)
     for r in records:
         r["select_nll_ts"] = 0.3 - r["alpha"]
-    ((_, _, table),) = tables(summary_table(runs_table(records)))
-    _, plain, augmented = interpretation(table).split("\n- **")
+    part = only_part(records)
+    _, plain, augmented = interpretation(part).split("\n- **")
     assert "together" not in plain
     assert "those of augment and smoothing together" in augmented
 
@@ -160,8 +153,8 @@ def test_any_other_test_results_leave_the_choices_as_they_are(sweep, record):
 
 def test_where_no_smoothing_is_chosen_the_best_with_it_is_read_too(sweep, record):
     records = strengths(sweep, record, best=(0.3, 0.0))
-    ((_, _, table),) = tables(summary_table(runs_table(records)))
-    text = interpretation(table)
+    part = only_part(records)
+    text = interpretation(part)
     assert "- **dropout, dropout=0.3, α = 0**. As" in text
     assert ", α = 0.1**, the best with smoothing by select NLL scaled." in text
 
@@ -186,24 +179,19 @@ def trained(make_run, results_dir, *, permuted):
         runs.write(results_dir, run, splits.sha256, outcome, "cpu")
         for run, outcome in zip(own, evaluate.outcomes(stacked), strict=True)
     ]
-    table = runs_table(stored)
-    ((_, _, summary),) = tables(summary_table(table))
-    return table, summary
+    return only_part(stored)
 
 
 def test_permuted_test_labels_change_no_choice_and_no_temperature(make_run, tmp_path):
-    honest, summary = trained(make_run, tmp_path, permuted=False)
-    permuted, other = trained(make_run, tmp_path, permuted=True)
-    choice, again = (
-        [(c.label, c.strength, c.row["alpha"], c.agree) for c in choices(*found)]
-        for found in ((honest, summary), (permuted, other))
-    )
+    parts = [trained(make_run, tmp_path, permuted=permuted) for permuted in (False, True)]
+    choice, again = ([(c.label, c.strength, c.row["alpha"], c.agree) for c in part.choices] for part in parts)
     assert choice == again and [label for label, *_ in choice] == ["none", "dropout"]
     same = ["alpha", "dropout", "seed", "temperature", "select_nll", "select_accuracy", "train_accuracy"]
     same += ["test_ece_floor", "test_ece_floor_ts"]  # which need no labels
+    honest, permuted = (part.runs for part in parts)
     pd.testing.assert_frame_equal(honest[same], permuted[same], check_exact=True)
     # had test been asked, the choice would have been another one
-    assert summary["test_nll_mean"].argmin() != other["test_nll_mean"].argmin()
+    assert parts[0].cells["test_nll_mean"].argmin() != parts[1].cells["test_nll_mean"].argmin()
     assert (honest["test_accuracy"] > permuted["test_accuracy"] + 0.1).all()
 
 
@@ -218,26 +206,25 @@ def lopsided(sweep):
 
 def test_cells_are_compared_over_the_seeds_that_both_have(sweep):
     records = lopsided(sweep)
-    found = runs_table(records)
-    ((_, _, table),) = tables(summary_table(found))
+    part = only_part(records)
+    table = part.cells
     assert table["n"].tolist() == [4, 4]
     assert table["select_nll_ts_mean"][0] < table["select_nll_ts_mean"][1]
-    [choice] = choices(found, table)
+    [choice] = part.choices
     assert (choice.row["alpha"], choice.agree, choice.seeds) == (0.2, 3, 3)
     assert table["choice"].tolist() == ["", "chosen"]
-    assert "over the seeds that all cells of a method have" in choosing(table)
+    assert "over the seeds that all cells of a method have" in choosing(part)
 
 
 def test_without_a_common_seed_nothing_is_chosen_and_that_is_said(sweep):
     records = sweep(methods=["none"], alphas=[0.0, 0.1], seeds=range(3))
     records += sweep(methods=["none"], alphas=[0.2], seeds=range(3, 6))
-    found = runs_table(records)
-    ((_, _, table),) = tables(summary_table(found))
-    assert choices(found, table) == [] and set(table["choice"]) == {""}
+    part = only_part(records)
+    assert part.choices == [] and set(part.cells["choice"]) == {""}
     said = "Nothing was chosen where cells have no seed in common: none."
-    assert said in choosing(table) and said in written(found, table)
-    assert interpretation(table).startswith("No α could be chosen") and not any(
-        v.chosen for v in verdicts(table)
+    assert said in choosing(part)
+    assert interpretation(part).startswith("No α could be chosen") and not any(
+        v.chosen for v in part.verdicts
     )
 
 
@@ -246,9 +233,8 @@ def test_the_table_says_where_the_choice_is_at_the_edge_of_the_grid(best, shown,
     records = sweep(methods=["none"], alphas=[0.0, 0.1, 0.2], seeds=range(3))
     for r in records:
         r["select_nll_ts"] = 0.2 + abs(r["alpha"] - best)
-    found = runs_table(records)
-    ((_, _, table),) = tables(summary_table(found))
-    header, [row] = choice_table(found, table)
+    part = only_part(records)
+    header, [row] = choice_table(part)
     assert row[header.index("α")] == shown
     [told] = told_to_machines(records, monkeypatch)
     assert told["largest"] == (best == 0.2)

@@ -7,9 +7,11 @@ from scipy import stats as scipy_stats
 
 from lsbench.analysis.baselines import strengths
 from lsbench.analysis.labels import distinguishing_columns, lines, varying_settings
-from lsbench.analysis.selection import choices, chosen
-from lsbench.analysis.tables import runs_table, summary_table, tables
+from lsbench.analysis.selection import chosen
+from lsbench.analysis.tables import runs_table, summary_table
 from lsbench.terms import COLUMNS
+
+from ..records import make_results
 
 
 def summarise(records):
@@ -60,8 +62,7 @@ def test_equal_settings_under_two_names_are_one_run(status, sweep):
     for found in (records + again, again + records):
         summary = summarise(found)
         assert summary["n"].tolist() == [3, 3] and summary["n_failed"].tolist() == [0, 0]
-        ((_, _, table),) = tables(summary)
-        assert len(choices(runs_table(found), table)) == 1
+        assert len(make_results(found).parts[0].choices) == 1
 
 
 def test_whole_numbers_stay_whole_beside_nulls(record):
@@ -266,7 +267,11 @@ def test_holm_is_taken_within_a_data_set(sweep):
     both = summarise(sweep() + sweep(data="cifar10"))
     column = "test_accuracy_p_holm"
     assert both.loc[both["data"] == "mnist5k", column].tolist()[1:] == alone[column].tolist()[1:]
-    assert [(data, len(table)) for data, _, table in tables(both)] == [("cifar10", 15), ("mnist5k", 15)]
+    parts = make_results(sweep() + sweep(data="cifar10")).parts
+    assert [(part.data, len(part.cells), len(part.runs)) for part in parts] == [
+        ("cifar10", 15, 75),
+        ("mnist5k", 15, 75),
+    ]
 
 
 def test_the_chosen_alpha_ignores_the_test_split(sweep):

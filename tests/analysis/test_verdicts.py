@@ -1,5 +1,4 @@
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,7 +6,6 @@ from scipy import stats as scipy_stats
 from scipy.optimize import brentq
 
 from lsbench.analysis.stats import paired
-from lsbench.analysis.tables import runs_table, summary_table, tables
 from lsbench.analysis.verdicts import (
     ACCURACY_MARGIN,
     ECE_MARGIN,
@@ -16,17 +14,18 @@ from lsbench.analysis.verdicts import (
     VERDICT_SEEDS,
     judge,
     verdict_label,
-    verdicts,
 )
 from lsbench.report.tables import more_seeds
+
+from ..records import make_results
 
 BASE = np.linspace(0.90, 0.92, 10)
 JITTER = np.array([1, -1, 2, -2, 0, 1, -1, 2, -2, 0]) * 1e-4  # mean 0, sd 1.49e-4
 
 
 def judged(records):
-    ((_, _, table),) = tables(summary_table(runs_table(records)))
-    return table, verdicts(table)
+    [part] = make_results(records).parts
+    return part.cells, part.verdicts
 
 
 def one(found, **wanted):
@@ -184,12 +183,6 @@ def test_margins_are_stated_and_not_wider_than_what_is_published_as_a_gain():
     assert ACCURACY_MARGIN < 0.0025  # MNIST, error .94 -> .69 %
     assert {q.metric: q.margin for q in QUESTIONS}["test_nll_ts"] == 0.005
     assert all(q.margin > 0 and q.better in (-1, 1) for q in QUESTIONS)
-
-
-def test_users_may_ask_with_margins_of_their_own(sweep):
-    table, found = judged(sweep(methods=["none"], alphas=[0.0, 0.2], seeds=range(10)))
-    wide = [replace(q, margin=1.0) for q in QUESTIONS]
-    assert {v.word for v in verdicts(table, wide)} == {"equivalent"} != {v.word for v in found}
 
 
 def test_what_more_seeds_would_find_is_after_holms_correction_over_the_table(sweep):

@@ -8,13 +8,12 @@ from functools import partial
 import pandas as pd
 import pytest
 
-from lsbench.analysis.selection import choices
-from lsbench.analysis.tables import runs_table, summary_table, tables
-from lsbench.analysis.verdicts import verdicts
 from lsbench.errors import UsageError
 from lsbench.report.publish import rebuild
 from lsbench.store import runs, sweeps
 from lsbench.store.sweeps import combine
+
+from ..records import make_results
 
 pytestmark = pytest.mark.usefixtures("sketched")
 
@@ -82,18 +81,18 @@ def test_json_is_the_summary_and_nothing_else(store, call, sweep, tmp_path):
     document = json.loads(out, parse_constant=refuse)
     (found,) = document["reports"]
     (table,) = found["tables"]
-    ((_, _, expected),) = tables(summary_table(runs_table(records)))
+    [part] = make_results(records).parts
     assert (found["name"], table["data"], table["model"]) == ("mine", "mnist5k", "mlp")
-    for row, wanted in zip(table["summary"], expected.to_dict("records"), strict=True):
+    for row, wanted in zip(table["summary"], part.cells.to_dict("records"), strict=True):
         assert list(row) == list(wanted)
         for name, value in wanted.items():
             empty = isinstance(value, float) and math.isnan(value)
             assert row[name] is None if empty else row[name] == value
-    own = verdicts(expected)
+    own = part.verdicts
     assert [v["word"] for v in table["verdicts"]] == [v.word for v in own]
     assert [v["effect"] for v in table["verdicts"]] == [v.effect for v in own]
-    chosen = choices(runs_table(records), expected)
-    assert [(c["method"], c["cell"]) for c in table["choices"]] == [(c.label, c.row["cell"]) for c in chosen]
+    chosen = [(c.label, c.row["cell"]) for c in part.choices]
+    assert [(c["method"], c["cell"]) for c in table["choices"]] == chosen
     assert document["margins"]["test_accuracy"] == 0.002
     assert found["provenance"]["seed"] == list(range(8))
     assert str(tmp_path / "mine" / "summary.csv") in found["files"]

@@ -7,12 +7,13 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from lsbench.analysis.tables import runs_table, summary_table
 from lsbench.errors import StorageError
 from lsbench.probes import all_probes
 from lsbench.report import penultimate
 from lsbench.report.publish import build
 from lsbench.store.files import to_csv
+
+from ..records import make_results
 
 COLUMNS = tuple(penultimate.TITLES)
 
@@ -29,7 +30,7 @@ def probed(sweep, tmp_path):
         path = tmp_path / "runs" / record["run"] / "probes" / "geometry.json"
         path.parent.mkdir(parents=True)
         path.write_text(json.dumps({"version": version, "values": values[record["run"]]}))
-    return runs_table(records), values
+    return make_results(records, tmp_path / "geo"), values
 
 
 def test_the_columns_are_those_of_the_probe():
@@ -37,10 +38,11 @@ def test_the_columns_are_those_of_the_probe():
 
 
 def test_the_ratio_of_a_cell_is_the_mean_over_its_runs_with_their_interval(probed, tmp_path):
-    runs, values = probed
-    header, rows = penultimate.ratio_table(summary_table(runs), penultimate.ratios(tmp_path, runs))
+    results, values = probed
+    header, rows = penultimate.ratio_table(results.parts[0], penultimate.ratios(tmp_path, results.runs))
     assert [row[:3] for row in rows] == [["none", "0", "4"], ["none", "0.1", "3"]]
     for row in rows:
+        runs = results.runs
         own = runs[(runs["alpha"] == float(row[1])) & runs["run"].isin(values.keys())]["run"]
         for place, name in enumerate(COLUMNS, 3):
             x = np.array([values[run][name] for run in own])
@@ -50,16 +52,16 @@ def test_the_ratio_of_a_cell_is_the_mean_over_its_runs_with_their_interval(probe
 
 
 def test_what_another_version_of_the_probe_has_kept_is_not_shown(probed, tmp_path):
-    runs, values = probed
+    results, values = probed
     for run in values:
         path = tmp_path / "runs" / run / "probes" / "geometry.json"
         older = json.loads(path.read_text()) | {"version": -1}
         path.write_text(json.dumps(older))
-    assert penultimate.ratio_table(summary_table(runs), penultimate.ratios(tmp_path, runs))[1] == []
+    assert penultimate.ratio_table(results.parts[0], penultimate.ratios(tmp_path, results.runs))[1] == []
 
 
 def test_points_of_runs_that_the_sweep_does_not_have_are_not_shown(probed, tmp_path):
-    runs, _ = probed
+    runs = probed[0].runs
     assert penultimate.points(tmp_path, runs).empty
     table = pd.DataFrame({"run": runs["run"][:2], "class": ["0", "1"], "across": 0.5, "up": 1.0})
     table.to_csv(tmp_path / penultimate.POINTS, index=False)
@@ -73,7 +75,7 @@ def test_points_of_runs_that_the_sweep_does_not_have_are_not_shown(probed, tmp_p
 
 
 def test_a_class_may_have_the_name_of_nothing(probed, tmp_path):
-    runs, _ = probed
+    runs = probed[0].runs
     table = pd.DataFrame(
         {"run": runs["run"][:3], "class": ["None", "nan", ""], "across": [0.5, 1, 2], "up": 1.0}
     )
@@ -84,7 +86,7 @@ def test_a_class_may_have_the_name_of_nothing(probed, tmp_path):
 
 def test_what_was_probed_of_another_grid_is_removed(probed, sweep, tmp_path, sketched):
     """But not where the grid has only grown, or runs have names that a spreadsheet would take for sums."""
-    runs = probed[0].assign(run="+" + probed[0]["run"])
+    runs = probed[0].runs.assign(run="+" + probed[0].runs["run"])
     files = [tmp_path / "geo" / name for name in (penultimate.PROBED, penultimate.POINTS)]
     kept = runs[["run"]].assign(fgsm_accuracy=[0.5] * 7 + [None])
     (tmp_path / "geo").mkdir()
@@ -92,19 +94,19 @@ def test_what_was_probed_of_another_grid_is_removed(probed, sweep, tmp_path, ske
         path.write_bytes(to_csv(kept.iloc[2:]))
     penultimate.remove_stale(tmp_path / "geo", runs)
     assert all(path.exists() for path in files)
-    others = runs_table(sweep(alphas=[0.0, 0.1], methods=["dropout"], seeds=range(4)))
-    build(tmp_path / "geo", others, summary_table(others), command="c", missing=[])
+    others = sweep(alphas=[0.0, 0.1], methods=["dropout"], seeds=range(4))
+    build(make_results(others, tmp_path / "geo"))
     assert not any(path.exists() for path in files) and (tmp_path / "geo" / "runs.csv").exists()
 
 
 def test_the_report_shows_the_ratios_in_both_forms_and_nothing_without(probed, sweep, tmp_path, sketched):
-    runs, _ = probed
-    rows = penultimate.ratio_table(summary_table(runs), penultimate.ratios(tmp_path, runs))[1]
-    build(tmp_path / "geo", runs, summary_table(runs), command="c", missing=[])
+    results, _ = probed
+    rows = penultimate.ratio_table(results.parts[0], penultimate.ratios(tmp_path, results.runs))[1]
+    build(results)
     page, text = ((tmp_path / "geo" / f"report.{kind}").read_text() for kind in ("html", "md"))
     assert "### Penultimate layer" in text and penultimate.TITLE in page
     for cell in (cell for row in rows for cell in row[3:]):
         assert cell in page and cell in text
-    others = runs_table(sweep(alphas=[0.0, 0.1], methods=["dropout"], seeds=range(4)))
-    build(tmp_path / "other", others, summary_table(others), command="c", missing=[])
+    others = sweep(alphas=[0.0, 0.1], methods=["dropout"], seeds=range(4))
+    build(make_results(others, tmp_path / "other"))
     assert "Penultimate" not in (tmp_path / "other" / "report.md").read_text()

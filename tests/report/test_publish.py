@@ -13,12 +13,13 @@ from lsbench.report.publish import build
 from lsbench.report.terminal import terminal_table
 from lsbench.store.files import to_csv
 
+from ..records import make_results
+
 pytestmark = pytest.mark.usefixtures("sketched")  # figures/test_drawing.py draws them
 
 
 def build_here(folder, records, missing=()):
-    runs = runs_table(records)
-    build(folder / "compare", runs, summary_table(runs), command="lsbench compare", missing=missing)
+    build(make_results(records, folder / "compare", missing=missing))
     return folder / "compare"
 
 
@@ -134,7 +135,7 @@ def test_the_noise_floor_stands_beside_every_ece(tmp_path, sweep):
     shown = cells(text, "none", "0.1")
     assert (shown[7], shown[8], shown[12]) == (f"{ece:.2f}", "1.24", "0.45")
     assert f"ECE {ece:.2f} % (noise floor 1.24 %), after scaling" in text and "(noise floor 0.45 %)." in text
-    table = terminal_table(summary_table(runs_table(records)))
+    table = terminal_table(make_results(records).parts)
     assert "floor·T" in table and "0.45" in table and max(map(len, table.splitlines())) <= 100
 
 
@@ -153,7 +154,7 @@ def test_failures_and_missing_runs_are_listed(tmp_path, sweep, record):
 def test_a_single_run_has_a_report(tmp_path, record, status):
     records = [record(alpha=0.1, status=status, error="")]
     assert (build_here(tmp_path, records) / "report.md").read_text()
-    assert terminal_table(summary_table(runs_table(records)))
+    assert terminal_table(make_results(records).parts)
 
 
 def test_csv_neutralises_formulas_in_text_only():

@@ -1,7 +1,8 @@
 import shlex
 
-from lsbench.analysis.tables import runs_table, summary_table
 from lsbench.report.terminal import next_command, terminal_table
+
+from ..records import make_results
 
 
 def test_what_failed_or_is_missing_asks_for_the_same_again(sweep):
@@ -29,7 +30,7 @@ def test_nothing_is_said_of_seeds_or_runs_that_somebody_chose(sweep):
 
 def test_terminal_table_fits_and_names_every_cell(sweep, record):
     records = [*sweep(label_noise=0.2), *sweep(), record("none", 0.1, 9, status="failed")]
-    text = terminal_table(summary_table(runs_table(records)))
+    text = terminal_table(make_results(records).parts)
     assert max(map(len, text.splitlines())) <= 100
     assert sum(line.startswith(("none ", "dropout ", "augment ")) for line in text.splitlines()) == 30
     assert "label_noise" in text
@@ -42,7 +43,7 @@ def test_no_ece_stands_without_its_floor_however_little_room_there_is(sweep, rec
         records = [*sweep(**usual), *(record(seed=seed, **other) for seed in range(2))]
         for each in records:
             each |= {"test_ece_floor": 0.0123, "test_ece_floor_ts": 0.0045}
-        text = terminal_table(summary_table(runs_table(records)))
+        text = terminal_table(make_results(records).parts)
         [header] = [line.split("  ") for line in text.splitlines() if line.startswith("method ")]
         shown = {title.strip() for title in header}
         assert ("ECE %" in shown) == ("floor %" in shown) == (len(names) < 2)

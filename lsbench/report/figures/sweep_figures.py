@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from lsbench.analysis.labels import lines
+from lsbench.analysis.results import SweepResults
 from lsbench.analysis.selection import MARK_AT_STRENGTH, criterion_of, recommended
-from lsbench.analysis.tables import tables
 from lsbench.formatting import format_setting
 from lsbench.report.figures import captions
 from lsbench.report.figures.marks import BEST, PLAIN, SCALED, SMOOTHED, TRAINED, LineStyle, as_plain, mark
@@ -39,17 +39,17 @@ class Line:
     least: float
 
 
-def plates(summary: pd.DataFrame, bins: pd.DataFrame, epochs: pd.DataFrame) -> Iterator[FigureSpec]:
-    """The figures of each data set and model, from `aggregate.summary_table` and `traces`.
+def plates(results: SweepResults) -> Iterator[FigureSpec]:
+    """The figures of each data set and model.
 
     A single alpha has nothing to show over alpha. Where a figure cannot carry every method, it has the first
     of the table, which is plain training, and those with the least select NLL.
     """
-    parts = list(tables(summary))
-    for part in parts:
+    bins, epochs = results.bins, results.epochs
+    for part in results.parts:
         pair = part.title
-        suffix = f"-{part.data}-{part.model}" if len(parts) > 1 else ""
-        done = part.table[part.table["n"] > 0]
+        suffix = f"-{part.data}-{part.model}" if len(results.parts) > 1 else ""
+        done = part.cells[part.cells["n"] > 0]
         found = [_line(label, rows) for label, rows in lines(done)]
         if done["alpha"].nunique() > 1:
             yield _alpha(f"alpha{suffix}", pair, found)

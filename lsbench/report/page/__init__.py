@@ -5,10 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from lsbench.analysis.labels import lines
-from lsbench.analysis.selection import choices
-from lsbench.analysis.tables import is_metric, tables
-from lsbench.analysis.verdicts import verdicts
+from lsbench.analysis.results import Part, SweepResults
+from lsbench.analysis.tables import is_metric
 from lsbench.formatting import format_setting
 from lsbench.report import penultimate
 from lsbench.report.comparison import comparison
@@ -17,30 +15,24 @@ from lsbench.report.markdown import DEFINITIONS, facts, left_out, setup
 from lsbench.report.page import markup
 from lsbench.report.page.frame import document, figure, section
 from lsbench.report.tables import MORE, full_table, word_table
-from lsbench.report.wording import buying_table, choice_table, choosing, interpretation
+from lsbench.report.wording import choice_table, choosing, interpretation, power_table
 
 BESIDE = "`report.md`, `runs.csv`, `summary.csv` and the figures as files"
 SHADED = "Shaded rows are those that each method would choose on the select split."
 
 
 def page(
-    runs: pd.DataFrame,
-    summary: pd.DataFrame,
-    *,
-    command: str,
-    missing: Sequence[str],
-    plates: Sequence[FigureSpec],
-    ratios: pd.DataFrame,
-    drawn: Mapping[str, bytes],
+    results: SweepResults, plates: Sequence[FigureSpec], ratios: pd.DataFrame, drawn: Mapping[str, bytes]
 ) -> bytes:
-    """The page. ``drawn`` holds the SVG of each plate by its name; ``ratios`` are `layers.ratios`."""
-    parts = {part.title: part.table for part in tables(summary)}
+    """The page. ``drawn`` holds the SVG of each plate by its name; ``ratios`` are `penultimate.ratios`."""
+    runs, missing = results.runs, results.missing
+    titles = [part.title for part in results.parts]
     sections = []
-    for pair, table in parts.items():
-        own = {plate.kind: figure(plate, drawn[plate.name]) for plate in plates if plate.pair == pair}
-        layer = _scatter(pair, table, ratios) + own.pop("geometry", "")
-        content = [*_numbers(pair, table, runs, own.pop("alpha", "")), *own.values(), layer]
-        sections.append(section(pair, "\n".join(content)))
+    for part in results.parts:
+        own = {plate.kind: figure(plate, drawn[plate.name]) for plate in plates if plate.pair == part.title}
+        layer = _scatter(part, ratios) + own.pop("geometry", "")
+        content = [*_numbers(part, own.pop("alpha", "")), *own.values(), layer]
+        sections.append(section(part.title, "\n".join(content)))
     ends = {
         "Runs that no mean contains": _left_out(runs, missing),
         "Every run": _every_run(runs),
@@ -50,53 +42,53 @@ def page(
     sections += [section(title, text) for title, text in ends.items()]
     return document(
         kind="lsbench report",
-        title=f"Label smoothing: {'; '.join(parts) or 'no runs'}",
-        facts=facts(runs, command, missing),
-        contents=[*parts, *ends],
+        title=f"Label smoothing: {'; '.join(titles) or 'no runs'}",
+        facts=facts(runs, results.sweep.command, missing),
+        contents=[*titles, *ends],
         sections=sections,
         beside=BESIDE,
     )
 
 
-def _numbers(pair: str, table: pd.DataFrame, runs: pd.DataFrame, over_alpha: str) -> list[str]:
+def _numbers(part: Part, over_alpha: str) -> list[str]:
     """What there is to say of one data set and model, with the figure ``over_alpha`` behind the table."""
-    blocks = [markup.prose(setup(table)), _comparison(pair, table, runs), over_alpha]
-    blocks += ["<h3>α chosen on the select split</h3>", _choices(pair, runs, table)]
-    return [*blocks, "<h3>Reading</h3>", markup.prose(interpretation(table)), _verdicts(pair, table)]
+    blocks = [markup.prose(setup(part.cells)), _comparison(part), over_alpha]
+    blocks += ["<h3>α chosen on the select split</h3>", _choices(part)]
+    return [*blocks, "<h3>Reading</h3>", markup.prose(interpretation(part)), _verdicts(part)]
 
 
-def _scatter(pair: str, table: pd.DataFrame, ratios: pd.DataFrame) -> str:
-    header, rows = penultimate.ratio_table(table, ratios)
+def _scatter(part: Part, ratios: pd.DataFrame) -> str:
+    header, rows = penultimate.ratio_table(part, ratios)
     if not rows:
         return ""
-    shown = markup.table(header, rows, f"{penultimate.TITLE}: {pair}")
+    shown = markup.table(header, rows, f"{penultimate.TITLE}: {part.title}")
     return f"<h3>{penultimate.TITLE}</h3>{markup.prose(penultimate.ABOUT)}{shown}"
 
 
-def _comparison(pair: str, table: pd.DataFrame, runs: pd.DataFrame) -> str:
+def _comparison(part: Part) -> str:
     """The table of report.md; a line above each method's first row, and the chosen rows shaded."""
-    header, rows = comparison(table)
-    places = {cell: place for place, cell in enumerate(table["cell"])}
-    classes = {min(places[cell] for cell in line["cell"]): "group" for _, line in lines(table)}
+    header, rows = comparison(part)
+    places = {cell: place for place, cell in enumerate(part.cells["cell"])}
+    classes = {min(places[cell] for cell in line["cell"]): "group" for _, line in part.lines}
     classes.pop(0, None)
-    for choice in choices(runs, table):
+    for choice in part.choices:
         place = places[choice.row["cell"]]
         classes[place] = f"{classes.get(place, '')} chosen".strip()
-    compared = markup.table(header, rows, f"Comparison: {pair}", classes=classes)
+    compared = markup.table(header, rows, f"Comparison: {part.title}", classes=classes)
     return f'{compared}<p class="soft">{SHADED}</p>'
 
 
-def _choices(pair: str, runs: pd.DataFrame, table: pd.DataFrame) -> str:
-    header, rows = choice_table(runs, table)
+def _choices(part: Part) -> str:
+    header, rows = choice_table(part)
     if not rows:
-        return markup.prose(choosing(table))
-    shown = markup.table(header, rows, f"α chosen on the select split: {pair}")
-    return f"{markup.prose(choosing(table))}{shown}"
+        return markup.prose(choosing(part))
+    shown = markup.table(header, rows, f"α chosen on the select split: {part.title}")
+    return f"{markup.prose(choosing(part))}{shown}"
 
 
-def _verdicts(pair: str, table: pd.DataFrame) -> str:
+def _verdicts(part: Part) -> str:
     """A word for every comparison, the numbers behind each, and what more seeds would buy."""
-    found = verdicts(table)
+    found, pair = part.verdicts, part.title
     if not found:
         return ""
     header, rows = word_table(found)
@@ -105,7 +97,7 @@ def _verdicts(pair: str, table: pd.DataFrame) -> str:
     header, rows = full_table(found)
     full = markup.table(header, rows, f"Verdicts in numbers: {pair}")
     numbers = f"<details><summary>Effect, interval, n and p of each</summary>{full}</details>"
-    header, rows = buying_table(table)
+    header, rows = power_table(part)
     if not rows:
         return f"<h3>Verdicts</h3>{shown}{numbers}"
     more = markup.table(header, rows, f"What more seeds would buy: {pair}")

@@ -3,10 +3,10 @@ import io
 import numpy as np
 from matplotlib.image import imread
 
-from lsbench.analysis.tables import runs_table, summary_table
-from lsbench.analysis.traces import bins, epochs
 from lsbench.report.figures.draw import draw
 from lsbench.report.figures.sweep_figures import KINDS, plates
+
+from ...records import make_results
 
 
 def test_text_stays_text_and_metadata_name_only_the_source(drawn):
@@ -18,8 +18,7 @@ def test_text_stays_text_and_metadata_name_only_the_source(drawn):
 def test_every_figure_of_a_report_is_the_same_bytes_each_time(tmp_path, sweep, traces):
     records = sweep(seeds=range(2), alphas=[0.0, 0.1], methods=["none"])
     traces(tmp_path, records)
-    runs = runs_table(records)
-    found = list(plates(summary_table(runs), bins(tmp_path, runs), epochs(tmp_path, runs)))
+    found = list(plates(make_results(records, tmp_path / "mine")))
     assert [plate.kind for plate in found] == list(KINDS)
     for plate in found:
         files = draw(plate, "s")

@@ -3,11 +3,11 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from lsbench.analysis.tables import runs_table, summary_table
-from lsbench.analysis.traces import bins, epochs
 from lsbench.report.figures import layout
 from lsbench.report.figures.marks import PLAIN, SCALED, TRAINED, as_plain
 from lsbench.report.figures.sweep_figures import MOST, plates
+
+from ...records import make_results
 
 
 @pytest.fixture
@@ -16,8 +16,7 @@ def shown(tmp_path, traces):
 
     def of(records):
         traces(tmp_path, records)
-        runs = runs_table(records)
-        found = plates(summary_table(runs), bins(tmp_path, runs), epochs(tmp_path, runs))
+        found = plates(make_results(records, tmp_path / "mine"))
         return {plate.name: plate for plate in found}
 
     return of
@@ -74,8 +73,8 @@ def test_one_alpha_has_no_figure_over_alpha(shown, sweep):
 
 
 def test_without_traces_only_what_the_records_hold_is_drawn(tmp_path, sweep):
-    runs = runs_table(sweep(seeds=[0]))
-    found = list(plates(summary_table(runs), bins(tmp_path, runs), epochs(tmp_path, runs)))
+    records = sweep(seeds=[0])
+    found = list(plates(make_results(records, tmp_path / "mine")))
     assert [plate.name for plate in found] == ["alpha"]
 
 

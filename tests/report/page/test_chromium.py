@@ -5,11 +5,10 @@ import re
 import pandas as pd
 import pytest
 
-from lsbench.analysis.tables import runs_table, summary_table
 from lsbench.formatting import number
 from lsbench.report.publish import build
 
-from ...records import make_record, make_sweep, store_traces
+from ...records import make_record, make_results, make_sweep, store_traces
 from .chromium import BINARY, asked_quietly, column, contrast, messages, requests, table
 
 pytestmark = pytest.mark.skipif(BINARY is None, reason="no Chromium on this machine (Debian: chromium)")
@@ -27,8 +26,7 @@ def folder(tmp_path_factory):
     results_dir = tmp_path_factory.mktemp("results")
     store_traces(results_dir, records)
     records += make_sweep(alphas=[0.0, 0.1], seeds=range(2), data="cifar10")  # whose one figure is over alpha
-    runs = runs_table(records)
-    build(results_dir / "compare", runs, summary_table(runs), command=evil, missing=[])
+    build(make_results(records, results_dir / "compare", evil))
     return results_dir / "compare"
 
 
@@ -212,7 +210,7 @@ def floored(tmp_path_factory):
     for record in records:
         record |= {"test_ece_floor": 0.0123, "test_ece_floor_ts": 0.0145}
     folder = tmp_path_factory.mktemp("floored")
-    build(folder, runs := runs_table(records), summary_table(runs), command="lsbench compare", missing=[])
+    build(make_results(records, folder))
     return folder
 
 

@@ -8,18 +8,16 @@ from functools import partial
 from html.parser import HTMLParser
 from importlib.resources import files
 
-import pandas as pd
 import pytest
 
-from lsbench.analysis.tables import runs_table, summary_table
-from lsbench.analysis.verdicts import verdicts
+from lsbench.analysis.results import SweepResults
 from lsbench.report.comparison import comparison
 from lsbench.report.figures.marks import DISTINCT, mark
 from lsbench.report.page import markup
 from lsbench.report.publish import build
 from lsbench.report.tables import full_table
 
-from ...records import make_sweep, store_traces
+from ...records import make_results, make_sweep, store_traces
 
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
 
@@ -53,23 +51,22 @@ class Tables(HTMLParser):
 
 @dataclass
 class Page:
-    """A page's text, the same taken apart, and the records and the summary that it shows."""
+    """A page's text, the same taken apart, and the records and the results that it shows."""
 
     text: str
     parsed: Tables
     records: list
-    summary: pd.DataFrame
+    results: SweepResults
 
 
 def make_page(results_dir, records, command="lsbench compare", missing=()):
     """The page of ``records`` and of what ``results_dir`` has of them."""
-    runs = runs_table(records)
-    summary = summary_table(runs)
-    build(results_dir / "compare", runs, summary, command=command, missing=missing)
+    results = make_results(records, results_dir / "compare", command, missing)
+    build(results)
     text = (results_dir / "compare/report.html").read_text()
     parsed = Tables()
     parsed.feed(text)
-    return Page(text, parsed, records, summary)
+    return Page(text, parsed, records, results)
 
 
 @pytest.fixture(scope="module")
@@ -88,10 +85,11 @@ def page(tmp_path, sketched):
 
 
 def test_its_tables_are_those_of_the_summary(usual):
-    summary, tables = usual.summary, usual.parsed.tables
-    header, rows = comparison(summary)
+    summary, tables = usual.results.summary, usual.parsed.tables
+    [part] = usual.results.parts
+    header, rows = comparison(part)
     assert tables["Comparison: mnist5k, mlp"] == [header, *rows]
-    header, rows = full_table(verdicts(summary))
+    header, rows = full_table(part.verdicts)
     assert tables["Verdicts in numbers: mnist5k, mlp"] == [header, *rows]
     row = summary[(summary["method"] == "dropout") & (summary["alpha"] == 0.1)].iloc[0]
     shown = next(cells for cells in rows if cells[:2] == ["dropout", "0.1"])
