@@ -85,8 +85,8 @@ class Lsbench:
         self.stack = Stack(runs, splits, device, graphs=graphs, way=way)
 
     def __call__(self) -> None:
-        self.stack.train_epoch()
-        self.stack.losses = []
+        for _ in self.stack.steps(epoch=0):
+            pass
 
 
 def data(network: Network, images: int) -> Splits:

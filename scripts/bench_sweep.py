@@ -139,7 +139,7 @@ def _ratio(what: str, slow: list[Cost], fast: list[Cost], goal: float | None = N
 def bench_command(repeats: int, quick: bool) -> list[Row]:
     """`lsbench compare` on its 75 runs, with one epoch of 128 rows each, and then once more.
 
-    Its overhead is what it takes beyond importing torch and beyond the same stacks in `stack.train` alone.
+    Its overhead is what it takes beyond importing torch and beyond the same stacks in `loop.train` alone.
     """
     small = ["epochs=1", "data.train=128", "device=cpu"]
     grid = [dict(zip(COMPARE, values, strict=True)) for values in product(*COMPARE.values())]

@@ -15,7 +15,7 @@ from lsbench.config import Run
 from lsbench.execution import plan
 from lsbench.execution.execute import execute
 from lsbench.terms import Splits
-from lsbench.training import memory, stack
+from lsbench.training import loop, memory, stack
 
 CPU = torch.device("cpu")
 CORES = len(os.sched_getaffinity(0))
@@ -41,9 +41,9 @@ def stacked(runs: Sequence[Run], splits: Splits) -> None:
         train([job.run for job in jobs], splits)
 
 
-def train(runs: Sequence[Run], splits: Splits) -> stack.Trained:
+def train(runs: Sequence[Run], splits: Splits) -> loop.Trained:
     memory.keep_freed_memory()  # as the executors do
-    return stack.train(stack.Stack(runs, splits, CPU), lambda loss: None)
+    return loop.train(stack.Stack(runs, splits, CPU))
 
 
 def executed(runs: Sequence[Run], splits: Splits, executor: str) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from lsbench.execution.plan import Job
     from lsbench.terms import Batch
     from lsbench.training import stack
+    from lsbench.training.loss import Loss
 
 BOUND = 0.05  # of a step: what "next to nothing" is taken to mean
 ROUNDS, LEAST_ROUNDS = 51, 7
@@ -78,14 +79,17 @@ def _kinds(jobs: "Sequence[Job]") -> "dict[str, stack.Stack]":
     from lsbench.execution import plan
     from lsbench.training import stack
 
-    class Torch(stack.Stack):
-        def losses_and_gradients(
-            self, logits: "Tensor", batch: "Batch"
+    def torch_loss(alpha: float) -> "Loss":
+        """torch's own cross entropy, for a stack of one."""
+
+        def loss(
+            logits: "Tensor", batch: "Batch", params: "Sequence[Tensor]"
         ) -> "tuple[Tensor, tuple[Tensor, ...]]":
-            rows, alpha = (logits.flatten(0, 1), batch.labels.flatten()), self.shared.alpha
-            losses = F.cross_entropy(*rows, reduction="none", label_smoothing=alpha)
-            grads = torch.autograd.grad(losses.mean(), list(self.params.values()))
-            return losses.detach().view_as(batch.labels), grads
+            rows, labels = logits.flatten(0, 1), batch.labels.flatten()
+            losses = F.cross_entropy(rows, labels, reduction="none", label_smoothing=alpha)
+            return losses.detach().view_as(batch.labels), torch.autograd.grad(losses.mean(), params)
+
+        return loss
 
     seed = min(job.run.seed for job in jobs)
     kinds: dict[str, stack.Stack] = {}
@@ -94,7 +98,8 @@ def _kinds(jobs: "Sequence[Job]") -> "dict[str, stack.Stack]":
         if len(on) < 2 and job.run.seed == seed:
             one = [job.run], job.splits, plan.choose_device(job.run.device)
             kinds |= {name: stack.Stack(*one) for name in on}
-            kinds |= {"torch" if on else "plain": Torch(*one)} if on in ([], ["smoothed"]) else {}
+            if on in ([], ["smoothed"]):
+                kinds["torch" if on else "plain"] = stack.Stack(*one, loss=torch_loss(job.run.alpha))
     return kinds
 
 

@@ -62,8 +62,9 @@ def estimate(planned: StackPlan) -> float:
         timed = without_teacher(runs, splits, planned.device, graphs=planned.graphs, way=planned.way)
         step = step_seconds(timed, STEPS)
         started = time.perf_counter()
-        timed.evaluate("select")
-        return runs[0].epochs * (step * timed.steps + time.perf_counter() - started)
+        for _ in timed.logits("select"):
+            pass
+        return runs[0].epochs * (step * timed.steps_per_epoch + time.perf_counter() - started)
     finally:
         torch.set_num_threads(threads)
 

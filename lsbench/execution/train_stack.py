@@ -17,7 +17,7 @@ from lsbench.execution.progress import SweepProgress, count
 from lsbench.store import checkpoints, runs
 from lsbench.store.files import locked
 from lsbench.terms import Outcome
-from lsbench.training import evaluate, memory, stack
+from lsbench.training import evaluate, loop, memory, stack
 
 log = logging.getLogger(__name__)
 
@@ -121,7 +121,7 @@ def _outcomes(planned: StackPlan, board: SweepProgress) -> list[Outcome]:
     """Train and judge one stack; nothing where it is too large for the memory and could be smaller. The stack
     is gone when this returns, so that its halves have the room."""
     try:
-        return evaluate.outcomes(_trained(planned, board))
+        return evaluate.evaluate(_trained(planned, board))
     except LsbenchError:
         raise
     except Exception as error:
@@ -133,45 +133,41 @@ def _outcomes(planned: StackPlan, board: SweepProgress) -> list[Outcome]:
         return [Outcome("failed", {}, error=reason)] * len(planned.jobs)
 
 
-def _trained(planned: StackPlan, board: SweepProgress) -> stack.Trained:
-    size = len(planned.jobs)
-    resumed = _resumed(planned)
-    if resumed.optimizer.steps:
-        board.resume(planned.key, size * resumed.epoch)
-        log.info("%s: going on after %s", planned, count(int(resumed.optimizer.steps), "step"))
-    return stack.train(resumed, lambda loss: board.advance(planned.key, size, loss))
+def _trained(planned: StackPlan, board: SweepProgress) -> loop.Trained:
+    """Train a stack from its last checkpoint to its end.
+
+    Saves a checkpoint every ``checkpoint_minutes``, and before it raises a signal that is pending.
+    """
+    size, training = len(planned.jobs), _resumed(planned)
+    if steps := int(training.stack.optimizer.steps):
+        board.resume(planned.key, size * training.epoch)
+        log.info("%s: going on after %s", planned, count(steps, "step"))
+    interval, saved_at = 60 * planned.jobs[0].run.checkpoint_minutes or math.inf, time.monotonic()
+    for epoch_loss in training.run():
+        if epoch_loss is not None:
+            board.advance(planned.key, size, epoch_loss)
+        stop = signals.pending()
+        if stop or time.monotonic() - saved_at > interval:
+            checkpoints.save(planned.folder, training.state())
+            saved_at = time.monotonic()
+        if stop:
+            raise stop
+    return training.trained()
 
 
-def _resumed(planned: StackPlan) -> stack.Stack:
-    """The stack in the state that was kept last, or at its beginning where there is none that fits."""
-    fresh = _fresh(planned)
+def _resumed(planned: StackPlan) -> loop.Training:
+    """The training of a stack at its last checkpoint, or at its beginning if there is none that fits."""
+    training = _fresh(planned)
     if state := checkpoints.load(planned.folder, planned.device):
         try:
-            fresh.restore(state)
+            training.restore(state)
         except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             log.warning("%s: the state that was kept does not fit (%s); starting anew", planned, error)
             return _fresh(planned)
-    return fresh
+    return training
 
 
-def _fresh(planned: StackPlan) -> stack.Stack:
+def _fresh(planned: StackPlan) -> loop.Training:
     members, splits = [job.run for job in planned.jobs], planned.jobs[0].splits
-    keeper = Checkpointer(planned.folder, members[0].checkpoint_minutes)
-    return stack.Stack(members, splits, planned.device, keeper, graphs=planned.graphs, way=planned.way)
-
-
-class Checkpointer:
-    """Keeps the state of a stack every few minutes, and when a signal asks for its end."""
-
-    def __init__(self, folder: Path, minutes: float) -> None:
-        self.folder = folder
-        self.seconds = 60 * minutes or math.inf
-        self.saved_at = time.monotonic()
-
-    def __call__(self, training: stack.Stack) -> None:
-        ended = signals.pending()
-        if ended or time.monotonic() - self.saved_at > self.seconds:
-            checkpoints.save(self.folder, training.state())
-            self.saved_at = time.monotonic()
-        if ended:
-            raise ended
+    members_stack = stack.Stack(members, splits, planned.device, graphs=planned.graphs, way=planned.way)
+    return loop.Training(members_stack)

@@ -8,13 +8,13 @@ from lsbench import metrics
 from lsbench.calibration import reliability
 from lsbench.calibration.temperature import fit_temperature, rescale
 from lsbench.terms import Outcome
-from lsbench.training.stack import Trained
+from lsbench.training.loop import Trained
 
 # These get a second column, after temperature scaling; accuracy does not change with the temperature.
 SCALED_METRICS = ("nll", "brier", "ece")
 
 
-def outcomes(trained: Trained) -> list[Outcome]:
+def evaluate(trained: Trained) -> list[Outcome]:
     """Judge every member: T from calibrate, metrics from test, and what shows over-fitting from the rest."""
     logits, labels = trained.logits, trained.labels
     temperature = fit_temperature(logits["calibrate"], labels["calibrate"])

@@ -13,12 +13,15 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from lsbench import models
-from lsbench.training import precision
 
 Tensors = Mapping[str, Tensor]
 
 WAYS = ("vmap", "streams")
 STREAMS = 8  # at most; members take turns on them
+
+# The type of weights, losses and updates by the setting ``precision``: bf16 is for the forward and backward
+# pass of the model only.
+DTYPES = {"fp32": torch.float32, "bf16": torch.float32, "fp64": torch.float64}
 
 
 class MemberForward:
@@ -30,10 +33,13 @@ class MemberForward:
     on a CPU: 0.76 of the time).
     """
 
-    def __init__(self, model: nn.Module, size: int, device: torch.device, way: str, *, bf16: bool) -> None:
+    def __init__(
+        self, model: nn.Module, size: int, device: torch.device, way: str, precision: str = "fp32"
+    ) -> None:
         self.model, self.size = model, size
-        self.rounded = precision.round_outside_norms(model) if bf16 else set()
-        self.bf16 = bf16
+        self.dtype = DTYPES[precision]
+        self.bf16 = precision == "bf16"
+        self.rounded = _round_outside_norms(model) if self.bf16 else set()
         self.as_one = way == "vmap" and size > 1
         self.channels_last = models.is_convolutional(model) and not self.as_one
         if device.type == "cuda" and models.is_convolutional(model):
@@ -44,6 +50,9 @@ class MemberForward:
     def __call__(self, params: Tensors, buffers: Tensors, images: Tensor) -> Tensor:
         if self.bf16:
             images = images.bfloat16()
+        return self._logits(params, buffers, images).to(self.dtype)
+
+    def _logits(self, params: Tensors, buffers: Tensors, images: Tensor) -> Tensor:
         if self.as_one:
             logits: Tensor = vmap(self._pass)(params, buffers, images)
             return logits
@@ -78,3 +87,18 @@ def _members(stacked: Tensors, size: int) -> Iterator[Tensors]:
     """Each member's own, without a copy; their gradients are put together at one stroke."""
     parts = {name: tensor.unbind() for name, tensor in stacked.items()}
     return ({name: own[member] for name, own in parts.items()} for member in range(size))
+
+
+def _round_outside_norms(model: nn.Module) -> set[str]:
+    """Prepare ``model`` for bf16; returns the names of the parameters to round for each forward pass.
+
+    These are all but those of BatchNorm, which takes and computes float32 and returns bfloat16. Autocast
+    would do the same, but vmap silently ignores it (seen with torch 2.15).
+    """
+    rounded = {name for name, _ in model.named_parameters()}
+    for name, module in model.named_modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.register_forward_pre_hook(lambda _, inputs: (inputs[0].float(),))
+            module.register_forward_hook(lambda _, inputs, output: output.bfloat16())
+            rounded -= {f"{name}.{parameter}" for parameter, _ in module.named_parameters()}
+    return rounded

@@ -1,6 +1,7 @@
 """What a training step makes small: the smoothed loss, and what the methods make of it."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -8,6 +9,29 @@ from torch import Tensor
 from lsbench.methods import Active
 from lsbench.ops.smoothed_ce import loss_and_gradient, smoothed_cross_entropy, target_terms
 from lsbench.terms import Batch, Target
+
+# (logits [M,B,K], batch, parameters) -> the loss of each row [M,B], and the gradient of the sum of the
+# members' mean losses in each parameter.
+Loss = Callable[[Tensor, Batch, Sequence[Tensor]], tuple[Tensor, tuple[Tensor, ...]]]
+
+
+@dataclass(frozen=True)
+class SmoothedLoss:
+    """The `Loss` of a stack: smoothed cross entropy with each member's ``alpha`` [M], and the loss hooks of
+    the ``active`` methods. ``common_alpha`` is the members' alpha if all have the same: it saves
+    operations."""
+
+    alpha: Tensor
+    convention: str
+    active: Collection[Active]
+    common_alpha: float | None = None
+
+    def __call__(
+        self, logits: Tensor, batch: Batch, params: Sequence[Tensor]
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        settings = self.alpha, self.convention, self.active
+        losses, logit_grad = losses_and_logit_grad(logits, batch, *settings, common=self.common_alpha)
+        return losses, torch.autograd.grad(logits, params, logit_grad)
 
 
 def losses_and_logit_grad(

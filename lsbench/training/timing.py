@@ -1,10 +1,9 @@
-"""How long a training step takes."""
+"""Time of a training step."""
 
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
-from itertools import pairwise
+from itertools import islice, pairwise
 from statistics import median
 
 import torch
@@ -18,33 +17,19 @@ from lsbench.training.stack import Stack
 def without_teacher(
     runs: Sequence[Run], splits: Splits, device: torch.device, *, graphs: bool = False, way: str = "vmap"
 ) -> Stack:
-    """A stack for `step_seconds` whose teachers, who may not be trained yet, say nothing."""
+    """A stack for timing, with teachers disabled: they may not be trained yet."""
     members = [replace(run, method=replace(run.method, teacher=None)) for run in runs]
     return Stack(members, splits, device, graphs=graphs, way=way)
 
 
-def step_seconds(training: Stack, steps: int) -> float:
-    """The median over at most ``steps`` steps from the beginning of an epoch, which is left unfinished, after
-    one to warm up, and those before a graph is recorded. An epoch too short for that has no warm-up."""
-    skipped = 1 + (WARM_UP if training.graphs else 0)
+def step_seconds(stack: Stack, steps: int) -> float:
+    """The median time of at most ``steps`` training steps from the beginning of an epoch, after one to warm
+    up and those before a graph is recorded. An epoch too short for that has no warm-up."""
+    skipped = 1 + (WARM_UP if stack.graphs else 0)
     moments = [time.perf_counter()]
-
-    def clock(training: Stack) -> None:
-        if training.device.type == "cuda":
-            torch.cuda.synchronize(training.device)
+    for _ in islice(stack.steps(epoch=0), skipped + steps):
+        if stack.device.type == "cuda":
+            torch.cuda.synchronize(stack.device)
         moments.append(time.perf_counter())
-        if len(moments) > skipped + steps:
-            raise _EnoughError
-
-    training.losses, training.between_steps = [], clock
-    try:
-        with suppress(_EnoughError):
-            training.train_epoch()
-    finally:
-        training.losses, training.between_steps = [], lambda training: None
-    taken = [later - sooner for sooner, later in pairwise(moments)]
-    return median(taken[skipped:] or taken)  # a machine that stumbles once shall not decide
-
-
-class _EnoughError(Exception):
-    """Ends the epoch from within."""
+    seconds = [later - sooner for sooner, later in pairwise(moments)]
+    return median(seconds[skipped:] or seconds)  # one slow step must not decide

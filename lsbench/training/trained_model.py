@@ -13,8 +13,8 @@ from lsbench.data import load
 from lsbench.errors import DataError, StorageError, UsageError
 from lsbench.store import runs
 from lsbench.terms import Splits
-from lsbench.training import precision
 from lsbench.training.device_data import DeviceDataset, stratified_order
+from lsbench.training.forward import DTYPES
 
 # Rows in one pass: few enough that a convolution's outputs stay in a CPU's cache.
 CHUNK = 256
@@ -32,7 +32,7 @@ class StoredModel:
     @property
     def dtype(self) -> torch.dtype:
         """What the network computes in: of a run in bf16 float32, in which its weights are kept."""
-        return precision.DTYPES[self.run.precision]
+        return DTYPES[self.run.precision]
 
     def network(self, shape: tuple[int, ...], classes: int, device: torch.device) -> nn.Module:
         """The plain model for images of ``shape`` (C, H, W) in eval mode; its weights take no gradient.

@@ -12,7 +12,7 @@ from lsbench.report import json_report
 from lsbench.report.wording import choice_table, choosing, interpretation
 from lsbench.store import runs
 from lsbench.terms import Splits
-from lsbench.training import evaluate, stack
+from lsbench.training import evaluate, loop, stack
 
 from ..records import make_results
 
@@ -174,10 +174,10 @@ def trained(make_run, results_dir, *, permuted):
     splits = Splits(images[:500], labels[:500], images[500:], test, ("a", "b", "c", "d"))
     data = DataConfig("noisy", "noisy.load", select=100, calibrate=150, shift=1, flip=False)
     own = [make_run(data=data, dropout=d, alpha=a, seed=s, batch_size=64, epochs=5) for d, a, s in SETTINGS]
-    stacked = stack.train(stack.Stack(own, splits, torch.device("cpu")), lambda loss: None)
+    stacked = loop.train(stack.Stack(own, splits, torch.device("cpu")))
     stored = [
         runs.write(results_dir, run, splits.sha256, outcome, "cpu")
-        for run, outcome in zip(own, evaluate.outcomes(stacked), strict=True)
+        for run, outcome in zip(own, evaluate.evaluate(stacked), strict=True)
     ]
     return only_part(stored)
 

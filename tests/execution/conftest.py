@@ -92,8 +92,8 @@ def _watch(moment):
     for owner, name in (
         (os, "fsync"),
         (stack.Stack, "_train_step"),
-        (stack.Stack, "evaluate"),
-        (evaluate, "outcomes"),
+        (stack.Stack, "logits"),
+        (evaluate, "evaluate"),
     ):
         setattr(owner, name, _announced(getattr(owner, name), lambda name=name: moment(name)))
     temporary = tempfile.NamedTemporaryFile

@@ -11,7 +11,7 @@ from lsbench.execution import dependencies, dry_run
 from lsbench.execution.execute import execute
 from lsbench.execution.plan import Job, plan, with_data
 from lsbench.store import checkpoints, runs
-from lsbench.training import stack
+from lsbench.training import loop
 from lsbench.training.stack import Stack
 
 
@@ -45,13 +45,13 @@ def test_students_wait_for_teachers_and_their_students_for_them(job):
 def test_teachers_and_students_of_one_sweep_are_trained_in_turns(job, monkeypatch):
     teachers = [job(seed=seed) for seed in (0, 1)]
     students = [job(teachers[0], seed=seed) for seed in (0, 1)]
-    trained, train = [], stack.train
+    trained, run = [], loop.Training.run
 
-    def listen(members, progress):
-        trained.append((members.size, members.teacher_logits is not None))
-        return train(members, progress)
+    def noted(training):
+        trained.append((training.stack.size, training.stack.teacher_logits is not None))
+        return run(training)
 
-    monkeypatch.setattr(stack, "train", listen)
+    monkeypatch.setattr(loop.Training, "run", noted)
     assert dry_run.preview([*students, *teachers]).startswith("4 runs: 0 stored, 4 to train\n")
     execute([*students, *teachers])
     assert trained == [(2, False), (2, True)]
@@ -81,7 +81,7 @@ def test_a_teacher_that_diverges_fails_its_students_alone(job):
 def test_a_missing_or_unfit_teacher_is_said_before_anything_trains(look, job, tmp_path, monkeypatch):
     teacher = job(seed=0, epochs=1)
     execute([teacher])
-    monkeypatch.setattr(stack, "train", lambda *arguments: pytest.fail("trained"))
+    monkeypatch.setattr(loop.Training, "run", lambda training: pytest.fail("trained"))
     plain = job(seed=5)
     with pytest.raises(UsageError, match="no run of this cell with seed=1 is stored"):
         look([plain, job(teacher, seed=1)])
@@ -123,21 +123,13 @@ def test_a_student_goes_on_from_its_state_bit_for_bit(job, splits, caplog):
     teacher = job(seed=0)
     execute([teacher])
     student = job(teacher, seed=0, augment=1.0, dropout=0.2)
-    whole = stack.train(Stack([student.run], splits, torch.device("cpu")), lambda loss: None)
+    whole = loop.train(Stack([student.run], splits, torch.device("cpu")))
     [planned] = plan([student])
-    steps = []
-
-    class StopError(Exception):
-        pass
-
-    def stop(training):
-        steps.append(1)
-        if len(steps) == 8:  # in the second epoch; one was a look at select
+    training = loop.Training(Stack([student.run], splits, torch.device("cpu")))
+    for _ in training.run():
+        if training.stack.optimizer.steps == 7:  # in the second epoch
             checkpoints.save(planned.folder, training.state())
-            raise StopError
-
-    with pytest.raises(StopError):
-        stack.train(Stack([student.run], splits, torch.device("cpu"), stop), lambda loss: None)
+            break
     with caplog.at_level("INFO"):
         execute([student])
     assert "going on after 7 steps" in caplog.text

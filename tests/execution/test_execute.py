@@ -13,15 +13,13 @@ from lsbench.execution.execute import execute
 from lsbench.execution.plan import Job
 from lsbench.store import runs
 from lsbench.terms import Method
-from lsbench.training import stack
+from lsbench.training import loop, stack
 
 
 def test_every_run_is_stored_and_none_is_trained_twice(splits, make_run, tmp_path, monkeypatch):
-    trained, train = [], stack.train
+    trained, run = [], loop.Training.run
     monkeypatch.setattr(
-        stack,
-        "train",
-        lambda members, progress: trained.extend(members.seeds.tolist()) or train(members, progress),
+        loop.Training, "run", lambda self: trained.extend(self.stack.seeds.tolist()) or run(self)
     )
     jobs = [Job(make_run(seed=seed, results_dir=str(tmp_path)), splits) for seed in (0, 1, 1)]
     execute(jobs)
@@ -35,36 +33,36 @@ def test_every_run_is_stored_and_none_is_trained_twice(splits, make_run, tmp_pat
 
 
 def test_a_stack_that_fails_is_stored_as_failed_and_tried_again(splits, make_run, tmp_path, monkeypatch):
-    train = stack.train
+    run = loop.Training.run
 
-    def fails_for_seed_1(members, progress):
-        if members.seeds[0] == 1:
+    def fails_for_seed_1(training):
+        if training.stack.seeds[0] == 1:
             raise RuntimeError("no luck\nat all")
-        return train(members, progress)
+        return run(training)
 
     jobs = [
         Job(make_run("resnet8", seed=seed, epochs=1, results_dir=str(tmp_path)), splits) for seed in (0, 1, 2)
     ]
-    monkeypatch.setattr(stack, "train", fails_for_seed_1)
+    monkeypatch.setattr(loop.Training, "run", fails_for_seed_1)
     execute(jobs)
     records = [runs.read(tmp_path, job.run_id) for job in jobs]
     assert [record["status"] for record in records] == ["done", "failed", "done"]
     assert records[1]["error"] == "RuntimeError: no luck"
-    monkeypatch.setattr(stack, "train", train)
+    monkeypatch.setattr(loop.Training, "run", run)
     execute(jobs)
     assert runs.read(tmp_path, jobs[1].run_id)["status"] == "done"
 
 
 def test_out_of_memory_halves_the_stack(splits, make_run, tmp_path, monkeypatch):
-    train, tried = stack.train, []
+    run, tried = loop.Training.run, []
 
-    def fits_two(members, progress):
-        tried.append(members.size)
-        if members.size > 2:
+    def fits_two(training):
+        tried.append(training.stack.size)
+        if training.stack.size > 2:
             raise torch.OutOfMemoryError("full")
-        return train(members, progress)
+        return run(training)
 
-    monkeypatch.setattr(stack, "train", fits_two)
+    monkeypatch.setattr(loop.Training, "run", fits_two)
     jobs = [Job(make_run(seed=seed, epochs=1, results_dir=str(tmp_path)), splits) for seed in range(7)]
     execute(jobs)
     assert tried == [7, 3, 1, 2, 4, 2, 2]
@@ -73,16 +71,16 @@ def test_out_of_memory_halves_the_stack(splits, make_run, tmp_path, monkeypatch)
 
 def test_the_stack_that_did_not_fit_is_gone_before_its_halves_train(splits, make_run, tmp_path, monkeypatch):
     alive, most = weakref.WeakSet(), []
-    step = stack.Stack.train_epoch
+    steps = stack.Stack.steps
 
-    def full_above_two(self):
+    def full_above_two(self, epoch, first=0):
         alive.add(self)
         most.append(len(alive))
         if self.size > 2:
             raise torch.OutOfMemoryError("full")
-        return step(self)
+        return steps(self, epoch, first)
 
-    monkeypatch.setattr(stack.Stack, "train_epoch", full_above_two)
+    monkeypatch.setattr(stack.Stack, "steps", full_above_two)
     gc.disable()  # what only the collector would free is memory that the halves do not have
     try:
         execute([Job(make_run(seed=s, epochs=1, results_dir=str(tmp_path)), splits) for s in range(8)])

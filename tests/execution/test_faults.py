@@ -63,7 +63,7 @@ def test_a_kill_at_each_moment_of_storing_leaves_whole_files(
     execute(clean)
     names = moments(lambda: execute(sweep(store / "watched")[:count]))
     renames = [index for index, name in enumerate(names) if name == "os.rename"]
-    for number in range(names.index("outcomes") if count == 1 else renames[-3], len(names)):
+    for number in range(names.index("evaluate") if count == 1 else renames[-3], len(names)):
         jobs = sweep(store / str(number))[:count]
         killed(lambda jobs=jobs: execute(jobs), number)
         parse_all(store / str(number))
@@ -208,14 +208,14 @@ def test_a_diverged_member_leaves_the_others_as_in_a_clean_stack(splits, make_ru
 def test_a_run_that_is_alone_too_large_for_the_memory_is_stored_as_failed(
     executor, sweep, steps, store, monkeypatch, two_cores
 ):
-    epoch = stack.Stack.train_epoch
+    steps = stack.Stack.steps
 
-    def fits_one_but_seed_2(self):
+    def fits_one_but_seed_2(self, epoch, first=0):
         if self.size > 1 or self.seeds[0] == 2:
             raise torch.OutOfMemoryError("CUDA out of memory\nby far")
-        return epoch(self)
+        return steps(self, epoch, first)
 
-    monkeypatch.setattr(stack.Stack, "train_epoch", fits_one_but_seed_2)
+    monkeypatch.setattr(stack.Stack, "steps", fits_one_but_seed_2)
     jobs = sweep(store, seeds=range(4), executor=executor)
     execute(jobs)
     rows = records(jobs)
@@ -242,7 +242,7 @@ def test_a_state_that_cannot_be_read_is_said_and_the_stack_starts_anew(
     execute(clean)
     jobs = sweep(store / "killed", checkpoint_minutes=EVERY_STEP)
     names = moments(lambda: execute(sweep(store / "watched", checkpoint_minutes=EVERY_STEP)))
-    killed(lambda: execute(jobs), names.index("outcomes"))
+    killed(lambda: execute(jobs), names.index("evaluate"))
     [state] = (store / "killed").rglob("state.pt")
     state.write_bytes(state.read_bytes()[:-100])
     steps()

@@ -12,7 +12,7 @@ from lsbench.errors import StorageError, UsageError
 from lsbench.execution import teachers
 from lsbench.store import runs
 from lsbench.store.runs import find_records
-from lsbench.training import evaluate, stack
+from lsbench.training import evaluate, loop, stack
 from lsbench.training.device_data import DeviceDataset
 from lsbench.training.stack import Stack
 from lsbench.training.teacher_logits import teacher_key
@@ -21,7 +21,7 @@ CPU = torch.device("cpu")
 
 
 def train(members, splits):
-    return stack.train(Stack(members, splits, CPU), lambda loss: None)
+    return loop.train(Stack(members, splits, CPU))
 
 
 def taught(cell, weight=0.9, temperature=4.0):
@@ -34,7 +34,7 @@ def store(tmp_path, make_run, splits):
 
     def stored(name="mlp", **settings):
         run = make_run(name, results_dir=str(tmp_path), **settings)
-        [outcome] = evaluate.outcomes(train([run], splits))
+        [outcome] = evaluate.evaluate(train([run], splits))
         return runs.write(tmp_path, run, splits.sha256, outcome, "cpu")
 
     return stored

@@ -5,7 +5,8 @@ import torch
 
 from lsbench.store import runs
 from lsbench.training import evaluate, trained_model
-from lsbench.training.stack import Stack, train
+from lsbench.training.loop import train
+from lsbench.training.stack import Stack
 
 
 @pytest.fixture
@@ -18,7 +19,7 @@ def store(tmp_path, make_run, splits, monkeypatch):
 
     def stored(name: str = "mlp", **settings: object) -> str:
         run = make_run(name, **settings)
-        [outcome] = evaluate.outcomes(train(Stack([run], splits, torch.device("cpu")), lambda loss: None))
+        [outcome] = evaluate.evaluate(train(Stack([run], splits, torch.device("cpu"))))
         return runs.write(tmp_path, run, splits.sha256, outcome, "cpu")["run"]
 
     yield stored

@@ -3,13 +3,14 @@
 import json
 import math
 import os
+from itertools import islice
 
 import pytest
 import torch
 
 from lsbench.config import OptimConfig
 from lsbench.store import checkpoints
-from lsbench.training import stack
+from lsbench.training.loop import Training
 from lsbench.training.stack import Stack
 
 CPU = torch.device("cpu")
@@ -25,10 +26,6 @@ def _one_thread():
     torch.set_num_threads(before)
 
 
-class StopHereError(Exception):
-    pass
-
-
 def equal(one, other):
     """Whether two nests of containers, tensors and numbers are equal to the bit; NaN equals itself."""
     if isinstance(one, torch.Tensor):
@@ -40,10 +37,11 @@ def equal(one, other):
     return one == other or (math.isnan(one) and math.isnan(other))
 
 
-def final(trained, members):
-    """All that a training ends with, but for its time."""
-    *position, _ = members.state()["position"]
-    rest = {key: value for key, value in members.state().items() if key != "position"}
+def final(training):
+    """Everything that a training ends with, except its time."""
+    *position, _ = training.state()["position"]
+    rest = {key: value for key, value in training.state().items() if key != "position"}
+    trained = training.trained()
     return [
         position,
         rest,
@@ -72,50 +70,46 @@ def run_of(model, optimizer, make_run):
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 @pytest.mark.parametrize("model", ["mlp", "resnet8"])
 def test_a_stopped_stack_goes_on_to_the_same_bits(model, optimizer, splits, make_run, tmp_path):
-    """Stopped after the first step, in the midst and at the end of an epoch, in evaluations, and thrice."""
-    runs, asked = run_of(model, optimizer, make_run), []
-    whole = Stack(runs, splits, CPU, asked.append)
-    wanted = final(stack.train(whole, lambda loss: None), whole)
-    assert whole.diverged_step.tolist()[:2] == [-1, -1] and whole.diverged_step[2] in range(3)
-    steps = whole.steps
-    assert len(asked) == 2 * (steps + 1) + 4 and steps == 3
+    """Stopped after the first step, within and at the end of an epoch, in evaluations, and three times."""
+    runs = run_of(model, optimizer, make_run)
+    whole = Training(Stack(runs, splits, CPU))
+    points = len(list(whole.run()))
+    wanted, diverged_step = final(whole), whole.stack.diverged_step
+    assert diverged_step.tolist()[:2] == [-1, -1] and diverged_step[2] in range(3)
+    steps = whole.stack.steps_per_epoch
+    assert points == 2 * (steps + 2) + 4 and steps == 3
     stops = [
         [1],
         [2],
         [steps],
         [steps + 1],
         [steps + 2],
-        [2 * steps + 1],
+        [steps + 3],
         [2 * steps + 2],
-        [len(asked)],
+        [2 * steps + 3],
+        [2 * steps + 4],
+        [points],
         [2, 3, 1],
     ]
-    for places in stops if model == "mlp" else [[1], [steps], [steps + 1], [2, 2, 5]]:
-        folder = tmp_path / "-".join(map(str, places))
-        for place in [*places, len(asked) + 1]:
-            left = iter(range(place))
-
-            def keep(members, folder=folder, left=left, place=place):
-                if next(left) == place - 1:
-                    checkpoints.save(folder, members.state())
-                    raise StopHereError
-
-            members = Stack(runs, splits, CPU, keep)
+    for stops_of_a_run in stops if model == "mlp" else [[1], [steps], [steps + 1], [2, 2, 5]]:
+        folder = tmp_path / "-".join(map(str, stops_of_a_run))
+        for stop in [*stops_of_a_run, None]:
+            training = Training(Stack(runs, splits, CPU))
             if state := checkpoints.load(folder, CPU):
-                members.restore(state)
-            try:
-                trained = stack.train(members, lambda loss: None)
-            except StopHereError:
-                assert place <= len(asked)
-        assert equal(final(trained, members), wanted), places
+                training.restore(state)
+            taken = len(list(islice(training.run(), stop)))
+            if stop:
+                assert taken == stop
+                checkpoints.save(folder, training.state())
+        assert equal(final(training), wanted), stops_of_a_run
 
 
 def test_a_state_is_a_plain_file_that_appears_in_one_piece(splits, make_run, tmp_path):
-    members = Stack([make_run(seed=seed) for seed in (0, 1)], splits, CPU)
-    members.train_epoch()
-    checkpoints.save(tmp_path / "stack", members.state())
+    training = Training(Stack([make_run(seed=seed) for seed in (0, 1)], splits, CPU))
+    list(islice(training.run(), 6))
+    checkpoints.save(tmp_path / "stack", training.state())
     assert [path.name for path in (tmp_path / "stack").iterdir()] == ["state.pt"]
-    assert equal(checkpoints.load(tmp_path / "stack", CPU), members.state())
+    assert equal(checkpoints.load(tmp_path / "stack", CPU), training.state())
 
 
 class Harmful:

@@ -15,7 +15,8 @@ from lsbench.config import MethodConfig, OptimConfig
 from lsbench.execution.dry_run import preview
 from lsbench.execution.execute import execute, pending
 from lsbench.execution.plan import Job
-from lsbench.training import cuda_graphs, optim, stack
+from lsbench.training import cuda_graphs, optim
+from lsbench.training.loop import Training
 from lsbench.training.stack import Stack
 
 CPU, META = torch.device("cpu"), torch.device("meta")
@@ -100,7 +101,8 @@ def tapes(monkeypatch):
 
 def epochs(training, number):
     for _ in range(number):
-        stack._epoch(training)
+        for _ in training._train_epoch():
+            pass
     return training
 
 
@@ -121,7 +123,7 @@ def assert_same(one, other):
 
 def both(runs, splits, number=5, device=CPU):
     """Replayed and eager after so many epochs: of five steps, of which the last is short."""
-    replayed, eager = Stack(runs, splits, device, graphs=True), Stack(runs, splits, device)
+    replayed, eager = (Training(Stack(runs, splits, device, graphs=graphs)) for graphs in (True, False))
     return epochs(replayed, number), epochs(eager, number)
 
 
@@ -132,7 +134,7 @@ def test_replayed_training_is_the_same_as_eager(model, name, members, splits, ma
     runs = [make_run(model, epochs=5, optim=OPTIMS[name], **knobs) for knobs in KNOBS[:members]]
     replayed, eager = both(runs, splits)
     assert_same(replayed, eager)
-    assert len(tapes) == 2 and replayed.graphs.taken.total() == 2 * cuda_graphs.WARM_UP  # of 25 steps
+    assert len(tapes) == 2 and replayed.stack.graphs.taken.total() == 2 * cuda_graphs.WARM_UP  # of 25 steps
 
 
 @pytest.mark.parametrize("name", OPTIMS)
@@ -146,12 +148,10 @@ def test_what_training_changes_stays_in_its_memory(name, splits, make_run):
 
     runs = [make_run("resnet8", optim=OPTIMS[name], **knobs) for knobs in KNOBS]
     training = Stack(runs, splits, CPU)
-    training.between_steps = lambda training: places.append(memory())
-    places = []
-    epochs(training, 2)
+    addresses = [memory() for _ in Training(training).run()]
     assert training.diverged_step[4] >= 0
-    places = [[storage.data_ptr() for storage in each] for each in places]
-    assert len(places[0]) > 40 and all(each == places[0] for each in places)
+    addresses = [[storage.data_ptr() for storage in storages] for storages in addresses]
+    assert len(addresses[0]) > 40 and all(later == addresses[0] for later in addresses)
 
 
 def bake_the_factor(monkeypatch):
@@ -208,7 +208,7 @@ def test_the_test_above_notices_what_a_graph_would_do_wrong(harm, splits, make_r
 def test_a_step_may_be_replayed_after_a_state_was_restored(splits, make_run, tapes):
     runs = [make_run(epochs=6, optim=OPTIMS["adamw"], **knobs) for knobs in KNOBS]
     replayed, eager = both(runs, splits, 2)
-    other = Stack(runs, splits, CPU, graphs=True)
+    other = Training(Stack(runs, splits, CPU, graphs=True))
     epochs(other, 4)
     other.restore(copy.deepcopy(replayed.state()))
     assert_same(epochs(other, 3), epochs(eager, 3))
@@ -283,7 +283,7 @@ def on_meta(splits, make_run):
 
     def build(model="mlp", name="sgd", members=5, **settings):
         runs = [make_run(model, optim=OPTIMS[name], **(knobs | settings)) for knobs in KNOBS[:members]]
-        training = move(epochs(Stack(runs, splits, CPU), 1))
+        training = move(epochs(Training(Stack(runs, splits, CPU)), 1).stack)
         training.model.train()
         return training
 
@@ -340,9 +340,9 @@ def test_a_gpu_replays_what_it_does_eagerly(model, name, members, splits, make_r
     """With a member that diverges and a last batch that is short."""
     runs = [make_run(model, epochs=6, optim=OPTIMS[name], **knobs) for knobs in KNOBS[:members]]
     replayed, eager = both(runs, splits, 5, torch.device("cuda"))
-    assert len(replayed.graphs.recorded) == 2 and not replayed.graphs.failed
+    assert len(replayed.stack.graphs.recorded) == 2 and not replayed.stack.graphs.failed
     assert_same(replayed, eager)
-    other = Stack(runs, splits, torch.device("cuda"), graphs=True)
+    other = Training(Stack(runs, splits, torch.device("cuda"), graphs=True))
     other.restore(copy.deepcopy(replayed.state()))
     assert_same(epochs(other, 1), epochs(eager, 1))
 
@@ -354,14 +354,12 @@ def test_a_gpu_replays_what_it_does_eagerly(model, name, members, splits, make_r
 def test_no_step_makes_a_gpu_wait(graphed, splits, make_run):
     """CUDA's own watch over waits, in the steps of an epoch of which all shapes have been seen."""
     runs = [make_run(epochs=6, optim=OPTIMS["adamw"], **knobs) for knobs in KNOBS]
-    training = epochs(Stack(runs, splits, torch.device("cuda"), graphs=graphed), 4)
-
-    def watch(stack):
-        torch.cuda.set_sync_debug_mode("error" if len(stack.losses) < stack.steps else "default")
-
-    training.between_steps = watch
+    training = epochs(Training(Stack(runs, splits, torch.device("cuda"), graphs=graphed)), 4)
+    steps = training.stack.steps(epoch=4)
+    next(steps)
     try:
-        training.train_epoch()
+        torch.cuda.set_sync_debug_mode("error")
+        list(steps)
     finally:
         torch.cuda.set_sync_debug_mode("default")
 

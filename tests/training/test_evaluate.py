@@ -8,7 +8,7 @@ from torchmetrics.functional.classification import multiclass_calibration_error
 
 from lsbench.terms import SPLIT_NAMES
 from lsbench.training import evaluate
-from lsbench.training.stack import Trained
+from lsbench.training.loop import Trained
 
 SIZES = {"train": 60, "select": 50, "calibrate": 400, "test": 70}
 
@@ -46,7 +46,7 @@ def drawn_ece(confidence):
 
 def test_each_column_is_of_its_split():
     stack = trained()
-    for member, outcome in enumerate(evaluate.outcomes(stack)):
+    for member, outcome in enumerate(evaluate.evaluate(stack)):
         columns = outcome.columns
         logits = {split: stack.logits[split][member].numpy() for split in SPLIT_NAMES}
         labels = {split: stack.labels[split][member].numpy() for split in SPLIT_NAMES}
@@ -77,9 +77,9 @@ def test_each_column_is_of_its_split():
 
 def test_test_labels_have_no_part_in_temperature_and_choice():
     stack = trained()
-    before = [outcome.columns for outcome in evaluate.outcomes(stack)]
+    before = [outcome.columns for outcome in evaluate.evaluate(stack)]
     stack.labels["test"] = stack.labels["test"].roll(13, dims=1)
-    after = [outcome.columns for outcome in evaluate.outcomes(stack)]
+    after = [outcome.columns for outcome in evaluate.evaluate(stack)]
     for one, other in zip(before, after, strict=True):
         assert one["test_accuracy"] != other["test_accuracy"]
         for name in ("temperature", "temperature_flag", "select_nll", "select_nll_ts", "select_accuracy"):
@@ -87,7 +87,7 @@ def test_test_labels_have_no_part_in_temperature_and_choice():
 
 
 def test_predictions_are_of_test_and_calibrate():
-    outcome = evaluate.outcomes(trained())[1]
+    outcome = evaluate.evaluate(trained())[1]
     assert set(outcome.predictions) == {"test_logits", "test_labels", "calibrate_logits", "calibrate_labels"}
     assert outcome.predictions["test_logits"].dtype == np.float32
     assert np.allclose(outcome.predictions["test_logits"], trained().logits["test"][1])
@@ -95,7 +95,7 @@ def test_predictions_are_of_test_and_calibrate():
 
 
 def test_the_bins_that_are_stored_give_the_calibration_errors():
-    for outcome in evaluate.outcomes(trained()):
+    for outcome in evaluate.evaluate(trained()):
         for suffix in ("", "_ts"):
             errors = [
                 abs(row[f"confidence{suffix}"] - row[f"correct{suffix}"]) for row in outcome.reliability
@@ -104,18 +104,18 @@ def test_the_bins_that_are_stored_give_the_calibration_errors():
 
 
 def test_a_diverged_member_has_no_measures_and_says_where_it_went_wrong():
-    outcomes = evaluate.outcomes(trained(diverged={1}))
+    outcomes = evaluate.evaluate(trained(diverged={1}))
     assert [outcome.status for outcome in outcomes] == ["done", "diverged", "done"]
     lost = outcomes[1]
     assert "step 7" in lost.error and lost.columns["diverged_step"] == 7
     assert "test_accuracy" not in lost.columns and not lost.predictions and not lost.weights and lost.history
-    alone = evaluate.outcomes(trained())
+    alone = evaluate.evaluate(trained())
     assert outcomes[2].columns == alone[2].columns
 
 
 def test_a_calibrate_split_that_fits_no_temperature_is_flagged():
     stack = trained()
     stack.logits["calibrate"] = 5.0 * torch.nn.functional.one_hot(stack.labels["calibrate"], 4).double()
-    outcomes = evaluate.outcomes(stack)
+    outcomes = evaluate.evaluate(stack)
     assert [outcome.columns["temperature_flag"] for outcome in outcomes] == ["separable"] * 3
     assert all(outcome.columns["test_ece"] == outcome.columns["test_ece_ts"] for outcome in outcomes)

@@ -8,7 +8,7 @@ import torch
 
 from lsbench.config import MethodConfig, OptimConfig
 from lsbench.terms import SPLIT_NAMES
-from lsbench.training import stack
+from lsbench.training import loop
 from lsbench.training.device_data import DeviceDataset
 from lsbench.training.stack import Stack
 
@@ -42,14 +42,12 @@ ORDER = [3, 1, 6, 0, 5, 2, 4]
 
 
 def train(runs, splits):
-    return stack.train(Stack(runs, splits, CPU), lambda loss: None)
+    return loop.train(Stack(runs, splits, CPU))
 
 
-def train_epoch(member):
-    """One epoch, without the look at select that follows it in a training."""
-    loss = member.train_epoch()
-    member.epoch, member.losses = member.epoch + 1, []
-    return loss
+def train_epochs(member, number):
+    """Train for so many epochs without evaluations; the losses of each epoch's steps."""
+    return [list(member.steps(epoch)) for epoch in range(number)]
 
 
 def largest_difference(one, other):
@@ -133,12 +131,11 @@ def test_runs_that_differ_in_method_and_alpha_share_split_weights_and_order(spli
     stacks = [Stack([make_run(seed=7, **knobs)], splits, CPU) for knobs in settings]
     initial = [{name: weights.clone() for name, weights in each.params.items()} for each in stacks]
     for each in stacks:
-        train_epoch(each)
-        train_epoch(each)
+        train_epochs(each, 2)
     for (one, one_weights), (other, other_weights) in pairwise(zip(stacks, initial, strict=True)):
         assert all(torch.equal(one.data.rows[s], other.data.rows[s]) for s in SPLIT_NAMES)
         assert all(torch.equal(one_weights[name], other_weights[name]) for name in one_weights)
-        assert len(seen[id(one.data)]) == 2 * one.steps
+        assert len(seen[id(one.data)]) == 2 * one.steps_per_epoch
         assert all(map(torch.equal, seen[id(one.data)], seen[id(other.data)]))
 
 
@@ -149,8 +146,7 @@ def test_each_epoch_visits_every_row_once_and_the_orders_differ(splits, make_run
         DeviceDataset, "images_at", lambda data, rows: seen.append(rows) or images_at(data, rows)
     )
     member = Stack([make_run(batch_size=16)], splits, CPU)
-    for _ in range(2):
-        train_epoch(member)
+    train_epochs(member, 2)
     assert [rows.shape[1] for rows in seen] == [16, 16, 16, 16, 2] * 2  # the last batch takes what is left
     first, second = torch.cat(seen[:5], 1), torch.cat(seen[5:], 1)
     rows = member.data.rows["train"]
@@ -173,11 +169,11 @@ def test_two_steps_equal_a_loop_written_with_torch_alone(convention, equivalent,
     batches = []
     images_at = ours.data.images_at
     ours.data.images_at = lambda rows: batches.append(rows) or images_at(rows)
-    train_epoch(ours)
+    train_epochs(ours, 1)
     rows = ours.data.rows["train"][0]
     pixels = ours.data.images.double()
     mean, std = pixels[rows].mean(), pixels[rows].std(correction=0)
-    for batch, factor in zip(batches, ours.factors, strict=True):
+    for batch, factor in zip(batches, ours.lr_factors, strict=True):
         optimizer.param_groups[0]["lr"] = 0.1 * factor
         x = ((pixels[batch[0]] - mean) / std).flatten(1)
         loss = torch.nn.functional.cross_entropy(
@@ -242,10 +238,10 @@ def test_bf16_computes_in_bfloat16_and_keeps_float32_weights(model, members, spl
     for module in together.model.modules():
         if isinstance(module, torch.nn.Linear | torch.nn.Conv2d | torch.nn.BatchNorm2d):
             module.register_forward_hook(lambda module, args, out: seen.add(out.dtype))
-    losses = torch.stack([train_epoch(together) for _ in range(8)])
+    losses = [torch.stack(steps).mean(0) for steps in train_epochs(together, 8)]
     assert seen == {torch.bfloat16}
     assert all(param.dtype == torch.float32 for param in together.params.values())
-    assert losses.dtype == torch.float32 and (losses[-1] < losses[0] / 2).all()
+    assert losses[0].dtype == torch.float32 and (losses[-1] < losses[0] / 2).all()
 
 
 def test_weights_load_into_the_plain_model(splits, make_run):
@@ -265,7 +261,7 @@ def test_weights_load_into_the_plain_model(splits, make_run):
 @pytest.mark.parametrize("model", ["mlp", "resnet8"])
 def test_a_gpu_gives_the_same_weights_in_float64(model, splits, make_run):
     runs = [make_run(model, **knobs) for knobs in KNOBS]
-    on_gpu = stack.train(Stack(runs, splits, torch.device("cuda")), lambda loss: None)
+    on_gpu = loop.train(Stack(runs, splits, torch.device("cuda")))
     on_cpu = train(runs, splits)
     for member in range(len(runs)):
         assert largest_difference(on_cpu.weights[member], on_gpu.weights[member]) <= 1e-9
