@@ -3,7 +3,7 @@
     python scripts/bench_gpu.py                     # minutes on a GPU
     python scripts/bench_gpu.py --quick             # does it run? Its figures mean nothing
 
-Ways: a loop as a knower of PyTorch writes it (rival_resident.py), plain and under torch.compile, and lsbench:
+Ways: a loop as a knower of PyTorch writes it (baseline_resident.py), plain and under torch.compile, and lsbench:
 one run, without and with CUDA graphs and with augmentation, and several at once as one pass (vmap) or each on
 a stream. They take turns (A B C A B C ...), an epoch each, after as many as it takes until kernels are chosen
 and compiled and all steps recorded. Images are noise, of MNIST's or CIFAR-10's shape: what they show does not
@@ -21,8 +21,8 @@ from statistics import median
 
 import numpy as np
 import torch
-from bench_tables import write_files
-from rival_resident import Loop
+from bench_common import write_files
+from baseline_resident import Loop
 
 from lsbench.config import DataConfig, Run
 from lsbench.terms import Splits

@@ -32,7 +32,7 @@ from statistics import median
 
 import torch
 import torch.nn.functional as F
-from bench_tables import write_files
+from bench_common import write_files
 from torch import Tensor
 
 from lsbench.ops import loss_and_gradient, smoothed_cross_entropy

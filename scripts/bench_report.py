@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from bench_cost import Cost, now
-from bench_tables import Row, spread, write
+from bench_common import Row, spread, write
 
 from lsbench import metrics
 from lsbench.calibration import reliability

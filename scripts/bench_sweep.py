@@ -19,11 +19,11 @@ from itertools import product
 from statistics import mean
 
 import numpy as np
-import rival_loader
+import baseline_loader
 import torch
 from bench_cost import Cost, of_command
-from bench_tables import Row, spread, write
-from bench_ways import (
+from bench_common import Row, spread, write
+from bench_strategies import (
     CORES,
     FORK,
     Way,
@@ -186,7 +186,7 @@ def bench_parity(repeats: int, quick: bool) -> list[Row]:
     if quick:
         runs = [run_of("data=mnist", "data.train=1000", "epochs=1", f"seed={seed}") for seed in range(2)]
     with FORK.Pool(CORES, initializer=torch.set_num_threads, initargs=(1,)) as workers:
-        theirs = workers.map_async(partial(rival_loader.train, splits=splits), runs, chunksize=1)
+        theirs = workers.map_async(partial(baseline_loader.train, splits=splits), runs, chunksize=1)
         ours = workers.map(partial(_accuracy, splits=splits), runs, chunksize=1)
         percent = [[100 * value for value in values] for values in (theirs.get(), ours)]
     loop, resident = percent

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from tempfile import TemporaryDirectory
 
-import rival_loader
+import baseline_loader
 import torch
 from bench_cost import Cost, now
 
@@ -27,7 +27,7 @@ FORK = multiprocessing.get_context("fork")
 
 def loader(runs: Sequence[Run], splits: Splits, workers: int = 0) -> None:
     for run in runs:
-        rival_loader.train(run, splits, workers)
+        baseline_loader.train(run, splits, workers)
 
 
 def sequential(runs: Sequence[Run], splits: Splits) -> None:

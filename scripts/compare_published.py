@@ -1,6 +1,6 @@
 """Our numbers beside those of a published replication, from a sweep's summary.csv.
 
-    python scripts/beside_published.py [FOLDER]        by default results/replication-mnist
+    python scripts/compare_published.py [FOLDER]        by default results/replication-mnist
 
 The published numbers are single runs of Wagner, Kurowski, Holländer & Uelwer, "[Re] When Does Label Smoothing
 Help?", ReScience C 10(1) #1, 2025, doi:10.5281/zenodo.14953654, with the digits that their notebook
@@ -51,7 +51,7 @@ def main(arguments: list[str]) -> int:
         summary = pd.read_csv(folder / "summary.csv")
         table = beside(summary)
     except (OSError, ValueError, KeyError) as error:
-        print(f"beside_published: {folder / 'summary.csv'}: {error}", file=sys.stderr)
+        print(f"compare_published: {folder / 'summary.csv'}: {error}", file=sys.stderr)
         return 4 if isinstance(error, OSError) else 3
     write_atomically(folder / "beside_published.csv", to_csv(table))
     write_atomically(folder / "beside_published.md", text(table, setup(summary)).encode())
@@ -144,7 +144,7 @@ def text(table: pd.DataFrame, ours: dict[str, str]) -> str:
         about,
         "## What differs",
         pipe_table(["", "published", "ours"], setups),
-        "Made by `python scripts/beside_published.py`.",
+        "Made by `python scripts/compare_published.py`.",
     ]
     return "\n\n".join(blocks) + "\n"
 

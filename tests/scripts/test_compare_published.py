@@ -1,4 +1,4 @@
-"""scripts/beside_published.py on a small summary whose numbers were worked out by hand."""
+"""scripts/compare_published.py on a small summary whose numbers were worked out by hand."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import pytest
 
 @pytest.fixture
 def script(load):
-    return load("beside_published")
+    return load("compare_published")
 
 
 def row(alpha: float, **others: object) -> dict[str, object]:

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # The results on full data sets, for results/: everything there but benchmarks/ and the comparison on mnist5k.
 #
-#   scripts/real_data.sh MNIST_ROOT CIFAR_JPEG_ROOT [PART ...]
+#   scripts/reproduce_full_data.sh MNIST_ROOT CIFAR_JPEG_ROOT [PART ...]
 #
 # MNIST_ROOT holds MNIST/raw/*.gz; Fashion-MNIST is found where `lsbench data where` says; CIFAR_JPEG_ROOT holds
 # train/CLASS/*.jpg and test/CLASS/*.jpg. PART is one of mnist, fashion, replication, claims, cifar; without any, all
 # of them, some four hours on two cores. What is stopped goes on when the same is given again.
 set -euo pipefail
-mnist=${1:?"usage: scripts/real_data.sh MNIST_ROOT CIFAR_JPEG_ROOT [PART ...]"}
-cifar=${2:?"usage: scripts/real_data.sh MNIST_ROOT CIFAR_JPEG_ROOT [PART ...]"}
+mnist=${1:?"usage: scripts/reproduce_full_data.sh MNIST_ROOT CIFAR_JPEG_ROOT [PART ...]"}
+cifar=${2:?"usage: scripts/reproduce_full_data.sh MNIST_ROOT CIFAR_JPEG_ROOT [PART ...]"}
 
 mnist() { lsbench compare data=mnist data.root="$mnist" 'seed=range(10)'; }
 
@@ -18,7 +18,7 @@ fashion() { lsbench compare data=fashion_mnist 'seed=range(10)'; }
 replication() {
     lsbench train -m name=replication-mnist data=mnist data.root="$mnist" 'model.hidden=[1200,1200]' \
         alpha=0,0.05,0.1,0.15,0.3 seed=0,1,2
-    python "$(dirname "$0")/beside_published.py" results/replication-mnist
+    python "$(dirname "$0")/compare_published.py" results/replication-mnist
 }
 
 claims() { lsbench claims data=mnist data.root="$mnist"; }

@@ -1,4 +1,4 @@
-"""What scripts/bench_tables.py writes of a benchmark."""
+"""What scripts/bench_common.py writes of a benchmark."""
 
 import csv
 import json
@@ -8,7 +8,7 @@ import pytest
 
 @pytest.fixture
 def script(load):
-    return load("bench_tables")
+    return load("bench_common")
 
 
 def test_a_benchmark_is_a_table_with_its_goals_and_how_it_was_made(script, tmp_path, monkeypatch):
