@@ -193,7 +193,7 @@ def _plan(group: list[Job], cores: int, node: Node | None) -> list[StackPlan]:
     for kept in checkpoints.saved_stacks(first.results_dir):
         if all(run_id in waiting for run_id in kept.runs):
             members = tuple(waiting.pop(run_id) for run_id in kept.runs)
-            before.append((members, kept.way, kept.threads if node else min(kept.threads, cores)))
+            before.append((members, kept.strategy, kept.threads if node else min(kept.threads, cores)))
     parts = stacks(list(waiting.values()), device, cores if spread else 1, graphs=graphs, here=not node)
     count = len(before) + len(parts)
     executor = node.executor if node else first.executor

@@ -150,8 +150,8 @@ def _stop(processes: Sequence[BaseProcess]) -> None:
 
 
 class PipeProgress:
-    """A `SweepProgress` whose words go through a pipe, and a queue for log records. Where nobody listens any more, it
-    is the signal that ends this process, not an error of the run."""
+    """A `SweepProgress` whose calls go through a pipe, and a queue for log records. A broken pipe is ignored:
+    the parent's signal ends this process, and the run has not failed."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection

@@ -123,7 +123,7 @@ def _submit(stacks: Sequence[StackPlan], resources: Mapping[str, Any]) -> list[A
         executor.update_parameters(name="lsbench", slurm_additional_parameters=dict(further), **named)
         configs = [[job.run.with_absolute_paths(Path.cwd()) for job in planned.jobs] for planned in stacks]
         kept = [planned.saved for planned in stacks]
-        ids, threads, ways = zip(*((each.runs, each.threads, each.way) for each in kept), strict=True)
+        ids, threads, ways = zip(*((each.runs, each.threads, each.strategy) for each in kept), strict=True)
         return list(executor.map_array(Training(), configs, ids, threads, ways))
     except (FailedJobError, RuntimeError, ValueError, NameError) as error:
         lines = str(error).strip().splitlines()

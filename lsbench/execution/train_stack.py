@@ -15,7 +15,6 @@ from lsbench.execution import signals
 from lsbench.execution.plan import StackPlan, device_name
 from lsbench.execution.progress import SweepProgress, count
 from lsbench.store import checkpoints, runs
-from lsbench.store.files import locked
 from lsbench.terms import Outcome
 from lsbench.training import evaluate, loop, memory, stack
 
@@ -30,8 +29,8 @@ def train(planned: StackPlan, board: SweepProgress, *, wait: bool) -> bool:
     state is kept, or once the runs are stored.
     """
     memory.keep_freed_memory()
-    with locked(planned.folder, wait=wait) as mine:
-        if not mine:
+    with checkpoints.hold(planned.folder, wait=wait) as acquired:
+        if not acquired:
             return False
         if is_stored(planned):  # by a process that had it before
             board.finish(planned.key, planned.epochs, len(planned.jobs), 0)
@@ -54,7 +53,7 @@ def train(planned: StackPlan, board: SweepProgress, *, wait: bool) -> bool:
 
 def fail(planned: StackPlan, reason: str) -> None:
     """Store what is not stored of a stack as failed: its process was lost."""
-    with locked(planned.folder):
+    with checkpoints.hold(planned.folder):
         _store(planned, [Outcome("failed", {}, error=reason)] * len(planned.jobs), str(planned.device))
 
 
@@ -62,32 +61,36 @@ def halve(planned: StackPlan) -> tuple[StackPlan, StackPlan]:
     """Put two stacks of half the size in the place of one that is too large."""
     halves = planned.halves()
     checkpoints.save_stacks(planned.results_dir, [half.saved for half in halves])
-    with locked(planned.folder):
+    with checkpoints.hold(planned.folder):
         checkpoints.drop(planned.folder)
     return halves
 
 
 def recover(results_dir: str | Path) -> None:
-    """Bring in the runs of stacks that were trained to the end and cut off while they were being stored, and
-    remove what is left of stacks that are stored."""
-    plans = {
-        checkpoints.stack_dir(results_dir, kept.runs): kept for kept in checkpoints.saved_stacks(results_dir)
+    """Bring in the runs of stacks that were cut off while they were being stored, and remove what is left of
+    stacks that are stored or were never trained."""
+    saved = {
+        checkpoints.stack_dir(results_dir, stack.runs): stack
+        for stack in checkpoints.saved_stacks(results_dir)
     }
-    for folder in sorted(checkpoints.stacks_dir(results_dir).glob("*/")):
-        with locked(folder, wait=False) as mine:
-            if mine and ((folder / "rows").exists() or _is_over(folder, results_dir, plans.get(folder))):
-                _settle(folder, results_dir)
+    for folder in checkpoints.stack_dirs(results_dir):
+        with checkpoints.hold(folder, wait=False) as acquired:
+            if acquired and _is_over(folder, results_dir, saved.get(folder)):
+                _commit(folder, results_dir)
 
 
-def _is_over(folder: Path, results_dir: str | Path, kept: checkpoints.SavedStack | None) -> bool:
-    if kept is None:
+def _is_over(folder: Path, results_dir: str | Path, saved: checkpoints.SavedStack | None) -> bool:
+    """True if the stack has runs to bring in, or nothing that could be resumed, or only finished runs."""
+    if (folder / "rows").exists():
+        return True
+    if saved is None:
         return not any((folder / name).exists() for name in ("plan.json", "state.pt"))
     with suppress(StorageError):
-        return all(runs.is_finished(runs.read(results_dir, run_id)) for run_id in kept.runs)
+        return all(runs.is_finished(runs.read(results_dir, run_id)) for run_id in saved.runs)
     return False
 
 
-def _settle(folder: Path, results_dir: str | Path) -> None:
+def _commit(folder: Path, results_dir: str | Path) -> None:
     runs.commit_staged(results_dir, folder / "rows")
     checkpoints.drop(folder)
 
@@ -114,7 +117,7 @@ def _store(planned: StackPlan, outcomes: Sequence[Outcome], device: str) -> None
         shutil.rmtree(part, ignore_errors=True)  # the disk is full enough
         raise
     part.replace(planned.folder / "rows")
-    _settle(planned.folder, planned.results_dir)
+    _commit(planned.folder, planned.results_dir)
 
 
 def _outcomes(planned: StackPlan, board: SweepProgress) -> list[Outcome]:

@@ -1,7 +1,7 @@
-"""What the store keeps of a stack until its runs are in: who trains together, and how far they have come.
+"""Checkpoints of stacks in training: their members, and their latest state.
 
-Each stack has a folder of its own, results/runs/.stacks/ID/, where ID is a hash of its members; it is held by
-a lock while the stack trains and is gone when the runs are stored.
+A stack has the folder results/runs/.stacks/ID/, where ID is a hash of its members. ID.lock beside it is
+locked while the stack trains. Both are removed when the runs are stored.
 """
 
 import hashlib
@@ -9,9 +9,9 @@ import io
 import json
 import logging
 import shutil
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +20,18 @@ from lsbench.store.files import locked, write_atomically
 
 log = logging.getLogger(__name__)
 
-# Raised when stack.Stack.state gets another form, so that nobody goes on from the old one.
+# Raise it when the form of training.stack.Stack.state changes, so that no old state is resumed.
 STATE_VERSION = 1
 
 
 @dataclass(frozen=True)
 class SavedStack:
-    """The members of a stack in their order, with how many threads it trains on a CPU, and which way they go
-    through their network: what has to stay as it is for a resumed stack to give the same bits."""
+    """What has to stay the same for a resumed stack to give the same bits: its members in their order, the
+    number of CPU threads, and the strategy of their forward pass (training/forward.py)."""
 
     runs: tuple[str, ...]
     threads: int
-    way: str = "vmap"
+    strategy: str = "vmap"
 
 
 def stacks_dir(results_dir: str | Path) -> Path:
@@ -44,42 +44,63 @@ def stack_dir(results_dir: str | Path, run_ids: Sequence[str]) -> Path:
     return stacks_dir(results_dir) / hashlib.sha256(content.encode()).hexdigest()[:12]
 
 
-def save_stacks(results_dir: str | Path, plans: Sequence[SavedStack]) -> None:
-    """Remember who trains together; a stack that another process has is left to that. Raises `StorageError`.
+def stack_dirs(results_dir: str | Path) -> list[Path]:
+    """The folders of all stacks, including those of which only the lock file is left."""
+    entries = stacks_dir(results_dir).glob("[!.]*")
+    return sorted({path.with_suffix("") for path in entries if path.suffix == ".lock" or path.is_dir()})
 
-    Each file names all of them, so that being cut off between two files changes nothing. A single run is its
-    own plan but for the threads.
+
+@contextmanager
+def hold(folder: Path, *, wait: bool = True) -> Iterator[bool]:
+    """Hold a stack's ``folder`` against other processes, as `files.locked` does, and remove the folder of all
+    stacks at the end if nothing is left in it."""
+    with locked(folder, wait=wait) as acquired:
+        yield acquired
+    with suppress(OSError):
+        folder.parent.rmdir()
+
+
+def save_stacks(results_dir: str | Path, stacks: Sequence[SavedStack]) -> None:
+    """Save which runs train together, except for stacks that another process holds. Raises `StorageError`.
+
+    Each plan.json names all stacks, so that a process killed between two files loses nothing. A single run
+    needs no record of its members; its file only keeps the number of threads.
     """
-    all_together = [asdict(plan) for plan in plans if len(plan.runs) > 1]
-    for plan in plans:
-        folder = stack_dir(results_dir, plan.runs)
-        with locked(folder, wait=False) as mine:  # nobody may be removing the folder meanwhile
-            if mine:
-                content = asdict(plan) | {"planned_with": all_together}
+    several = [_to_json(stack) for stack in stacks if len(stack.runs) > 1]
+    for stack in stacks:
+        folder = stack_dir(results_dir, stack.runs)
+        with hold(folder, wait=False) as acquired:  # else another process may be removing the folder
+            if acquired:
+                content = _to_json(stack) | {"planned_with": several}
                 write_atomically(folder / "plan.json", (json.dumps(content, indent=1) + "\n").encode())
 
 
 def saved_stacks(results_dir: str | Path) -> list[SavedStack]:
-    """The plans of all stacks that are not stored yet, and behind them those that were made with them; one
-    that cannot be read is planned anew."""
-    plans: dict[SavedStack, None] = {}
-    further: dict[SavedStack, None] = {}
+    """All stacks that are not stored yet, followed by those that were planned with them. A plan.json that
+    cannot be read is ignored, and its runs are planned again."""
+    stacks: dict[SavedStack, None] = {}
+    planned_with: dict[SavedStack, None] = {}
     for path in sorted(stacks_dir(results_dir).glob("*/plan.json")):
         with suppress(OSError, ValueError, KeyError, TypeError):
             content = json.loads(path.read_bytes())
-            own, *others = (_plan(each) for each in (content, *content["planned_with"]))
-            if stack_dir(results_dir, own.runs) == path.parent:
-                plans[own] = None
-                further |= dict.fromkeys(others)
-    return list(plans | further)
+            stack = _from_json(content)
+            others = [_from_json(other) for other in content["planned_with"]]
+            if stack_dir(results_dir, stack.runs) == path.parent:
+                stacks[stack] = None
+                planned_with |= dict.fromkeys(others)
+    return list(stacks | planned_with)
 
 
-def _plan(content: Mapping[str, Any]) -> SavedStack:
-    return SavedStack(tuple(content["runs"]), int(content["threads"]), str(content.get("way", "vmap")))
+def _to_json(stack: SavedStack) -> dict[str, Any]:
+    return {"runs": stack.runs, "threads": stack.threads, "way": stack.strategy}
+
+
+def _from_json(content: Mapping[str, Any]) -> SavedStack:
+    return SavedStack(tuple(content["runs"]), int(content["threads"]), str(content["way"]))
 
 
 def save(folder: Path, state: Mapping[str, Any]) -> None:
-    """Keep the state of a stack's training. Raises `StorageError`."""
+    """Write a checkpoint of a stack's training. Raises `StorageError`."""
     import torch
 
     buffer = io.BytesIO()
@@ -88,7 +109,7 @@ def save(folder: Path, state: Mapping[str, Any]) -> None:
 
 
 def load(folder: Path, device: Any) -> dict[str, Any] | None:
-    """The state that was kept last, or None. One that cannot be read is said and left aside."""
+    """The latest checkpoint, or None. One that cannot be read is reported in the log and ignored."""
     import torch
 
     path = folder / "state.pt"
@@ -96,18 +117,16 @@ def load(folder: Path, device: Any) -> dict[str, Any] | None:
         state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
     except FileNotFoundError:
         return None
-    except Exception as error:  # torch raises whatever its unpickler does
-        log.warning("%s: cannot be read (%s); the stack starts anew", path, type(error).__name__)
+    except Exception as error:  # torch's unpickler may raise anything
+        log.warning("%s: cannot be read (%s); the stack starts again from step 0", path, type(error).__name__)
         return None
     return state
 
 
 def drop(folder: Path) -> None:
-    """Forget a stack. Raises `StorageError`."""
+    """Remove a stack's folder, if it exists. Raises `StorageError`."""
     try:
         shutil.rmtree(folder)
-        with suppress(OSError):  # the last one turns off the light
-            folder.parent.rmdir()
     except FileNotFoundError:
         pass
     except OSError as error:

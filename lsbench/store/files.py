@@ -1,6 +1,6 @@
-"""Files that appear in one piece, JSON for them, and folders in which one process works at a time."""
+"""Atomic writes, JSON, and locks between processes."""
 
-import fcntl
+import errno
 import json
 import math
 import os
@@ -11,18 +11,21 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from filelock import FileLock, Timeout
+
 from lsbench.errors import StorageError
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FORMULA = re.compile(r"[=+\-@\t\r]")  # the first character of a cell that a spreadsheet evaluates
+CANNOT_LOCK = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # from flock(2), on a file system without locks
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Make ``path`` hold ``content`` in one step: a reader sees the old file, the new one, or none.
+    """Write ``content`` to ``path`` in one step: a reader sees the old file, the new one, or none.
 
-    Raises `StorageError` naming the path where the folder cannot be made or written, or the disk is full.
+    Raises `StorageError` naming the path if the folder cannot be made or written, or the disk is full.
     """
     temporary = ""
     try:
@@ -42,7 +45,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a file, where there is one. Raises `StorageError` where that cannot be done."""
+    """Remove a file if it exists. Raises `StorageError` if that fails."""
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
@@ -50,15 +53,15 @@ def remove(path: Path) -> None:
 
 
 def to_json(content: Any) -> bytes:
-    """JSON as the standard has it (RFC 8259), which knows no NaN: what is not finite becomes null."""
+    """JSON by RFC 8259, which has no NaN and no infinity: they become null."""
     return (json.dumps(_finite(content), indent=1, allow_nan=False) + "\n").encode()
 
 
 def _finite(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {name: _finite(part) for name, part in value.items()}
+        return {name: _finite(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(part) for part in value]
+        return [_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -85,45 +88,39 @@ def _neutral(value: object) -> object:
 
 @contextmanager
 def locked(folder: Path, *, wait: bool = True) -> Iterator[bool]:
-    """Hold ``folder``, which is made where it is missing, against other processes; without ``wait``, yield
-    False at once where another holds it.
+    """Hold ``folder``, which need not exist, against other processes and threads; yields True. Without
+    ``wait``, yields False at once if another one holds it.
 
-    The kernel lets go of the lock with the process that held it, so none is ever stale. Some network file
-    systems cannot lock: there every process takes itself to be alone.
-    Raises `StorageError` where the folder cannot be made.
+    The lock is on FOLDER.lock beside the folder. The kernel releases it when its process ends, however that
+    happens. The holder removes the lock file at the end, which is safe because `filelock` only takes a lock
+    on a file that still exists. On some network file systems no lock is possible; each process then acts as
+    if it were alone.
+    Raises `StorageError` if the lock file cannot be made.
     """
-    handle = _open(folder)
+    path = folder.with_name(f"{folder.name}.lock")
     try:
-        while (mine := _lock(handle, wait)) and not _is_at(folder, handle):
-            removed, handle = handle, _open(folder)
-            os.close(removed)
-        yield mine
-    finally:
-        os.close(handle)
-
-
-def _open(folder: Path) -> int:
-    try:
-        while True:
-            with suppress(FileNotFoundError):  # removed just now by the process that held it
-                folder.mkdir(parents=True, exist_ok=True)
-                return os.open(folder, os.O_RDONLY)
+        lock = _acquire(path, wait)
+    except Timeout:
+        yield False
+        return
     except OSError as error:
-        raise StorageError(f"{folder}: cannot be written ({error.strerror or error})") from error
-
-
-def _is_at(folder: Path, handle: int) -> bool:
-    """Whether the folder that is held is the one that others find: who held it before may have removed it."""
-    with suppress(FileNotFoundError):
-        return os.path.samestat(os.fstat(handle), folder.stat())
-    return False
-
-
-def _lock(handle: int, wait: bool) -> bool:
+        raise StorageError(f"{path}: cannot be written ({error.strerror or error})") from error
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
-    return True
+        yield True
+    finally:
+        with suppress(OSError):
+            path.unlink(missing_ok=True)  # while the lock is held, so that it is certainly this one
+        lock.release()
+
+
+def _acquire(path: Path, wait: bool) -> FileLock:
+    lock = FileLock(path, fallback_to_soft=False)
+    while True:
+        try:
+            lock.acquire(blocking=wait)
+        except FileNotFoundError:  # another process has removed the folder meanwhile
+            continue
+        except (OSError, NotImplementedError) as error:
+            if getattr(error, "errno", errno.ENOSYS) not in CANNOT_LOCK:
+                raise
+        return lock

@@ -210,6 +210,7 @@ PARSERS = {
     ".npz": lambda path: dict(np.load(path)),
     ".pt": lambda path: torch.load(path, weights_only=True),
     ".yaml": lambda path: yaml.safe_load(path.read_text())["epochs"],
+    ".lock": lambda path: None,
 }
 
 

@@ -1,6 +1,5 @@
 """Sweeps that are killed, started twice, too large: what is stored, and what was trained."""
 
-import fcntl
 import logging
 import random
 from dataclasses import replace
@@ -16,7 +15,6 @@ from lsbench.execution.execute import execute, pending
 from lsbench.execution.plan import Job, plan
 from lsbench.execution.progress import SweepProgress
 from lsbench.store import checkpoints, runs
-from lsbench.store.files import locked
 from lsbench.training import stack
 
 EVERY_STEP = 1e-12  # minutes between checkpoints
@@ -265,39 +263,41 @@ def test_nothing_is_left_of_a_stack_that_another_process_was_quicker_with(sweep,
 def test_nothing_is_left_where_another_process_brings_in_the_runs_first(sweep, store, monkeypatch, is_tidy):
     folder = checkpoints.stacks_dir(store) / "stack"
     (folder / "rows").mkdir(parents=True)
-    monkeypatch.setattr(
-        train_stack, "locked", lambda *place, wait: rmtree(folder) or locked(*place, wait=wait)
-    )
+
+    hold = checkpoints.hold
+
+    def removed_meanwhile(folder, wait):
+        rmtree(folder)
+        return hold(folder, wait=wait)
+
+    monkeypatch.setattr(checkpoints, "hold", removed_meanwhile)
     train_stack.recover(store)
     assert len(pending(sweep(store))) == 4
     assert is_tidy(store)
 
 
-def test_a_plan_is_not_kept_under_the_feet_of_who_trains_it(store):
-    kept = checkpoints.SavedStack(("a", "b"), 1)
-    folder = checkpoints.stack_dir(store, kept.runs)
-    with locked(folder):
-        checkpoints.save_stacks(store, [kept])
-        assert not list(folder.iterdir())
-    checkpoints.save_stacks(store, [kept])
-    assert checkpoints.saved_stacks(store) == [kept]
+def test_the_lock_of_a_killed_process_is_removed(store, is_tidy):
+    """One killed between the removal of its stack and that of its lock, or before it had made the stack."""
+    lock = checkpoints.stacks_dir(store) / "stack.lock"
+    lock.parent.mkdir(parents=True)
+    lock.touch()
+    with checkpoints.hold(lock.with_suffix("")):
+        train_stack.recover(store)
+        assert lock.exists(), "it is held"
+    lock.parent.mkdir(parents=True)
+    lock.touch()
+    train_stack.recover(store)
+    assert is_tidy(store) and not lock.parent.exists()
 
 
-def test_a_lock_is_on_the_folder_that_others_find(tmp_path, monkeypatch):
-    """Who waited for it finds it removed, and made again by a third."""
-    folder, flock, waited = tmp_path / "stack", fcntl.flock, []
-
-    def removed_meanwhile(handle, how):
-        if not waited:
-            waited.append(how)
-            folder.rmdir()
-            folder.mkdir()
-        flock(handle, how)
-
-    monkeypatch.setattr(fcntl, "flock", removed_meanwhile)
-    with locked(folder) as first, locked(folder, wait=False) as second:
-        assert (first, second) == (True, False)
-    assert waited
+def test_no_plan_is_saved_for_a_stack_that_another_process_holds(store):
+    stack = checkpoints.SavedStack(("a", "b"), 1)
+    folder = checkpoints.stack_dir(store, stack.runs)
+    with checkpoints.hold(folder):
+        checkpoints.save_stacks(store, [stack])
+        assert not folder.exists()
+    checkpoints.save_stacks(store, [stack])
+    assert checkpoints.saved_stacks(store) == [stack]
 
 
 def test_a_stray_file_among_the_stacks_harms_nobody(sweep, store):

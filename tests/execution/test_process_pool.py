@@ -108,12 +108,14 @@ def test_stacks_train_at_once_as_long_as_their_threads_fit(sweep, store):
 
 def test_what_is_trained_when_its_process_is_killed_is_kept(sweep, steps, store, monkeypatch, is_tidy):
     """Killed when both runs wait to be brought in."""
-    parent, settle = os.getpid(), train_stack._settle
-    monkeypatch.setattr(
-        train_stack,
-        "_settle",
-        lambda *places: os.kill(os.getpid(), signal.SIGKILL) if os.getpid() != parent else settle(*places),
-    )
+    parent, commit = os.getpid(), runs.commit_staged
+
+    def deadly(*arguments):
+        if os.getpid() != parent:
+            os.kill(os.getpid(), signal.SIGKILL)
+        commit(*arguments)
+
+    monkeypatch.setattr(runs, "commit_staged", deadly)
     for count in (1, 2):
         jobs = sweep(store / str(count), seeds=range(count), executor="pool")
         execute(jobs)

@@ -1,8 +1,6 @@
 import csv
 import json
 import math
-import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -100,29 +98,6 @@ def test_a_run_cut_off_before_its_record_is_not_there(run, tmp_path, monkeypatch
     with pytest.raises(KeyboardInterrupt):
         runs.write(tmp_path, run, "d", DONE, "cpu")
     assert runs.read(tmp_path, run.run_id("d")) is None
-
-
-def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
-    path = tmp_path / "file"
-    runs.write_atomically(path, b"old")
-
-    def full(*args):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(StorageError, match=r"file: cannot be written \(No space left on device\)"):
-        runs.write_atomically(path, b"new")
-    assert path.read_bytes() == b"old" and [p.name for p in tmp_path.iterdir()] == ["file"]
-
-
-def test_readers_never_see_half_a_file(tmp_path):
-    path, size = tmp_path / "file", 200_000
-    runs.write_atomically(path, b"0" * size)
-    with ThreadPoolExecutor(4) as pool:
-        writes = [pool.submit(runs.write_atomically, path, str(i).encode() * size) for i in range(10)]
-        seen = [path.read_bytes() for _ in range(200)]
-        assert all(write.result() is None for write in writes)
-    assert all(len(set(content)) == 1 and len(content) == size for content in seen)
 
 
 def test_a_damaged_record_is_named(run, tmp_path):
