@@ -11,12 +11,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock, Timeout
-
 from lsbench.errors import StorageError
 
 if TYPE_CHECKING:
     import pandas as pd
+    from filelock import FileLock
 
 FORMULA = re.compile(r"[=+\-@\t\r]")  # the first character of a cell that a spreadsheet evaluates
 CANNOT_LOCK = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # from flock(2), on a file system without locks
@@ -97,6 +96,8 @@ def locked(folder: Path, *, wait: bool = True) -> Iterator[bool]:
     if it were alone.
     Raises `StorageError` if the lock file cannot be made.
     """
+    from filelock import Timeout  # 50 ms, which a report does without
+
     path = folder.with_name(f"{folder.name}.lock")
     try:
         lock = _acquire(path, wait)
@@ -113,7 +114,9 @@ def locked(folder: Path, *, wait: bool = True) -> Iterator[bool]:
         lock.release()
 
 
-def _acquire(path: Path, wait: bool) -> FileLock:
+def _acquire(path: Path, wait: bool) -> "FileLock":
+    from filelock import FileLock
+
     lock = FileLock(path, fallback_to_soft=False)
     while True:
         try:
