@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+from lsbench.registry import with_extensions
+
 __version__ = "0.2.0"
+__path__ = with_extensions(__path__, __name__)
 
 
 def conf_dir() -> Path:

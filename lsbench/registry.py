@@ -1,10 +1,47 @@
-"""How things that are a file each are found."""
+"""Registry of what is added as one file each: data sets, models, methods, metrics, probes and claims.
 
+Such a file lies in the package, or in ``DIR/lsbench/methods/`` (and so on) for any DIR on the import path.
+"""
+
+import os
+import sys
 from collections.abc import Iterable
-from pkgutil import iter_modules
+from pathlib import Path
+from pkgutil import extend_path, iter_modules
+
+EXTENSIBLE = ("claims", "data", "methods", "metrics", "models", "probes")
 
 
 def names(folders: Iterable[str]) -> list[str]:
-    """The modules of a package by its ``__path__``, sorted; files whose names begin with an underscore are no
-    parts."""
-    return sorted(module.name for module in iter_modules(folders) if not module.name.startswith("_"))
+    """The modules of a package by its ``__path__``, sorted, without those whose names begin with "_"."""
+    return sorted({module.name for module in iter_modules(folders) if not module.name.startswith("_")})
+
+
+def with_extensions(folders: Iterable[str], package: str) -> list[str]:
+    """The ``__path__`` of ``package``, extended by the folders of the same name on the import path.
+
+    A folder with an ``__init__.py`` is another installation of lsbench, not an extension of this one.
+    """
+    folders = list(folders)
+    extended = extend_path(folders, package)
+    return folders + [
+        folder for folder in extended if folder not in folders and not Path(folder, "__init__.py").exists()
+    ]
+
+
+def add_extensions(folder: str) -> None:
+    """Put ``folder`` on the import path of this process and of those that it starts.
+
+    Last on the path, so that nothing in it hides an installed module; not at all where it has an lsbench of
+    its own, which would take the place of this one in other processes.
+    """
+    path = str(Path(folder).absolute())
+    if not Path(path).is_dir() or Path(path, "lsbench", "__init__.py").exists():
+        return
+    if path not in sys.path:
+        sys.path.append(path)
+        inherited = os.environ.get("PYTHONPATH")
+        os.environ["PYTHONPATH"] = os.pathsep.join([inherited, path] if inherited else [path])
+    for package in ("lsbench", *(f"lsbench.{name}" for name in EXTENSIBLE)):
+        if module := sys.modules.get(package):
+            module.__path__ = with_extensions(module.__path__, package)

@@ -23,6 +23,8 @@ __all__ = [
     "page_name",
 ]
 
+__path__ = registry.with_extensions(__path__, __name__)
+
 HELP = """\
 lsbench claims [NAME ...] [KEY=VALUE ...]: what people claim of label smoothing, with a verdict each
 

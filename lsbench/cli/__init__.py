@@ -8,9 +8,11 @@ import logging
 import os
 import shlex
 import sys
+from argparse import ArgumentError, ArgumentParser
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
-from lsbench import __version__
+from lsbench import __version__, registry
 from lsbench.errors import LsbenchError, StorageError, UsageError, did_you_mean
 from lsbench.execution import signals
 
@@ -102,6 +104,7 @@ def _compare(arguments: list[str]) -> int:
 
 
 def _claims(arguments: list[str]) -> int:
+    _add_extensions(arguments)
     if "--help" in arguments or "-h" in arguments:
         from lsbench.claims import overview
 
@@ -112,7 +115,17 @@ def _claims(arguments: list[str]) -> int:
     return train.claims(shlex.join(["lsbench", "claims", *arguments]), arguments)
 
 
+def _add_extensions(arguments: Sequence[str]) -> None:
+    """Let ``--config-dir DIR`` bring Python files too; before anything is imported that lists them."""
+    parser = ArgumentParser(add_help=False, exit_on_error=False)
+    parser.add_argument("--config-dir", "-cd")
+    with suppress(ArgumentError):  # Hydra will complain
+        if folder := parser.parse_known_args(arguments)[0].config_dir:
+            registry.add_extensions(folder)
+
+
 def _hydra(command: str, arguments: list[str], **groups: str) -> int:
+    _add_extensions(arguments)
     from lsbench.cli import train
 
     chosen = [f"{group}={choice}" for group, choice in groups.items()]

@@ -8,11 +8,14 @@ import pkgutil
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
+from lsbench import registry
 from lsbench.errors import DataError, UsageError
 from lsbench.terms import Splits
 
 if TYPE_CHECKING:
     from lsbench.config import DataConfig
+
+__path__ = registry.with_extensions(__path__, __name__)
 
 
 def load(config: "DataConfig") -> Splits:

@@ -4,13 +4,12 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
-from lsbench import conf_dir
 from lsbench.claims import all_claims, choose, measured_file
 from lsbench.errors import UsageError
 from lsbench.hydra_app import compose
@@ -81,7 +80,7 @@ class ClaimsSweeper(GridSweeper):
         """The points of each claim's own grid, of those that the model can be asked."""
         grids = {}
         for name in self.claims:
-            own, students = _params(f"claims/{name}"), _params(all_claims()[name].students)
+            own, students = self._params(f"claims/{name}"), self._params(all_claims()[name].students)
             if self._can_be_asked(name, {**own, **students}, overrides):
                 grids[name] = self._points(f"claims/{name}", own, overrides)
         return grids
@@ -95,7 +94,7 @@ class ClaimsSweeper(GridSweeper):
                 point
                 for cell in dict.fromkeys(job.cell_id for job, _ in own)
                 for point in self._points(
-                    experiment, {**_params(experiment), "method.teacher": cell}, overrides
+                    experiment, {**self._params(experiment), "method.teacher": cell}, overrides
                 )
             ]
             for name, own in teachers.items()
@@ -105,7 +104,7 @@ class ClaimsSweeper(GridSweeper):
     def _can_be_asked(self, claim: str, params: Mapping[str, str], overrides: Sequence[Override]) -> bool:
         """Whether the model has the settings that the claim varies; it is said where it lacks one."""
         assert self.config is not None
-        varied = {*params, *_set_by(params.get("method", ""))} - {"seed"}
+        varied = {*params, *self._set_by(params.get("method", ""))} - {"seed"}
         for override in overrides:
             key = override.key_or_group
             if key in varied:
@@ -129,30 +128,36 @@ class ClaimsSweeper(GridSweeper):
         parsed = OverridesParser.create().parse_overrides([*own, *users, *fixed])
         return super().split_arguments(parsed, None)[0]
 
+    def _params(self, experiment: str) -> dict[str, str]:
+        """The grid of an experiment, as Hydra's sweepers take it; nothing where there is none."""
+        if not experiment:
+            return {}
+        content = self._read(f"experiment/{experiment}")
+        return {str(key): str(value) for key, value in content.hydra.sweeper.params.items()}
+
+    def _set_by(self, methods: str) -> set[str]:
+        """The settings that these methods make, given as a sweep lists them: fixed by a user, one of them
+        would hold in the runs without the method too, and equals would be compared."""
+        found: set[str] = set()
+        for name in filter(None, methods.split(",")):
+            found |= set(_keys(OmegaConf.to_container(self._read(f"method/{name}"))))
+        return found
+
+    def _read(self, path: str) -> DictConfig:
+        """The yaml file ``path`` of the first folder on Hydra's search path that has it."""
+        assert self.hydra_context is not None
+        sources = self.hydra_context.config_loader.get_sources()
+        source = next((source for source in sources if source.is_config(path)), None)
+        if source is None:
+            raise UsageError(f"{path}.yaml: no such file in conf/ or --config-dir")
+        return cast(DictConfig, source.load_config(path).config)
+
 
 def _batches(pairs: "Sequence[tuple[plan.Job, Point]]", largest: int | None) -> list[list[Point]]:
     """The points that make different runs, in batches."""
     unique = {job.run_id: point for job, point in reversed(pairs)}
     points = list(unique.values())[::-1]
     return list(map(list, GridSweeper.split_overrides_to_chunks(points, largest))) if points else []
-
-
-def _params(experiment: str) -> dict[str, str]:
-    """The grid of an experiment, as Hydra's sweepers take it; nothing where there is none."""
-    if not experiment:
-        return {}
-    content = OmegaConf.load(conf_dir() / "experiment" / f"{experiment}.yaml")
-    return {str(key): str(value) for key, value in content.hydra.sweeper.params.items()}
-
-
-def _set_by(methods: str) -> set[str]:
-    """The settings that these methods make, given as a sweep lists them: fixed by a user, one of them
-    would hold in the runs without the method too, and equals would be compared."""
-    found: set[str] = set()
-    for name in filter(None, methods.split(",")):
-        content = OmegaConf.to_container(OmegaConf.load(conf_dir() / "method" / f"{name}.yaml"))
-        found |= set(_keys(content))
-    return found
 
 
 def _keys(content: Any, prefix: str = "") -> Iterator[str]:

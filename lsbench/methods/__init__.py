@@ -9,6 +9,8 @@ from torch import Tensor
 from lsbench import registry
 from lsbench.terms import Method
 
+__path__ = registry.with_extensions(__path__, __name__)
+
 
 @dataclass(frozen=True)
 class Active:

@@ -14,6 +14,8 @@ from lsbench.terms import COLUMNS
 if TYPE_CHECKING:
     from torch import Tensor
 
+__path__ = registry.with_extensions(__path__, __name__)
+
 
 def _rank(name: str) -> tuple[int, str]:
     column = f"test_{name}"

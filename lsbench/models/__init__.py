@@ -11,7 +11,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from lsbench import registry
 from lsbench.errors import UsageError
+
+__path__ = registry.with_extensions(__path__, __name__)
 
 Settings = Mapping[str, Any]
 

@@ -23,6 +23,8 @@ from lsbench.training.trained_model import TrainedModel, load_trained_model
 
 __all__ = ["Probe", "TrainedModel", "all_probes", "load_trained_model", "probed", "run_probe"]
 
+__path__ = registry.with_extensions(__path__, __name__)
+
 CPU = torch.device("cpu")
 
 
