@@ -82,7 +82,7 @@ class Lsbench:
     """A stack; calling it trains for an epoch."""
 
     def __init__(self, runs: Sequence[Run], splits: Splits, device: torch.device, *, graphs: bool, way: str):
-        self.stack = Stack(runs, splits, device, graphs=graphs, way=way)
+        self.stack = Stack(runs, splits, device, graphs=graphs, strategy=way)
 
     def __call__(self) -> None:
         for _ in self.stack.steps(epoch=0):

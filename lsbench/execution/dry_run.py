@@ -59,7 +59,9 @@ def estimate(planned: StackPlan) -> float:
     torch.set_num_threads(planned.threads)
     try:
         splits = planned.jobs[0].splits
-        timed = without_teacher(runs, splits, planned.device, graphs=planned.graphs, way=planned.way)
+        timed = without_teacher(
+            runs, splits, planned.device, graphs=planned.graphs, strategy=planned.strategy
+        )
         step = step_seconds(timed, STEPS)
         started = time.perf_counter()
         for _ in timed.logits("select"):

@@ -113,17 +113,17 @@ def with_data(configs: Sequence[Run]) -> list[Job]:
 @dataclass(frozen=True)
 class StackPlan:
     """A stack to be trained: its members, where, by which executor, with how many threads on a CPU, and which
-    way they go through their network (passes.py)."""
+    strategy their forward pass has (forward.py)."""
 
     jobs: tuple[Job, ...]
     device: torch.device
     executor: str
     threads: int
-    way: str = "vmap"
+    strategy: str = "vmap"
 
     @property
     def saved(self) -> checkpoints.SavedStack:
-        return checkpoints.SavedStack(tuple(job.run_id for job in self.jobs), self.threads, self.way)
+        return checkpoints.SavedStack(tuple(job.run_id for job in self.jobs), self.threads, self.strategy)
 
     @property
     def results_dir(self) -> str:
@@ -200,8 +200,8 @@ def _plan(group: list[Job], cores: int, node: Node | None) -> list[StackPlan]:
     if executor == "auto":
         executor = "graphs" if graphs else "pool" if spread and count > 1 else "stack"
     threads = node.threads if node else max(cores // count, 1) if executor == "pool" else cores
-    chosen = [*before, *((members, way, threads) for members, way in parts)]
-    return [StackPlan(members, device, executor, number, way) for members, way, number in chosen]
+    chosen = [*before, *((members, strategy, threads) for members, strategy in parts)]
+    return [StackPlan(members, device, executor, number, strategy) for members, strategy, number in chosen]
 
 
 def replays(run: Run, device: torch.device) -> bool:
@@ -214,7 +214,7 @@ def stacks(
 ) -> list[tuple[tuple[Job, ...], str]]:
     """Group jobs into stacks: equal in all but seed and knobs, and with the same methods at work, so that no
     member pays for another's dropout masks or shifted images. Each group is divided over ``cores``; with it
-    stands the way that is fastest, on a GPU for such that is ``here`` to be asked."""
+    stands the fastest strategy, on a GPU measured if it is ``here``."""
     groups: dict[str, list[Job]] = {}
     for job in jobs:
         knobs = sorted(name for name, value in job.run.knobs.items() if value and name in _hooked_knobs())
@@ -223,8 +223,8 @@ def stacks(
         groups.setdefault(key, []).append(job)
     found = []
     for group in groups.values():
-        way, largest = _together(group, device, graphs, here)
-        found += [(tuple(part), way) for part in _parts(group, largest, cores)]
+        strategy, largest = _together(group, device, graphs, here)
+        found += [(tuple(part), strategy) for part in _parts(group, largest, cores)]
     return found
 
 
@@ -234,7 +234,7 @@ def _hooked_knobs() -> set[str]:
 
 
 def _together(group: list[Job], device: torch.device, graphs: bool, here: bool) -> tuple[str, int]:
-    """The way in which members of a group train, and how many at most in a stack.
+    """The strategy with which members of a group train, and how many at most in a stack.
 
     Convolutions do not stack on a CPU: grouped ones ran at 0.53 times the speed of one after another. What
     a GPU makes of them is measured where it is.

@@ -172,5 +172,7 @@ def _resumed(planned: StackPlan) -> loop.Training:
 
 def _fresh(planned: StackPlan) -> loop.Training:
     members, splits = [job.run for job in planned.jobs], planned.jobs[0].splits
-    members_stack = stack.Stack(members, splits, planned.device, graphs=planned.graphs, way=planned.way)
+    members_stack = stack.Stack(
+        members, splits, planned.device, graphs=planned.graphs, strategy=planned.strategy
+    )
     return loop.Training(members_stack)

@@ -16,7 +16,7 @@ from lsbench import models
 
 Tensors = Mapping[str, Tensor]
 
-WAYS = ("vmap", "streams")
+STRATEGIES = ("vmap", "streams")
 STREAMS = 8  # at most; members take turns on them
 
 # The type of weights, losses and updates by the setting ``precision``: bf16 is for the forward and backward
@@ -34,17 +34,17 @@ class MemberForward:
     """
 
     def __init__(
-        self, model: nn.Module, size: int, device: torch.device, way: str, precision: str = "fp32"
+        self, model: nn.Module, size: int, device: torch.device, strategy: str, precision: str = "fp32"
     ) -> None:
         self.model, self.size = model, size
         self.dtype = DTYPES[precision]
         self.bf16 = precision == "bf16"
         self.rounded = _round_outside_norms(model) if self.bf16 else set()
-        self.as_one = way == "vmap" and size > 1
+        self.as_one = strategy == "vmap" and size > 1
         self.channels_last = models.is_convolutional(model) and not self.as_one
         if device.type == "cuda" and models.is_convolutional(model):
             torch.backends.cudnn.benchmark = True  # shapes are those of every step, so it pays to try kernels
-        beside = min(size, STREAMS) if way == "streams" and device.type == "cuda" else 0
+        beside = min(size, STREAMS) if strategy == "streams" and device.type == "cuda" else 0
         self.streams = [torch.cuda.Stream(device) for _ in range(beside)]  # type: ignore[no-untyped-call]
 
     def __call__(self, params: Tensors, buffers: Tensors, images: Tensor) -> Tensor:

@@ -54,7 +54,7 @@ class Stack:
         device: torch.device,
         *,
         graphs: bool = False,
-        way: str = "vmap",
+        strategy: str = "vmap",
         loss: Loss | None = None,
     ):
         self.shared, self.size, self.device = runs[0], len(runs), device
@@ -62,7 +62,7 @@ class Stack:
         self.seeds = torch.tensor(seeds, device=device)
         self.data = DeviceDataset(splits, self.shared.data, seeds, device)
         self.model, self.params, self.buffers = self._initial(seeds)
-        self.forward_pass = MemberForward(self.model, self.size, device, way, self.shared.precision)
+        self.forward_pass = MemberForward(self.model, self.size, device, strategy, self.shared.precision)
         self.active = {
             name: Active(method, strength, rng.key(self.seeds, name))
             for name, method in all_methods().items()

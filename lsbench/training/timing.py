@@ -15,11 +15,11 @@ from lsbench.training.stack import Stack
 
 
 def without_teacher(
-    runs: Sequence[Run], splits: Splits, device: torch.device, *, graphs: bool = False, way: str = "vmap"
+    runs: Sequence[Run], splits: Splits, device: torch.device, *, graphs: bool = False, strategy: str = "vmap"
 ) -> Stack:
     """A stack for timing, with teachers disabled: they may not be trained yet."""
     members = [replace(run, method=replace(run.method, teacher=None)) for run in runs]
-    return Stack(members, splits, device, graphs=graphs, way=way)
+    return Stack(members, splits, device, graphs=graphs, strategy=strategy)
 
 
 def step_seconds(stack: Stack, steps: int) -> float:

@@ -104,7 +104,7 @@ def test_a_gpu_takes_convolutions_the_way_that_was_fastest_on_it(
     found = plan.stacks(
         [Job(make_run("resnet8", seed=seed), splits) for seed in range(20)], cuda, graphs=True
     )
-    assert sizes(found) == expected and {way for _, way in found} == {fastest[0]}
+    assert sizes(found) == expected and {strategy for _, strategy in found} == {fastest[0]}
     assert asked == [(20, True)]
     assert sizes(plan.stacks([Job(make_run("resnet8"), splits)], cuda)) == [1]
     assert sizes(plan.stacks([Job(make_run(seed=seed), splits) for seed in range(20)], cuda)) == [20]
@@ -121,7 +121,9 @@ def test_what_was_fastest_is_kept_with_the_plan(splits, make_run, monkeypatch, t
     monkeypatch.setattr(autotune, "fastest", lambda *arguments, graphs: ("streams", 3))
     jobs = [Job(make_run("resnet8", seed=s, results_dir=str(tmp_path)), splits) for s in range(6)]
     first = plan.plan(jobs)
-    assert [(len(each.jobs), each.way, each.executor) for each in first] == [(3, "streams", "graphs")] * 2
+    assert [(len(each.jobs), each.strategy, each.executor) for each in first] == [
+        (3, "streams", "graphs")
+    ] * 2
     checkpoints.save_stacks(tmp_path, [each.saved for each in first])
     monkeypatch.setattr(autotune, "fastest", lambda *arguments, graphs: ("vmap", 1))
     assert {each.saved for each in plan.plan(jobs)} == {each.saved for each in first}

@@ -14,8 +14,8 @@ from lsbench.training.timing import step_seconds, without_teacher
 CPU = torch.device("cpu")
 
 
-def trained(runs, splits, way):
-    training = Stack(runs, splits, CPU, way=way)
+def trained(runs, splits, strategy):
+    training = Stack(runs, splits, CPU, strategy=strategy)
     return training, torch.stack(list(training.steps(epoch=0)))
 
 
@@ -23,7 +23,7 @@ def trained(runs, splits, way):
 def test_each_by_itself_is_the_same_as_all_at_once(model, splits, make_run):
     """Weights, momenta and BatchNorm's statistics after an epoch, and logits in eval mode; with dropout."""
     runs = [make_run(model, seed=seed, dropout=0.3 * (seed > 0), alpha=0.1 * seed) for seed in range(3)]
-    (one, losses), (each, others) = (trained(runs, splits, way) for way in ("vmap", "streams"))
+    (one, losses), (each, others) = (trained(runs, splits, strategy) for strategy in ("vmap", "streams"))
     torch.testing.assert_close(losses, others, rtol=1e-12, atol=0)
     for name, tensor in (one.params | one.buffers).items():
         torch.testing.assert_close((each.params | each.buffers)[name], tensor, rtol=0, atol=1e-12)
@@ -32,10 +32,10 @@ def test_each_by_itself_is_the_same_as_all_at_once(model, splits, make_run):
     )
 
 
-@pytest.mark.parametrize("way", ["vmap", "streams"])
+@pytest.mark.parametrize("strategy", ["vmap", "streams"])
 @pytest.mark.parametrize("members", [1, 3])
-def test_a_pass_is_the_plain_modules(way, members, splits, make_run):
-    training = Stack([make_run("resnet8", seed=s) for s in range(members)], splits, CPU, way=way)
+def test_a_pass_is_the_plain_modules(strategy, members, splits, make_run):
+    training = Stack([make_run("resnet8", seed=s) for s in range(members)], splits, CPU, strategy=strategy)
     training.model.eval()
     images = torch.randn(members, 5, 1, 12, 12, dtype=torch.float64)
     with torch.no_grad():
@@ -100,7 +100,9 @@ def test_steps_are_timed_for_real(splits, make_run):
 def test_streams_of_a_gpu_give_what_one_pass_gives(graphs, splits, make_run):
     cuda = torch.device("cuda")
     runs = [make_run("resnet8", seed=seed, dropout=0.3) for seed in range(11)]
-    one, each = (Stack(runs, splits, cuda, graphs=graphs, way=way) for way in ("vmap", "streams"))
+    one, each = (
+        Stack(runs, splits, cuda, graphs=graphs, strategy=strategy) for strategy in ("vmap", "streams")
+    )
     for training in (one, each):
         for epoch in range(3):
             list(training.steps(epoch))
