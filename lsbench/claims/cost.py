@@ -49,13 +49,11 @@ def measure(jobs: "Sequence[Job]") -> "pd.DataFrame":
     lsbench's op's; the step "torch", with torch's own smoothing, has the former alone.
     """
     import pandas as pd
-    import torch
 
+    from lsbench.training.device import threads
     from lsbench.training.timing import step_seconds
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # two that wait for each other on a busy machine measure the machine
-    try:
+    with threads(1):  # two that wait for each other on a busy machine measure the machine
         kinds = _kinds(jobs)
         rows: list[dict[str, float]] = []
         started = time.monotonic()
@@ -66,8 +64,6 @@ def measure(jobs: "Sequence[Job]") -> "pd.DataFrame":
             turns = [*kinds, *kinds][first : first + len(kinds)]
             rows.append({name: step_seconds(kinds[name], STEPS) for name in turns})
         return pd.DataFrame(rows[1:])  # the first round warms up
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _kinds(jobs: "Sequence[Job]") -> "dict[str, stack.Stack]":
@@ -76,8 +72,7 @@ def _kinds(jobs: "Sequence[Job]") -> "dict[str, stack.Stack]":
     import torch
     import torch.nn.functional as F
 
-    from lsbench.execution import plan
-    from lsbench.training import stack
+    from lsbench.training import device, stack
 
     def torch_loss(alpha: float) -> "Loss":
         """torch's own cross entropy, for a stack of one."""
@@ -96,7 +91,7 @@ def _kinds(jobs: "Sequence[Job]") -> "dict[str, stack.Stack]":
     for job in jobs:
         on = [name for knob, name in KINDS.items() if job.run.knobs[knob]]
         if len(on) < 2 and job.run.seed == seed:
-            one = [job.run], job.splits, plan.choose_device(job.run.device)
+            one = [job.run], job.splits, device.choose_device(job.run.device)
             kinds |= {name: stack.Stack(*one) for name in on}
             if on in ([], ["smoothed"]):
                 kinds["torch" if on else "plain"] = stack.Stack(*one, loss=torch_loss(job.run.alpha))

@@ -4,9 +4,9 @@ import math
 from collections.abc import Sequence
 
 from lsbench.errors import UsageError, suggest_or_list
-from lsbench.execution.plan import choose_device
 from lsbench.probes import all_probes, find
 from lsbench.report.probes import publish
+from lsbench.training.device import choose_device
 
 OPTIONS = {"results_dir": "results", "device": "auto", "classes": "", "alpha": ""}
 FIGURE = ("classes", "alpha")

@@ -13,6 +13,7 @@ from lsbench.execution.execute import pending
 from lsbench.execution.plan import Job, StackPlan, plan
 from lsbench.execution.progress import count
 from lsbench.formatting import fixed_table
+from lsbench.training.device import threads
 from lsbench.training.timing import step_seconds, without_teacher
 
 HEADER = ["stacks", "of", "epochs", "executor", "threads", "about"]
@@ -55,9 +56,8 @@ def _rounds(group: list[StackPlan]) -> float:
 
 def estimate(planned: StackPlan) -> float:
     """Seconds that the stack takes, from its first steps and one look at select."""
-    runs, threads = [job.run for job in planned.jobs], torch.get_num_threads()
-    torch.set_num_threads(planned.threads)
-    try:
+    runs = [job.run for job in planned.jobs]
+    with threads(planned.threads):
         splits = planned.jobs[0].splits
         timed = without_teacher(
             runs, splits, planned.device, graphs=planned.graphs, strategy=planned.strategy
@@ -67,8 +67,6 @@ def estimate(planned: StackPlan) -> float:
         for _ in timed.logits("select"):
             pass
         return runs[0].epochs * (step * timed.steps_per_epoch + time.perf_counter() - started)
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _time(seconds: float) -> str:

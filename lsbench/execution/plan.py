@@ -16,6 +16,7 @@ from lsbench.execution import autotune, teachers
 from lsbench.methods import all_methods
 from lsbench.store import checkpoints
 from lsbench.terms import Splits
+from lsbench.training.device import choose_device, supports_bf16
 from lsbench.training.device_data import split_sizes
 from lsbench.training.forward import STREAMS
 
@@ -49,32 +50,12 @@ def check(run: Run, *, here: bool = True) -> None:
 
 def _check_device(run: Run) -> None:
     device = choose_device(run.device)
-    if run.precision == "bf16" and not _has_bf16(device):
+    if run.precision == "bf16" and not supports_bf16(device):
         raise UsageError(f"precision=bf16: {device} has no bf16 arithmetic; allowed here are fp32, fp64")
     if run.executor == "pool" and device.type != "cpu":
         raise UsageError(f"executor=pool: its processes train on a CPU, not on {device}; use executor=stack")
     if run.executor == "graphs" and device.type != "cuda":
         raise UsageError(f"executor=graphs: CUDA graphs need a CUDA device, not {device}; use executor=auto")
-
-
-def choose_device(name: str) -> torch.device:
-    """``auto`` is the first GPU where there is one. Raises `UsageError` for a device that is not there."""
-    gpus = torch.cuda.device_count()
-    there = ["auto", "cpu", *(["cuda"] if gpus else []), *(f"cuda:{index}" for index in range(gpus))]
-    if name not in there:
-        raise UsageError(f"device={name}: not on this machine; allowed here are {', '.join(there)}")
-    return torch.device(("cuda" if gpus else "cpu") if name == "auto" else name)
-
-
-def _has_bf16(device: torch.device) -> bool:
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
-
-
-def device_name(device: torch.device) -> str:
-    """What the ``device`` column says: cpu, or the GPU's own name."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,10 @@ import torch
 from lsbench.config import Run
 from lsbench.errors import DataError, UsageError
 from lsbench.execution import train_stack
-from lsbench.execution.plan import Node, StackPlan, choose_device, replays, with_data
+from lsbench.execution.plan import Node, StackPlan, replays, with_data
 from lsbench.execution.progress import SweepProgress, count
 from lsbench.store import checkpoints, runs
+from lsbench.training.device import choose_device
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +35,7 @@ class Training:
     """What a Slurm job does. submitit pickles it, and calls ``checkpoint`` when Slurm wants the node back or
     the time is up: the job is queued again and goes on from the state that was kept last."""
 
-    def __call__(self, configs: Sequence[Run], run_ids: Sequence[str], threads: int, way: str) -> None:
+    def __call__(self, configs: Sequence[Run], run_ids: Sequence[str], threads: int, strategy: str) -> None:
         """Raises `DataError` where the node has other data than the machine that planned the stack."""
         torch.set_num_threads(threads)
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
@@ -43,7 +44,7 @@ class Training:
             raise DataError(f"{configs[0].data.name}: the node has other data than the machine that planned")
         device = choose_device(jobs[0].run.device)
         executor = "graphs" if replays(jobs[0].run, device) else "stack"
-        planned = StackPlan(jobs, device, executor, threads, way)
+        planned = StackPlan(jobs, device, executor, threads, strategy)
         with SweepProgress(len(jobs), planned.epochs) as board:
             train_stack.train(planned, board, wait=True)
 
@@ -123,8 +124,10 @@ def _submit(stacks: Sequence[StackPlan], resources: Mapping[str, Any]) -> list[A
         executor.update_parameters(name="lsbench", slurm_additional_parameters=dict(further), **named)
         configs = [[job.run.with_absolute_paths(Path.cwd()) for job in planned.jobs] for planned in stacks]
         kept = [planned.saved for planned in stacks]
-        ids, threads, ways = zip(*((each.runs, each.threads, each.strategy) for each in kept), strict=True)
-        return list(executor.map_array(Training(), configs, ids, threads, ways))
+        ids, threads, strategies = zip(
+            *((each.runs, each.threads, each.strategy) for each in kept), strict=True
+        )
+        return list(executor.map_array(Training(), configs, ids, threads, strategies))
     except (FailedJobError, RuntimeError, ValueError, NameError) as error:
         lines = str(error).strip().splitlines()
         reason = next((line for line in lines if line.startswith("sbatch: error")), lines[0])

@@ -12,11 +12,12 @@ import torch
 
 from lsbench.errors import LsbenchError, StorageError
 from lsbench.execution import signals
-from lsbench.execution.plan import StackPlan, device_name
+from lsbench.execution.plan import StackPlan
 from lsbench.execution.progress import SweepProgress, count
 from lsbench.store import checkpoints, runs
 from lsbench.terms import Outcome
 from lsbench.training import evaluate, loop, memory, stack
+from lsbench.training.device import device_name
 
 log = logging.getLogger(__name__)
 

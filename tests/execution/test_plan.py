@@ -155,9 +155,9 @@ def test_what_the_machine_does_not_have_is_a_usage_error(settings, message, make
 
 
 def test_bf16_is_offered_where_the_device_has_it(make_run, monkeypatch):
-    monkeypatch.setattr(plan, "_has_bf16", lambda device: True)
+    monkeypatch.setattr(plan, "supports_bf16", lambda device: True)
     plan.check(make_run(precision="bf16"))
-    monkeypatch.setattr(plan, "_has_bf16", lambda device: False)
+    monkeypatch.setattr(plan, "supports_bf16", lambda device: False)
     with pytest.raises(UsageError, match="precision=bf16: cpu has no bf16"):
         plan.check(make_run(precision="bf16"))
 
