@@ -8,28 +8,9 @@ from lsbench.analysis.verdicts import VERDICT_SEEDS
 from lsbench.analysis.verdicts import verdict_label as as_said
 from lsbench.claims import all_claims
 from lsbench.formatting import DASH, number, probability
+from lsbench.report.document import Bullets, Emphasis, Item, Prose, Strong
 
 TITLE = "What people claim of label smoothing"
-READING = """\
-Every claim is decided by its first comparison, which stands in the table of all claims; the sections have the
-others.
-
-- *equivalent*: the difference is shown to lie within the margin, by two one-sided tests (TOST) with a p of
-  their own. A margin is stated beforehand, and differences below it nobody would act on.
-- else *supported* where the difference is significant and goes the way of the claim, and *refuted* where it
-  goes the other way.
-- *inconclusive*: the runs cannot tell; more seeds might. Also where the numbers cannot bear a verdict
-  out, for a reason that is then given.
-- *exploratory*: there are fewer than {seeds} seeds, and the verdict decides nothing.
-
-Differences are paired by seed, and intervals are 95 % t-intervals. **p is adjusted by Holm's method over
-{family}**; that of TOST by itself likewise, and it stands instead where the verdict is *equivalent*. So p
-depends on which claims the page has: on a page of few it is smaller than on the page of all. The other
-comparisons of a claim explain its verdict and decide nothing; their p are adjusted over those of that claim.
-
-What is chosen is chosen by NLL on the select split after temperature scaling, or, where a claim has runs that
-were stored before that was measured, by NLL as trained; each comparison names the one. Test was opened once a
-run, after training. A measured cost has no p: the interval of its median decides, beside a stated bound."""
 HEADER = ("verdict", "effect", "95 % interval", "n", "p (Holm)", "margin")
 FULL_HEADER = ("comparison", *HEADER, "p (TOST, Holm)")
 
@@ -48,9 +29,40 @@ def deciding(judged: Mapping[str, Sequence[Finding]]) -> int:
     return sum(not math.isnan(group[0].p) for group in judged.values())
 
 
-def reading(judged: Mapping[str, Sequence[Finding]]) -> str:
-    """How to read a page, in Markdown."""
-    return READING.format(family=family(judged), seeds=VERDICT_SEEDS)
+def reading(judged: Mapping[str, Sequence[Finding]]) -> tuple[Prose | Bullets, ...]:
+    """How to read a page."""
+    words = {
+        "equivalent": "the difference is shown to lie within the margin, by two one-sided tests (TOST) with "
+        "a p of their own. The margin was fixed in advance; smaller differences do not matter in practice.",
+        "supported": "the difference is significant and in the direction of the claim.",
+        "refuted": "the difference is significant and in the opposite direction.",
+        "inconclusive": "the runs cannot tell; more seeds might. Also where the data cannot bear a verdict, "
+        "for a reason that is then given.",
+        "exploratory": f"there are fewer than {VERDICT_SEEDS} seeds, and the verdict decides nothing.",
+    }
+    return (
+        Prose(
+            "Each claim is decided by its first comparison, the one shown in the table of all claims. The "
+            "sections list the others."
+        ),
+        Bullets(tuple(Item((Emphasis(word), f": {meaning}")) for word, meaning in words.items())),
+        Prose(
+            (
+                "Differences are paired by seed, and intervals are 95 % t-intervals. ",
+                Strong(f"p is adjusted by Holm's method over {family(judged)}"),
+                "; the p of TOST is adjusted separately, and is shown instead where the verdict is ",
+                Emphasis("equivalent"),
+                ". So p depends on the claims of the page: on a page of few claims it is smaller than on the "
+                "page of all. The other comparisons of a claim explain its verdict and decide nothing; their "
+                "p are adjusted over the comparisons of that claim.",
+            )
+        ),
+        Prose(
+            "Choices are made by NLL on the select split after temperature scaling. The test split was used "
+            "once per run, after training. A measured cost has no p: the 95 % interval of its median is "
+            "compared with a bound that was fixed in advance."
+        ),
+    )
 
 
 def lines(judged: Mapping[str, Sequence[Finding]]) -> list[str]:

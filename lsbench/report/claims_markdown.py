@@ -18,7 +18,7 @@ from lsbench.report.claim_wording import (
     title,
     verdict,
 )
-from lsbench.report.markdown import facts, figure, setup
+from lsbench.report.markdown import facts, figure, prose, setup
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,7 +44,7 @@ def text(
         *([] if runs.empty else [setup(summary)]),
         pipe_table(["claim", *HEADER], overview),
         *map(figure, plates),
-        reading(judged),
+        prose(reading(judged)),
         *_more_seeds(judged),
         *(_section(name, group) for name, group in judged.items()),
     ]

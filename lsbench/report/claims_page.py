@@ -21,7 +21,7 @@ from lsbench.report.claim_wording import (
     title,
 )
 from lsbench.report.figures.forest import in_margins
-from lsbench.report.markdown import facts, left_out, setup
+from lsbench.report.markdown import facts, left_out, prose, setup
 from lsbench.report.page import markup
 from lsbench.report.page.frame import anchor, document, figure, section
 
@@ -56,7 +56,7 @@ def page(
         ALL: setting + _overview(judged) + figures,
         **{title(all_claims()[name].words): _claim(name, group) for name, group in judged.items()},
         **_bought(judged),
-        HOW: markup.prose(reading(judged)),
+        HOW: markup.prose(prose(reading(judged))),
         **({OUT: markup.table(["run", "status", "reason"], lost, OUT, fixed=False)} if lost else {}),
     }
     return document(

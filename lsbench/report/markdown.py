@@ -10,6 +10,7 @@ from lsbench.analysis.results import Part, SweepResults
 from lsbench.formatting import code, escape_markdown, format_setting, image, pipe_table
 from lsbench.report import penultimate
 from lsbench.report.comparison import comparison
+from lsbench.report.document import Bullets, Emphasis, Item, Prose, Strong, Text, pieces
 from lsbench.report.figures.spec import FigureSpec
 from lsbench.report.tables import MORE, word_table
 from lsbench.report.wording import choice_table, choosing, interpretation, power_table
@@ -71,7 +72,7 @@ def report(results: SweepResults, plates: Sequence[FigureSpec], ratios: pd.DataF
             "### α chosen on the select split",
             _choices(part),
             "### Reading",
-            interpretation(part),
+            prose(interpretation(part)),
         ]
         more = {"### Verdicts": _table(*word_table(part.verdicts))}
         more["### What more seeds would buy"] = _table(*power_table(part), MORE)
@@ -85,7 +86,34 @@ def report(results: SweepResults, plates: Sequence[FigureSpec], ratios: pd.DataF
 
 def _choices(part: Part) -> str:
     header, rows = choice_table(part)
-    return f"{choosing(part)}\n\n{pipe_table(header, rows)}" if rows else choosing(part)
+    text = escape_markdown(choosing(part))
+    return f"{text}\n\n{pipe_table(header, rows)}" if rows else text
+
+
+def prose(blocks: Sequence[Prose | Bullets]) -> str:
+    """Paragraphs and lists."""
+    return "\n\n".join(
+        _inline(block.text) if isinstance(block, Prose) else _bullets(block.items, "") for block in blocks
+    )
+
+
+def _bullets(items: Sequence[Item], indent: str) -> str:
+    lines = []
+    for item in items:
+        lines.append(f"{indent}- {_inline(item.text)}")
+        if item.items:
+            lines.append(_bullets(item.items, f"{indent}  "))
+    return "\n".join(lines)
+
+
+def _inline(text: Text) -> str:
+    marks = {Strong: "**", Emphasis: "*"}
+    written = []
+    for piece in pieces(text):
+        words = piece if isinstance(piece, str) else getattr(piece, "text", "")
+        mark = marks.get(type(piece), "")
+        written.append(f"{mark}{escape_markdown(words)}{mark}")
+    return "".join(written)
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]], about: str = "") -> str:

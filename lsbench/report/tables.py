@@ -11,10 +11,10 @@ Table = tuple[list[str], list[list[str]]]
 
 SEEDS = (8, 10, 20)  # numbers of seeds that a user may think of buying
 MORE = (
-    "Half the width of the 95 % interval, and in brackets the true difference that a paired t-test would "
-    "find in four sweeps of five, for n seeds and the spread seen so far; few seeds tell it roughly. The "
-    "test is at 5 % divided by the number of comparisons, which is the most that Holm's correction asks. In "
-    "points of per cent; NLL in nats."
+    "Half the width of the 95 % interval and, in brackets, the true difference that a paired t-test would "
+    "detect with 80 % power, for n seeds and the standard deviation so far, a rough estimate if seeds are "
+    "few. The test level is 5 % divided by the number of comparisons, the strictest that Holm's correction "
+    "applies. In percentage points; NLL in nats."
 )
 
 
@@ -31,7 +31,7 @@ def sentence(verdict: Verdict) -> str:
         meaning = {"supported": " (better)", "refuted": " (worse)"}.get(verdict.word, "")
         return f"{text}; {verdict.said}{meaning}, {different}"
     margin = f"within ±{_size(verdict, verdict.margin)}{_unit(verdict)}"
-    but = f"; though not 0, {different}" if verdict.p < LEVEL else ""
+    but = f"; it differs from 0, {different}" if verdict.p < LEVEL else ""
     return f"{text}; {verdict.said} {margin}, p (TOST, Holm) {probability(verdict.p_equivalent)}{but}"
 
 

@@ -1,4 +1,4 @@
-"""The tables in words: what each method would be given on the select split, and what test says of it."""
+"""Choices and verdicts in words: the α chosen for each method, and the comparisons of the chosen cells."""
 
 import math
 from collections.abc import Sequence
@@ -9,37 +9,36 @@ from lsbench.analysis.baselines import Row, as_rows, settings_of, treatments
 from lsbench.analysis.results import Part
 from lsbench.analysis.selection import choice_groups, criterion_of, recommended, undecided
 from lsbench.analysis.verdicts import LEVEL, VERDICT_SEEDS, Verdict
-from lsbench.formatting import difference, escape_markdown, floor, format_setting, mean_ci, number
+from lsbench.formatting import difference, floor, format_setting, mean_ci, number
+from lsbench.report.document import Bullets, Item, Prose, Strong
 from lsbench.report.tables import Table, margins, more_seeds, sentence
 
-NOTHING_TO_CHOOSE = "One α per method, so there was nothing to choose."
-NO_CHOICE = "No α could be chosen, so there is nothing to read here; verdicts need no choice."
+NOTHING_TO_CHOOSE = "Each method was run with one α, so there was nothing to choose."
+NO_CHOICE = "No α could be chosen, so there is nothing to interpret. The verdicts need no choice."
+NO_RUN = "No run finished, so there is nothing to interpret."
 LARGEST = "(the largest tried)"
 
 
 def choosing(part: Part) -> str:
-    """By what the choices were made, among which cells they were not, and where there was none."""
+    """The rule that chose each α, the cells it left out, and the methods without a choice."""
     table = part.cells
     if all(len(cells) == 1 for _, _, cells in choice_groups(table)):
         return NOTHING_TO_CHOOSE
-    text = (
-        f"Each α was chosen by mean {criterion_of(table).words}, over the seeds that all cells of a method "
-        "have. Temperatures were fitted on the calibrate split. The test split was opened once, at the end, "
-        "and had no part in either."
-    )
-    left = [
+    sentences = [
+        f"For each method, the α with the lowest mean {criterion_of(table).words} was chosen; means are over "
+        "the seeds that all cells of the method share. Temperatures were fitted on the calibrate split. The "
+        "test split was used once, at the end, and influenced neither."
+    ]
+    excluded = [
         f"{part.labels[row['cell']]}, α = {format_setting(row['alpha'])}"
         for _, _, cells in choice_groups(table)
         for row in as_rows(cells[cells["n"] < cells["n"].max()])
     ]
-    if left:
-        names = escape_markdown("; ".join(left))
-        text += f" Not chosen among, since fewer runs finished than of others: {names}."
+    if excluded:
+        sentences.append(f"Excluded, because fewer runs finished than in other cells: {'; '.join(excluded)}.")
     if without := undecided(table):
-        text += (
-            f" Nothing was chosen where cells have no seed in common: {escape_markdown('; '.join(without))}."
-        )
-    return text
+        sentences.append(f"No choice, because the cells have no seed in common: {'; '.join(without)}.")
+    return " ".join(sentences)
 
 
 def choice_table(part: Part) -> Table:
@@ -65,22 +64,22 @@ def choice_table(part: Part) -> Table:
     return list(columns), [list(row) for row in zip(*columns.values(), strict=True)]
 
 
-def interpretation(part: Part) -> str:
-    """A point for each method at its chosen α and strength, with a verdict for each question asked of it, and
-    one with the best smoothing where none is chosen."""
+def interpretation(part: Part) -> tuple[Prose | Bullets, ...]:
+    """An item for each method at its chosen α and strength, with every verdict on that cell. Where the chosen
+    α is 0, the best α above 0 has an item too."""
     rows = _recommended(part.cells)
     if not rows:
-        return NO_CHOICE if part.cells["n"].any() else "No run finished, so there is nothing to read."
+        return (Prose(NO_CHOICE if part.cells["n"].any() else NO_RUN),)
     by_cell = {row["cell"]: row for row in part.rows}
-    found: dict[str, list[Verdict]] = {cell: [] for cell in by_cell}
+    verdicts: dict[str, list[Verdict]] = {cell: [] for cell in by_cell}
     for verdict in part.verdicts:
-        found[verdict.cell].append(verdict)
+        verdicts[verdict.cell].append(verdict)
     names = treatments(settings_of(part.cells))
-    points = []
+    items = []
     for row, note in rows:
-        together = _beside_smoothing(row, by_cell.get(row["baseline"], row), names)
-        points.append(_point(part.labels[row["cell"]], row, note, together, found[row["cell"]]))
-    return "\n".join([_caution([row["n"] for row, _ in rows]), "", *points])
+        confounded = _beside_smoothing(row, by_cell.get(row["baseline"], row), names)
+        items.append(_item(part.labels[row["cell"]], row, note, confounded, verdicts[row["cell"]]))
+    return Prose(_legend([row["n"] for row, _ in rows])), Bullets(tuple(items))
 
 
 def power_table(part: Part) -> Table:
@@ -100,67 +99,71 @@ def _recommended(table: pd.DataFrame) -> list[tuple[Row, str]]:
 
 
 def _beside_smoothing(row: Row, base: Row, names: Sequence[str]) -> list[str]:
-    """The treatments ``names`` that tell a smoothed ``row`` from its baseline ``base``."""
+    """The treatments ``names`` in which a smoothed ``row`` differs from its baseline ``base``."""
     if not row["alpha"]:
         return []
     values = [(name, row[name], base[name]) for name in names]
-    return [name for name, own, other in values if own != other and not (pd.isna(own) and pd.isna(other))]
+    return [
+        name for name, value, other in values if value != other and not (pd.isna(value) and pd.isna(other))
+    ]
 
 
-def _caution(counts: list[int]) -> str:
-    """What the words mean, and what numbers of seeds like these can tell."""
-    few = sorted({n for n in counts if n < VERDICT_SEEDS})
+def _legend(counts: Sequence[int]) -> str:
+    """The meaning of the verdicts, and a caution where there are too few seeds."""
     sentences = []
-    if few:
-        sentences += [
-            f"With n = {' or '.join(map(str, few))} these numbers explore and decide nothing:",
-            f"below {VERDICT_SEEDS} seeds a verdict is marked as exploratory, and 10 are better.",
-        ]
+    if few := sorted({n for n in counts if n < VERDICT_SEEDS}):
+        sentences.append(
+            f"n = {' or '.join(map(str, few))} is exploratory: verdicts are marked as such below "
+            f"{VERDICT_SEEDS} seeds, and 10 or more are better."
+        )
     sentences += [
-        f"“Supported” and “refuted”: better or worse than what it is compared with, p (Holm) below {LEVEL}.",
-        f"“Equivalent”: within a margin stated beforehand ({margins()}), p (TOST, Holm) below {LEVEL}.",
-        "“Inconclusive”: neither, which does not show that there is no effect.",
+        f"“Supported” and “refuted”: better or worse than the cell compared with, p (Holm) below {LEVEL}.",
+        f"“Equivalent”: within a margin fixed in advance ({margins()}), p (TOST, Holm) below {LEVEL}.",
+        "“Inconclusive”: neither; this is not evidence that there is no effect.",
     ]
     return " ".join(sentences)
 
 
-def _point(label: str, row: Row, note: str, together: Sequence[str], found: Sequence[Verdict]) -> str:
-    """A row in words: what it is compared with, its confidence, and one line a question. ``together`` are
-    the treatments besides smoothing that the baseline lacks."""
-    head = f"- **{escape_markdown(label)}, α = {format_setting(row['alpha'])}**{note}"
-    tail = _confidence(row)
-    if together:
-        tail += (
-            f" The differences from the baseline are those of {', '.join(together)} and smoothing together."
+def _item(label: str, row: Row, note: str, confounded: Sequence[str], verdicts: Sequence[Verdict]) -> Item:
+    """A row in words: its confidence, what it is compared with, and a sentence for each verdict. The baseline
+    lacks the treatments ``confounded`` as well as smoothing."""
+    text = note
+    if row["baseline"] == row["cell"]:
+        text += " is the baseline itself"
+    elif not row["baseline"]:
+        text += ": no baseline was run, so there is no difference to judge"
+    sentences = [f"{text}.", *_confidence(row)]
+    if confounded:
+        sentences.append(
+            f"Differences from the baseline are the combined effect of {', '.join(confounded)} and smoothing."
         )
     if row["n_failed"]:
-        tail += f" {row['n_failed']} more of its runs did not finish and are in no mean."
-    if row["baseline"] == row["cell"]:
-        return f"{head} is the baseline itself.{tail}"
-    if not row["baseline"]:
-        head += ": no baseline was run, so there is no difference to judge"
-    points = [f"{head}.{tail}"]
-    for against in dict.fromkeys(verdict.against for verdict in found):
-        own = [verdict for verdict in found if verdict.against == against]
-        points += [f"  - against {escape_markdown(against)}, n = {own[0].n}"]
-        points += [f"    - {sentence(verdict)}" for verdict in own]
-    return "\n".join(points)
+        runs = "1 more run" if row["n_failed"] == 1 else f"{row['n_failed']} more runs"
+        sentences.append(f"{runs} did not finish and are not in the means.")
+    head = Strong(f"{label}, α = {format_setting(row['alpha'])}")
+    comparisons: dict[str, list[Verdict]] = {}
+    for verdict in verdicts:
+        comparisons.setdefault(verdict.against, []).append(verdict)
+    items = [
+        Item(f"against {against}, n = {group[0].n}", tuple(Item(sentence(verdict)) for verdict in group))
+        for against, group in comparisons.items()
+    ]
+    return Item((head, " ".join(sentences)), tuple(items))
 
 
-def _confidence(row: Row) -> str:
-    """Which way the model errs as trained, and its calibration errors beside their noise floors."""
+def _confidence(row: Row) -> list[str]:
+    """The sign of the confidence gap as trained, and the calibration errors beside their noise floors."""
     gap = row["test_confidence_gap_mean"]
     if math.isnan(gap):
-        return ""
-    text = (
-        f" As trained it is {'over' if gap > 0 else 'under'}-confident by {number(abs(gap), 2, 100)} points."
-    )
-    floors = [floor(row, scaled) for scaled in ("", "_ts")]
-    if any(map(math.isnan, floors)):
-        return text
-    errors = [row[f"test_ece{scaled}_mean"] for scaled in ("", "_ts")]
-    before, after = (
-        f"{number(error, 2, 100)} % (noise floor {number(floor, 2, 100)} %)"
-        for error, floor in zip(errors, floors, strict=True)
-    )
-    return f"{text} ECE {before}, after scaling {after}."
+        return []
+    direction = "over" if gap > 0 else "under"
+    sentences = [f"As trained it is {direction}-confident by {number(abs(gap), 2, 100)} points."]
+    floors = [floor(row, suffix) for suffix in ("", "_ts")]
+    if not any(map(math.isnan, floors)):
+        errors = [row[f"test_ece{suffix}_mean"] for suffix in ("", "_ts")]
+        before, after = (
+            f"{number(error, 2, 100)} % (noise floor {number(floor, 2, 100)} %)"
+            for error, floor in zip(errors, floors, strict=True)
+        )
+        sentences.append(f"ECE {before}, after scaling {after}.")
+    return sentences

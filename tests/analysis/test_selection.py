@@ -22,6 +22,12 @@ def only_part(records):
     return part
 
 
+def items(part):
+    """The text of each item of the interpretation, without the verdicts below it."""
+    _, bullets = interpretation(part)
+    return [f"{head.text}{text}" for head, text in (item.text for item in bullets.items)]
+
+
 def chosen(records):
     return only_part(records).choices
 
@@ -77,7 +83,7 @@ def test_the_table_has_a_column_for_strengths_where_some_were_run(sweep, record)
     part = only_part(sweep())
     header, rows = choice_table(part)
     assert header[:2] == ["method", "α"] and {len(row) for row in rows} == {len(header)}
-    assert interpretation(part).count("\n- **") == 3
+    assert len(items(part)) == 3
 
 
 @pytest.mark.parametrize(
@@ -116,7 +122,7 @@ def test_what_survived_where_others_diverged_is_not_chosen(sweep, record):
     part = only_part(records)
     [choice] = part.choices
     assert choice.row["alpha"] < 0.2 and choice.seeds == 4
-    assert choosing(part).endswith("since fewer runs finished than of others: none, α = 0.2.")
+    assert choosing(part).endswith("because fewer runs finished than in other cells: none, α = 0.2.")
     header, rows = choice_table(part)
     assert dict(zip(header, rows[0], strict=True))["n"] == "4" and "failed" not in header
 
@@ -137,9 +143,9 @@ def test_smoothing_is_named_alone_where_the_baseline_has_the_rest(sweep):
     for r in records:
         r["select_nll_ts"] = 0.3 - r["alpha"]
     part = only_part(records)
-    _, plain, augmented = interpretation(part).split("\n- **")
-    assert "together" not in plain
-    assert "those of augment and smoothing together" in augmented
+    plain, augmented = items(part)
+    assert "combined effect" not in plain
+    assert "combined effect of augment and smoothing" in augmented
 
 
 def test_any_other_test_results_leave_the_choices_as_they_are(sweep, record):
@@ -154,9 +160,11 @@ def test_any_other_test_results_leave_the_choices_as_they_are(sweep, record):
 def test_where_no_smoothing_is_chosen_the_best_with_it_is_read_too(sweep, record):
     records = strengths(sweep, record, best=(0.3, 0.0))
     part = only_part(records)
-    text = interpretation(part)
-    assert "- **dropout, dropout=0.3, α = 0**. As" in text
-    assert ", α = 0.1**, the best with smoothing by select NLL scaled." in text
+    texts = items(part)
+    assert texts[-2].startswith("dropout, dropout=0.3, α = 0. As")
+    assert texts[-1].startswith(
+        "dropout, dropout=0.1, α = 0.1, the best with smoothing by select NLL scaled."
+    )
 
 
 SETTINGS = [
@@ -213,7 +221,7 @@ def test_cells_are_compared_over_the_seeds_that_both_have(sweep):
     [choice] = part.choices
     assert (choice.row["alpha"], choice.agree, choice.seeds) == (0.2, 3, 3)
     assert table["choice"].tolist() == ["", "chosen"]
-    assert "over the seeds that all cells of a method have" in choosing(part)
+    assert "over the seeds that all cells of the method share" in choosing(part)
 
 
 def test_without_a_common_seed_nothing_is_chosen_and_that_is_said(sweep):
@@ -221,11 +229,10 @@ def test_without_a_common_seed_nothing_is_chosen_and_that_is_said(sweep):
     records += sweep(methods=["none"], alphas=[0.2], seeds=range(3, 6))
     part = only_part(records)
     assert part.choices == [] and set(part.cells["choice"]) == {""}
-    said = "Nothing was chosen where cells have no seed in common: none."
+    said = "No choice, because the cells have no seed in common: none."
     assert said in choosing(part)
-    assert interpretation(part).startswith("No α could be chosen") and not any(
-        v.chosen for v in part.verdicts
-    )
+    [text] = interpretation(part)
+    assert text.text.startswith("No α could be chosen") and not any(v.chosen for v in part.verdicts)
 
 
 @pytest.mark.parametrize(("best", "shown"), [(0.0, "0"), (0.1, "0.1"), (0.2, "0.2 (the largest tried)")])

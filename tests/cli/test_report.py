@@ -63,7 +63,7 @@ def test_failed_diverged_and_missing_runs_are_reported(store, call, sweep, recor
     assert "10 (6 done, 2 diverged, 2 failed); 2 missing" in text
     for r in records[6:]:
         assert f"- `{r['run']}`: {r['status']}. {r['error']}" in text
-    assert "`gone-a`: missing" in text and "2 more of its runs did not finish" in text
+    assert "`gone-a`: missing" in text and "2 more runs did not finish" in text
     summary = pd.read_csv(tmp_path / "mine" / "summary.csv")
     assert summary["n"].tolist() == [3, 3] and summary["n_failed"].tolist() == [2, 2]
     table = pd.read_csv(tmp_path / "mine" / "runs.csv")

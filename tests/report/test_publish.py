@@ -121,9 +121,9 @@ def test_few_seeds_get_no_verdict_without_a_warning_and_many_do(tmp_path, sweep)
         assert all(f"exploratory: {word}" in line for line in few_lines if word in line)
     assert any("exploratory: supported (better), p (Holm) " in line for line in few_lines)
     assert any("; supported (better), p (Holm) " in line for line in many_lines)
-    assert "With n = 7 these numbers explore" in few and "exploratory" not in "".join(many_lines)
+    assert "n = 7 is exploratory" in few and "exploratory" not in "".join(many_lines)
     assert cells(few, "comparison")[3:] == ["± now", "n = 8", "n = 10", "n = 20"]
-    assert "these numbers explore" not in many
+    assert "is exploratory" not in many
 
 
 def test_the_noise_floor_stands_beside_every_ece(tmp_path, sweep):

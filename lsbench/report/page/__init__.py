@@ -7,8 +7,8 @@ import pandas as pd
 
 from lsbench.analysis.results import Part, SweepResults
 from lsbench.analysis.tables import is_metric
-from lsbench.formatting import format_setting
-from lsbench.report import penultimate
+from lsbench.formatting import escape_markdown, format_setting
+from lsbench.report import markdown, penultimate
 from lsbench.report.comparison import comparison
 from lsbench.report.figures.spec import FigureSpec
 from lsbench.report.markdown import DEFINITIONS, facts, left_out, setup
@@ -54,7 +54,7 @@ def _numbers(part: Part, over_alpha: str) -> list[str]:
     """What there is to say of one data set and model, with the figure ``over_alpha`` behind the table."""
     blocks = [markup.prose(setup(part.cells)), _comparison(part), over_alpha]
     blocks += ["<h3>α chosen on the select split</h3>", _choices(part)]
-    return [*blocks, "<h3>Reading</h3>", markup.prose(interpretation(part)), _verdicts(part)]
+    return [*blocks, "<h3>Reading</h3>", markup.prose(markdown.prose(interpretation(part))), _verdicts(part)]
 
 
 def _scatter(part: Part, ratios: pd.DataFrame) -> str:
@@ -81,9 +81,9 @@ def _comparison(part: Part) -> str:
 def _choices(part: Part) -> str:
     header, rows = choice_table(part)
     if not rows:
-        return markup.prose(choosing(part))
+        return markup.prose(escape_markdown(choosing(part)))
     shown = markup.table(header, rows, f"α chosen on the select split: {part.title}")
-    return f"{markup.prose(choosing(part))}{shown}"
+    return f"{markup.prose(escape_markdown(choosing(part)))}{shown}"
 
 
 def _verdicts(part: Part) -> str:
