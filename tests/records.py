@@ -17,7 +17,7 @@ Record = dict[str, Any]
 METHODS = {"none": {}, "dropout": {"dropout": 0.5}, "augment": {"augment": 1.0}}
 GAIN = {"none": 0.0, "dropout": 0.005, "augment": 0.008}
 METRICS = [name for name in COLUMNS if name.startswith(("test_", "select_", "train_"))]
-METRICS += ["temperature", "select_nll_ts"]
+METRICS += ["temperature", "select_nll_ts", "test_confidence_wrong", "test_ece_floor", "test_ece_floor_ts"]
 NO_SETTINGS = [
     *("run", "status", "seed", "n_train", "n_test", "finished", "error", "temperature_flag", "diverged_step"),
     "git_sha",
@@ -33,6 +33,7 @@ def make_record(method: str = "none", alpha: float = 0.0, seed: int = 0, **setti
         "precision": "fp32", "stack_size": 75, "data_sha256": "3f1c" * 16, "lsbench": "0.1.0",
         "git_sha": "9d07093b0c1e4f5a8b7c6d5e4f3a2b1c0d9e8f7a", "torch": "2.11.0", "error": "",
         "finished": f"2026-05-04T10:{seed:02d}:00+00:00", "temperature_flag": "", "diverged_step": None,
+        "test_confidence_wrong": None, "test_ece_floor": None, "test_ece_floor_ts": None,
     }  # fmt: skip
     record |= _metrics(method, alpha, seed) | METHODS.get(method, {}) | settings
     if "select_nll" in settings:  # whoever sets one says which is chosen

@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 
 Record = dict[str, Any]
 FINISHED = ("done", "diverged")
-AGAIN = "delete the run's folder and it is trained again"  # what helps where a file of a run is damaged
+AGAIN = "delete the run's folder to have it trained again"  # the remedy for a damaged file of a run
+# The keys that every record has beside COLUMNS, and those that a done run has.
+FURTHER_COLUMNS = ("cell", "temperature_flag", "diverged_step")
+MEASURED_COLUMNS = ("select_nll_ts", "test_confidence_wrong", "test_ece_floor", "test_ece_floor_ts")
 # The columns that are a run's settings as they stand.
 OWN_COLUMNS = {f.name for f in fields(Run)}.intersection(COLUMNS) - {"data", "model", "method", "device"}
 
@@ -44,9 +47,9 @@ def read(results_dir: str | Path, run_id: str) -> Record | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise StorageError(f"{path}: {error}; delete it and the run is trained again") from error
+        raise StorageError(f"{path}: {error}; {AGAIN}") from error
     if not _is_record(record, run_id):
-        raise StorageError(f"{path}: is no record of a run; delete it and the run is trained again")
+        raise StorageError(f"{path}: not a valid run record of lsbench 0.1.0 or later; {AGAIN}")
     return record
 
 
@@ -113,15 +116,17 @@ def read_predictions(folder: Path) -> tuple["np.ndarray[Any, Any]", ...]:
 
 
 def _is_record(content: object, run_id: str) -> TypeGuard[Record]:
-    """Whether ``content`` has every column, and what belongs there where a report cannot do without. Its run,
-    data and model become parts of paths."""
-    if not isinstance(content, dict) or not content.keys() >= {*COLUMNS, "cell"}:
+    """True if ``content`` has every key that a record of RESULT_VERSION has, with values of the right types:
+    whoever reads a record relies on them, and its run, data and model become parts of paths."""
+    if not isinstance(content, dict) or not content.keys() >= {*COLUMNS, *FURTHER_COLUMNS}:
+        return False
+    if content["status"] == "done" and not content.keys() >= set(MEASURED_COLUMNS):
         return False
     names = content["run"] == run_id and all(content[name] in Name() for name in ("data", "model"))
-    names = names and all(isinstance(content[name], str) for name in ("method", "cell"))
+    texts = all(isinstance(content[name], str) for name in ("method", "cell"))
     numbers = (value for name, value in content.items() if name.startswith(("test_", "train_", "select_")))
     measured = all(isinstance(value, int | float | None) for value in numbers)
-    return names and measured and content["status"] in (*FINISHED, "failed")
+    return names and texts and measured and content["status"] in (*FINISHED, "failed")
 
 
 def is_finished(record: Record | None) -> bool:

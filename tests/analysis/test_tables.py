@@ -38,7 +38,8 @@ def baseline(summary, **settings):
 def test_runs_have_a_row_each_and_columns_in_order(sweep):
     runs = runs_table(sweep())
     assert len(runs) == 75
-    assert list(runs.columns) == [*COLUMNS, "temperature_flag", "diverged_step", "select_nll_ts", "cell"]
+    further = ["temperature_flag", "diverged_step", "test_confidence_wrong", "test_ece_floor"]
+    assert list(runs.columns) == [*COLUMNS, *further, "test_ece_floor_ts", "select_nll_ts", "cell"]
     assert list(runs["method"].unique()) == ["none", "augment", "dropout"]
     assert list(runs["seed"][:6]) == [0, 1, 2, 3, 4, 0]
 

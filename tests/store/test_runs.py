@@ -12,9 +12,10 @@ from lsbench.errors import StorageError, UsageError
 from lsbench.store import runs, sweeps
 from lsbench.terms import COLUMNS, Outcome
 
+MEASURED = dict.fromkeys(runs.MEASURED_COLUMNS, 0.125)
 DONE = Outcome(
     "done",
-    {"test_accuracy": 0.5, "select_nll": 0.25, "temperature_flag": "", "test_extra": 1.5},
+    {"test_accuracy": 0.5, "select_nll": 0.25, "temperature_flag": "", "test_extra": 1.5} | MEASURED,
     history=({"epoch": 1, "train_loss": 0.125}, {"epoch": 2, "train_loss": 0.1}),
     reliability=({"lower": 0.0, "n": 2}, {"lower": 0.5, "n": 1}),
     predictions={"test_logits": np.ones((2, 3), np.float32), "test_labels": np.array([0, 1])},
@@ -64,7 +65,7 @@ def test_knobs_of_added_methods_become_columns(run, tmp_path):
 
 
 def test_what_is_not_a_number_is_null_in_json(run, tmp_path):
-    outcome = replace(DONE, columns={"test_nll": math.nan, "test_ece": math.inf})
+    outcome = replace(DONE, columns={"test_nll": math.nan, "test_ece": math.inf} | MEASURED)
     record = runs.write(tmp_path, run, "d", outcome, "cpu")
     stored = runs.read(tmp_path, record["run"])
     assert stored["test_nll"] is None and stored["test_ece"] is None
@@ -111,11 +112,11 @@ def test_a_damaged_record_is_named(run, tmp_path):
 
 
 @pytest.mark.parametrize("content", ["{}", "[]", "5", "null", '{"status": "done"}'])
-def test_json_that_is_no_record_is_named(content, run, tmp_path):
+def test_json_that_is_not_a_record_is_named(content, run, tmp_path):
     path = tmp_path / "runs" / run.run_id("d") / "result.json"
     path.parent.mkdir(parents=True)
     path.write_text(content)
-    with pytest.raises(StorageError, match=r"result\.json: is no record"):
+    with pytest.raises(StorageError, match=r"result\.json: not a valid run record"):
         runs.read(tmp_path, run.run_id("d"))
 
 
@@ -149,8 +150,26 @@ def test_a_record_of_the_wrong_types_is_named(damage, run, tmp_path):
     record = runs.write(tmp_path, run, "d", DONE, "cpu") | damage
     run_id = run.run_id("d")
     (tmp_path / "runs" / run_id / "result.json").write_text(json.dumps(record))
-    with pytest.raises(StorageError, match=r"result\.json: is no record"):
+    with pytest.raises(StorageError, match=r"result\.json: not a valid run record"):
         runs.read(tmp_path, run_id)
+
+
+@pytest.mark.parametrize("name", [*runs.MEASURED_COLUMNS, *runs.FURTHER_COLUMNS, "select_nll"])
+def test_a_record_without_a_key_that_every_record_has_is_named(name, run, tmp_path):
+    record = runs.write(tmp_path, run, "d", DONE, "cpu")
+    path = tmp_path / "runs" / record["run"] / "result.json"
+    del record[name]
+    path.write_text(json.dumps(record))
+    with pytest.raises(
+        StorageError, match=r"valid run record .*; delete the run's folder"
+    ):
+        runs.read(tmp_path, record["run"])
+
+
+@pytest.mark.parametrize("status", ["failed", "diverged"])
+def test_a_run_that_is_not_done_needs_no_measured_columns(status, run, tmp_path):
+    record = runs.write(tmp_path, run, "d", Outcome(status, {}, error="why"), "cpu")
+    assert runs.read(tmp_path, record["run"]) == record and "select_nll_ts" not in record
 
 
 def test_claims_and_other_sweeps_do_not_take_each_others_names(tmp_path):
