@@ -1,17 +1,14 @@
-"""How long the report of a large sweep takes, and how much memory: RUNS stored runs, then `lsbench report`.
+"""Measures time and memory of `lsbench report` on a large sweep; writes results/benchmarks/report.*
 
-    python scripts/bench_report.py [--runs 1000] [--seeds 50] [--rows 1000] [--repeats 3] [--old]
-                                   [--keep FOLDER] [--out FOLDER]
+    python scripts/bench_report.py                  # 1,000 runs, some minutes
+    python scripts/bench_report.py --quick          # does it run? Its figures mean nothing
 
-The runs are made up, their files are not: each has a record, a history of 20 epochs, the logits of ROWS test
-images of 10 classes and their bins (with --old no bins and no floors: they come from the logits). Fewer SEEDS
-make more settings. Takes seconds and peak memory of a first report and of a second one, which has all its
-figures, in turns, and the sizes of its files; writes them to report.csv, .json and .md in results/benchmarks.
+The runs are synthetic, but have all their files: a record, a history of 20 epochs, the logits of ROWS test
+images of 10 classes, and their bins. Fewer SEEDS make more settings. Measures seconds and peak memory of a
+first report and of a second one, for which all figures exist, in turns, and the sizes of the files.
 """
 
-import argparse
 import json
-import shlex
 import subprocess
 import sys
 import tempfile
@@ -21,8 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from bench_cost import Cost, now
-from bench_common import Row, spread, write
+from bench_common import Cost, Row, now, parser, spread, write
 
 from lsbench import metrics
 from lsbench.calibration import reliability
@@ -34,7 +30,7 @@ from lsbench.training import evaluate
 NAME = "sweep-mnist5k-mlp"
 GOALS = (20, 500)  # seconds and MB that a report of 1,000 runs may take
 METHODS = ("augment", "dropout", "weight_decay")
-# Not from getrusage: that counts what the process was before it became Python, a fork of this one.
+# Not from getrusage: it includes the fork of this process that then became Python.
 REPORT = """
 import re, sys
 from lsbench.cli import main
@@ -51,8 +47,8 @@ CELLS = [
 ]
 
 
-def store(results_dir: Path, cell: Cell, seed: int, rows: int, *, old: bool) -> str:
-    """One run that looks like one of mnist5k, with all its files; its name."""
+def store(results_dir: Path, cell: Cell, seed: int, rows: int) -> str:
+    """Store a synthetic run of mnist5k with all its files; returns its name."""
     method, strength, alpha = cell
     random = torch.Generator().manual_seed(seed)
     labels = torch.randint(10, (rows,), generator=random)
@@ -75,18 +71,15 @@ def store(results_dir: Path, cell: Cell, seed: int, rows: int, *, old: bool) -> 
     record |= {f"test_{name}": value.item() for name, value in test.items()}
     record |= {f"test_{name}_ts": scaled[name].item() for name in evaluate.SCALED_METRICS}
     record |= {"temperature": fitted.value.item()}
-    if not old:
-        rescaled = rescale(logits, fitted)
-        floors = (metrics.ece_floor(each).item() for each in (logits, rescaled))
-        record |= dict(zip(("test_ece_floor", "test_ece_floor_ts"), floors, strict=True))
+    record["test_ece_floor"] = metrics.ece_floor(logits).item()
+    record["test_ece_floor_ts"] = metrics.ece_floor(rescale(logits, fitted)).item()
     record |= {f"select_{name}": record[f"test_{name}"] for name in ("accuracy", "nll", "nll_ts")}
     epochs = [{"epoch": e, "train_loss": 1 / e} for e in range(1, 21)]
     history = [epoch | {f"select_{name}": value.item() for name, value in test.items()} for epoch in epochs]
     folder = runs.run_dir(results_dir, record["run"])
     folder.mkdir(parents=True)
     write_csv(folder / "history.csv", history)
-    if not old:
-        write_csv(folder / "reliability.csv", reliability.tables(logits, labels, fitted)[0])
+    write_csv(folder / "reliability.csv", reliability.tables(logits, labels, fitted)[0])
     np.savez(folder / "predictions.npz", test_logits=logits[0].numpy(), test_labels=labels.numpy())
     (folder / "result.json").write_text(json.dumps(record))
     return str(record["run"])
@@ -98,66 +91,65 @@ def write_csv(path: Path, rows: list[dict[str, float]]) -> None:
 
 
 def measure_report(results_dir: Path) -> tuple[Cost, float]:
-    """What `lsbench report` costs, and its peak memory in MB."""
+    """The cost of `lsbench report`, and its peak memory in MB."""
     start = now()
     command = [sys.executable, "-c", REPORT, "report", NAME, f"results_dir={results_dir}"]
     peak = subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE).stderr
     return now() - start, int(peak) / 1024
 
 
-def take_turns(results_dir: Path, repeats: int) -> dict[str, list[tuple[Cost, float]]]:
-    """A first report and a second one, ``repeats`` times."""
-    found: dict[str, list[tuple[Cost, float]]] = {"first": [], "second": []}
-    for turn in range(repeats):
+def take_turns(results_dir: Path, turns: int) -> dict[str, list[tuple[Cost, float]]]:
+    """Costs and peak memory of a first report and of a second one, for each turn."""
+    measured: dict[str, list[tuple[Cost, float]]] = {"first": [], "second": []}
+    for turn in range(turns):
         for path in (path for path in (results_dir / NAME).rglob("*.*") if path.name != "sweep.json"):
             path.unlink()
-        for what, turns in found.items():
-            turns.append(measure_report(results_dir))
-            print(f"  turn {turn}, {what}: {turns[-1]}", flush=True)
-    return found
+        for report, values in measured.items():
+            values.append(measure_report(results_dir))
+            print(f"  turn {turn}, {report}: {values[-1]}", flush=True)
+    return measured
 
 
-def rows_of(found: dict[str, list[tuple[Cost, float]]], folder: Path, count: int) -> list[Row]:
-    """The figures, with the goals of a report of 1,000 runs where it is one of so many."""
+def figures(measured: dict[str, list[tuple[Cost, float]]], folder: Path, count: int) -> list[Row]:
+    """The rows of the benchmark; the goals are those of a report of 1,000 runs or more."""
     most_s, most_mb = GOALS if count >= 1000 else (None, None)
+    row = partial(Row, at_most=True)
     rows = []
-    for what, turns in found.items():
-        costs, peaks = zip(*turns, strict=True)
-        name, at_most = f"{what} report of {count:,} runs", partial(Row, least=False)
+    for report, values in measured.items():
+        costs, peaks = zip(*values, strict=True)
+        name = f"{report} report of {count:,} runs"
         rows += [
-            at_most(f"{name}, wall", unit="s", goal=most_s, **spread([cost.wall for cost in costs])),
-            at_most(f"{name}, cpu", unit="s", goal=most_s, **spread([cost.cpu for cost in costs])),
-            at_most(f"{name}, peak memory", unit="MB", goal=most_mb, **spread(peaks)),
+            row(f"{name}, wall", unit="s", goal=most_s, **spread([cost.wall for cost in costs])),
+            row(f"{name}, cpu", unit="s", goal=most_s, **spread([cost.cpu for cost in costs])),
+            row(f"{name}, peak memory", unit="MB", goal=most_mb, **spread(peaks)),
         ]
     sizes = {
         "report.html": [folder / "report.html"],
         "all figures": list((folder / "figures").iterdir()),
         "all CSV": list(folder.glob("*.csv")),
     }
-    for what, paths in sizes.items():
+    for name, paths in sizes.items():
         size = sum(path.stat().st_size for path in paths) / 1e6
-        rows.append(Row(f"{what}, size", unit="MB", **spread([size])))
+        rows.append(Row(f"{name}, size", unit="MB", **spread([size])))
     return rows
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--runs", type=int, default=1000)
-    parser.add_argument("--seeds", type=int, default=50)
-    parser.add_argument("--rows", type=int, default=1000)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--old", action="store_true")
-    parser.add_argument("--keep", type=Path)
-    parser.add_argument("--out", default="results/benchmarks")
-    options = parser.parse_args()
+    options_of = parser(__doc__, turns=3)
+    options_of.add_argument("--runs", type=int, default=1000)
+    options_of.add_argument("--seeds", type=int, default=50)
+    options_of.add_argument("--rows", type=int, default=1000)
+    options_of.add_argument("--keep", type=Path, metavar="FOLDER", help="store the runs there and keep them")
+    options = options_of.parse_args()
+    if options.quick:
+        options.runs, options.seeds, options.rows, options.turns = 8, 4, 100, 1
     with tempfile.TemporaryDirectory() as temporary:
         results_dir = options.keep or Path(temporary)
-        places = product(CELLS[: options.runs // options.seeds], range(options.seeds))
-        names = [store(results_dir, *place, options.rows, old=options.old) for place in places]
+        grid = product(CELLS[: options.runs // options.seeds], range(options.seeds))
+        names = [store(results_dir, cell, seed, options.rows) for cell, seed in grid]
         sweeps.write_sweep(results_dir, sweeps.Sweep(NAME, "lsbench train -m ...", tuple(names)))
-        found = take_turns(results_dir, options.repeats)
-        rows = rows_of(found, results_dir / NAME, len(names))
-        write(options.out, "report", rows, shlex.join(["python", *sys.argv]))
+        measured = take_turns(results_dir, options.turns)
+        write(options.out, "report", figures(measured, results_dir / NAME, len(names)))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The ways of training that `bench_sweep.py` compares, and what they cost."""
+"""The training strategies that `bench_sweep.py` compares, and a function that takes turns among them."""
 
 import multiprocessing
 import os
@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 import baseline_loader
 import torch
-from bench_cost import Cost, now
+from bench_common import Cost, now
 
 from lsbench.config import Run
 from lsbench.execution import plan
@@ -22,32 +22,32 @@ CORES = len(os.sched_getaffinity(0))
 FORK = multiprocessing.get_context("fork")
 
 
-# The ways of training: each takes runs and data, and returns when all are trained.
-
-
 def loader(runs: Sequence[Run], splits: Splits, workers: int = 0) -> None:
+    """Train the runs one after another with a DataLoader."""
     for run in runs:
         baseline_loader.train(run, splits, workers)
 
 
 def sequential(runs: Sequence[Run], splits: Splits) -> None:
+    """Train the runs one after another, each as a stack of one."""
     for run in runs:
         train([run], splits)
 
 
 def stacked(runs: Sequence[Run], splits: Splits) -> None:
-    """As `plan` stacks them: one stack of MLPs, stacks of one for convolutions."""
+    """Train the runs in the stacks of `plan`: one stack of MLPs, stacks of one for convolutions."""
     for jobs, _ in plan.stacks([plan.Job(run, splits) for run in runs], CPU):
         train([job.run for job in jobs], splits)
 
 
 def train(runs: Sequence[Run], splits: Splits) -> loop.Trained:
-    memory.keep_freed_memory()  # as the executors do
+    """Train the runs as one stack, with memory handled as the executors handle it."""
+    memory.keep_freed_memory()
     return loop.train(stack.Stack(runs, splits, CPU))
 
 
 def executed(runs: Sequence[Run], splits: Splits, executor: str) -> None:
-    """What a sweep does: plan, train by the executor of this name, judge, store."""
+    """Plan, train with this executor, evaluate and store, as a sweep does."""
     torch.set_num_threads(CORES)
     with TemporaryDirectory() as folder:
         placed = [replace(run, results_dir=folder, executor=executor) for run in runs]
@@ -55,8 +55,8 @@ def executed(runs: Sequence[Run], splits: Splits, executor: str) -> None:
 
 
 @dataclass(frozen=True)
-class Way:
-    """``train`` in a process with ``threads`` threads, on the first ``runs`` of the sweep."""
+class Strategy:
+    """``train`` in a process with ``threads`` threads, on the first ``runs`` runs of the sweep."""
 
     name: str
     train: Callable[[Sequence[Run], Splits], None]
@@ -65,30 +65,35 @@ class Way:
     members: int = 1
 
 
-def take_turns(ways: Sequence[Way], runs: Sequence[Run], splits: Splits, repeats: int) -> list[list[Cost]]:
-    """Costs by way and turn. The first turn of each is its warm-up: a process forked without threads, which
-    torch could not be forked with, keeps the way's caches from turn to turn."""
-    servers = []
-    for way in ways:
-        here, there = FORK.Pipe()
-        server = FORK.Process(target=_serve, args=(there, way, runs[: way.runs], splits))
-        server.start()
-        servers.append((here, server))
-    costs: list[list[Cost]] = [[] for _ in ways]
-    for turn in range(repeats + 1):
-        for (pipe, _), of_way in zip(servers, costs, strict=True):
+def take_turns(
+    strategies: Sequence[Strategy], runs: Sequence[Run], splits: Splits, turns: int
+) -> list[list[Cost]]:
+    """Costs by strategy and turn; the first turn of each is its warm-up.
+
+    Each strategy has a process that is forked while this one has no threads, since torch cannot be forked
+    after it has used them, and that keeps its caches from turn to turn.
+    """
+    workers = []
+    for strategy in strategies:
+        ours, theirs = FORK.Pipe()
+        worker = FORK.Process(target=_serve, args=(theirs, strategy, runs[: strategy.runs], splits))
+        worker.start()
+        workers.append((ours, worker))
+    costs: list[list[Cost]] = [[] for _ in strategies]
+    for turn in range(turns + 1):
+        for (pipe, _), values in zip(workers, costs, strict=True):
             pipe.send(True)
-            of_way.append(pipe.recv())
-        print(f"  turn {turn}:", *(f"{of_way[-1].cpu:.2f}" for of_way in costs), flush=True)
-    for pipe, server in servers:
+            values.append(pipe.recv())
+        print(f"  turn {turn}:", *(f"{values[-1].cpu:.2f}" for values in costs), flush=True)
+    for pipe, worker in workers:
         pipe.send(False)
-        server.join()
+        worker.join()
     return costs
 
 
-def _serve(pipe: Connection, way: Way, runs: Sequence[Run], splits: Splits) -> None:
-    torch.set_num_threads(way.threads)
+def _serve(pipe: Connection, strategy: Strategy, runs: Sequence[Run], splits: Splits) -> None:
+    torch.set_num_threads(strategy.threads)
     while pipe.recv():
         start = now()
-        way.train(runs, splits)
+        strategy.train(runs, splits)
         pipe.send(now() - start)

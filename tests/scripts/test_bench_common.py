@@ -1,4 +1,4 @@
-"""What scripts/bench_common.py writes of a benchmark."""
+"""The files that scripts/bench_common.py writes."""
 
 import csv
 import json
@@ -16,10 +16,11 @@ def test_a_benchmark_is_a_table_with_its_goals_and_how_it_was_made(script, tmp_p
     monkeypatch.setattr(script, "provenance", lambda: {"lsbench": "1.2", "git_sha": sha, "torch": "3.4"})
     monkeypatch.setattr(script.os, "getloadavg", lambda: (1.0, 2.0, 3.04))
     rows = [
-        script.Row("quick", unit="s", goal=20, least=False, **script.spread([4.0, 2.0, 9.0])),
-        script.Row("large", unit="MB", goal=500, least=False, **script.spread([600])),
+        script.Row("quick", unit="s", goal=20, at_most=True, **script.spread([4.0, 2.0, 9.0])),
+        script.Row("large", unit="MB", goal=500, at_most=True, **script.spread([600])),
     ]
-    script.write(str(tmp_path), "mine", rows, "python mine.py")
+    monkeypatch.setattr(script.sys, "argv", ["mine.py"])
+    script.write(tmp_path, "mine", rows)
     text = (tmp_path / "mine.md").read_text()
     assert text.splitlines()[-2:] == [
         "| quick | 4 s [2, 9] | ≤ 20 | yes |",

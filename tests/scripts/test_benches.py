@@ -1,4 +1,4 @@
-"""That bench_loss.py and bench_gpu.py run, and that all ways are right; their figures are no test's."""
+"""bench_loss.py and bench_gpu.py run, and every implementation is right; their figures are not tested."""
 
 import sys
 
@@ -14,7 +14,9 @@ def uncompiled(monkeypatch):
     monkeypatch.setattr(torch, "compile", lambda model, **settings: model)
 
 
-def test_every_way_to_the_loss_is_measured_and_right(load, uncompiled, monkeypatch, tmp_path, capsys):
+def test_every_implementation_of_the_loss_is_timed_and_right(
+    load, uncompiled, monkeypatch, tmp_path, capsys
+):
     script = load("bench_loss")
     monkeypatch.setattr(script, "CPU_SHAPES", ((128, 10), (16, 300)))
     monkeypatch.setattr(
@@ -28,7 +30,7 @@ def test_every_way_to_the_loss_is_measured_and_right(load, uncompiled, monkeypat
     names = ("eager", "lsbench", "lsbench fused", "compiled", "eager again")
     lines = (tmp_path / "loss-cpu.csv").read_text().splitlines()
     rows = [dict(zip(lines[0].split(","), line.split(","), strict=True)) for line in lines[1:]]
-    assert [row["way"] for row in rows] == [*names] * 4
+    assert [row["implementation"] for row in rows] == [*names] * 4
     for row in rows:
         assert float(row["error"]) < {"fp32": 1e-5, "bf16": 2e-2}[row["dtype"]]
         assert int(row["bytes"]) % (int(row["rows"]) * int(row["classes"])) == 0 and float(row["us"]) > 0
@@ -36,7 +38,7 @@ def test_every_way_to_the_loss_is_measured_and_right(load, uncompiled, monkeypat
     assert "python scripts/bench_loss.py" in capsys.readouterr().out
 
 
-def test_every_way_of_training_is_measured(load, uncompiled):
+def test_every_training_strategy_is_timed(load, uncompiled):
     script = load("bench_gpu")
     network = script.Network(
         "resnet8",
@@ -51,9 +53,9 @@ def test_every_way_of_training_is_measured(load, uncompiled):
     rows = script.bench(network, network.images, CPU, turns=2)
     alone = ["a loop", "a loop, compiled", "lsbench", "lsbench, augmented"]
     several = [("lsbench, vmap", 2), ("lsbench, streams", 2)]
-    assert [(row.way, row.members) for row in rows] == [*((way, 1) for way in alone), *several]
+    assert [(row.strategy, row.members) for row in rows] == [*((strategy, 1) for strategy in alone), *several]
     for row in rows:
         assert 0 < row.seconds_min <= row.seconds <= row.seconds_max
         assert row.images_per_second == pytest.approx(60 / row.seconds)
     assert rows[2].faster == 1
-    assert len(script.table(rows, {"resnet8": 60}, 2)) == 4 + len(rows)
+    assert len(script.text(rows, {"resnet8": 60}, 2)) == 4 + len(rows)
