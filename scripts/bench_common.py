@@ -102,8 +102,7 @@ def interval(centre: float, low: float, high: float, form: str) -> str:
 
 
 def table(titles: str, rows: Iterable[Sequence[object]]) -> list[str]:
-    """A Markdown table. ``titles`` are separated by " | "; the column of one that ends in a colon is aligned to
-    the right."""
+    """A Markdown table. ``titles`` are separated by " | "; a final colon aligns a column to the right."""
     columns = titles.split(" | ")
     lines = [
         [title.rstrip(":") for title in columns],

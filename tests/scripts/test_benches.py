@@ -14,9 +14,7 @@ def uncompiled(monkeypatch):
     monkeypatch.setattr(torch, "compile", lambda model, **settings: model)
 
 
-def test_every_implementation_of_the_loss_is_timed_and_right(
-    load, uncompiled, monkeypatch, tmp_path, capsys
-):
+def test_every_implementation_of_the_loss_is_timed_and_right(load, uncompiled, monkeypatch, tmp_path, capsys):
     script = load("bench_loss")
     monkeypatch.setattr(script, "CPU_SHAPES", ((128, 10), (16, 300)))
     monkeypatch.setattr(
