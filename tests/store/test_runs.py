@@ -160,9 +160,7 @@ def test_a_record_without_a_key_that_every_record_has_is_named(name, run, tmp_pa
     path = tmp_path / "runs" / record["run"] / "result.json"
     del record[name]
     path.write_text(json.dumps(record))
-    with pytest.raises(
-        StorageError, match=r"valid run record .*; delete the run's folder"
-    ):
+    with pytest.raises(StorageError, match=r"valid run record .*; delete the run's folder"):
         runs.read(tmp_path, record["run"])
 
 
