@@ -50,7 +50,7 @@ Exit codes: 0 all done, 1 some run failed or diverged, 2 usage, 3 data, 4 storag
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command in ``argv`` and return its exit code; messages go to stderr, one line each."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    signals.install()
+    signals.GATE.install()
     tracebacks = "HYDRA_FULL_ERROR" in os.environ
     logging.raiseExceptions = tracebacks  # a closed pipe is no news
     try:

@@ -174,7 +174,7 @@ def _work(planned: StackPlan, connection: Connection, wait: bool, level: int) ->
     logging.getLogger().handlers = [QueueHandler(cast(Any, teller))]
     logging.getLogger("lsbench").setLevel(level)
     torch.set_num_threads(planned.threads)
-    signals.install(again=False)
+    signals.GATE.install(only_first=True)
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     if sys.platform == "linux":

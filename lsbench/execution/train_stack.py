@@ -38,7 +38,7 @@ def train(planned: StackPlan, board: SweepProgress, *, wait: bool) -> bool:
             checkpoints.drop(planned.folder)
             return True
         board.begin(str(planned))
-        with signals.held():
+        with signals.GATE.hold():
             outcomes = _outcomes(planned, board)
             if outcomes:
                 _store(planned, outcomes, device_name(planned.device))
@@ -150,7 +150,7 @@ def _trained(planned: StackPlan, board: SweepProgress) -> loop.Trained:
     for epoch_loss in training.run():
         if epoch_loss is not None:
             board.advance(planned.key, size, epoch_loss)
-        stop = signals.pending()
+        stop = signals.GATE.pending()
         if stop or time.monotonic() - saved_at > interval:
             checkpoints.save(planned.folder, training.state())
             saved_at = time.monotonic()

@@ -193,7 +193,7 @@ def test_the_first_signal_keeps_the_states_and_the_second_does_not_wait(sweep, s
         signal.sigwait([signal.SIGUSR1])
 
     def stopped():
-        signals.install()
+        signals.GATE.install()
         stack.Stack.logits = told_to_end
         try:
             execute(jobs)

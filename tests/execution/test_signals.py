@@ -4,7 +4,7 @@ import signal
 import pytest
 
 from lsbench.execution import signals
-from lsbench.execution.signals import Terminated
+from lsbench.execution.signals import SignalGate, Terminated
 
 BOTH = pytest.mark.parametrize(
     ("number", "error"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Terminated)]
@@ -12,11 +12,12 @@ BOTH = pytest.mark.parametrize(
 
 
 @pytest.fixture(autouse=True)
-def _installed():
+def gate():
     before = {number: signal.getsignal(number) for number in signals.STOPPING}
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup, which may run the tests, has it ignored
-    signals.install()
-    yield
+    gate = SignalGate()
+    gate.install()
+    yield gate
     for number, handler in before.items():
         signal.signal(number, handler)
 
@@ -28,20 +29,22 @@ def test_a_signal_ends_the_program_at_once(number, error):
 
 
 @BOTH
-def test_where_it_is_held_the_first_waits_to_be_asked_for(number, error, caplog):
+def test_a_held_signal_waits_to_be_asked_for(gate, number, error, caplog):
     passed = []
-    with pytest.raises(error), signals.held():
-        assert signals.pending() is None
+    with pytest.raises(error), gate.hold():
+        assert gate.pending() is None
         os.kill(os.getpid(), number)
-        passed.append(type(signals.pending()))
-    assert passed == [error] and caplog.messages == ["stopping: what is trained so far is being kept"]
+        passed.append(type(gate.pending()))
+    assert passed == [error] and caplog.messages == [
+        "stopping after this step; saving what is trained so far"
+    ]
 
 
 @BOTH
-def test_the_second_does_not_wait(number, error, monkeypatch):
+def test_a_second_signal_acts_at_once(gate, number, error, monkeypatch):
     monkeypatch.setattr(signals, "SECONDS_APART", 0)
     passed = []
-    with pytest.raises(error), signals.held():
+    with pytest.raises(error), gate.hold():
         os.kill(os.getpid(), signal.SIGTERM)
         passed.append(1)
         os.kill(os.getpid(), number)
@@ -49,41 +52,41 @@ def test_the_second_does_not_wait(number, error, monkeypatch):
     assert passed == [1]
 
 
-def test_sigterm_to_a_process_and_then_to_its_group_is_one():
+def test_sigterm_to_a_process_and_then_to_its_group_counts_once(gate):
     passed = []
-    with pytest.raises(Terminated), signals.held():
+    with pytest.raises(Terminated), gate.hold():
         for _ in range(2):
             os.kill(os.getpid(), signal.SIGTERM)
-        passed.append(signals.pending())
+        passed.append(gate.pending())
     assert isinstance(passed[0], Terminated)
 
 
-def test_a_worker_follows_the_first_alone(monkeypatch):
+def test_a_worker_ignores_all_but_the_first(gate, monkeypatch):
     monkeypatch.setattr(signals, "SECONDS_APART", 0)
-    signals.install(again=False)
-    with pytest.raises(Terminated), signals.held():
+    gate.install(only_first=True)
+    with pytest.raises(Terminated), gate.hold():
         for _ in range(3):
             os.kill(os.getpid(), signal.SIGTERM)
 
 
-def test_a_closed_terminal_is_as_sigterm_unless_it_is_ignored():
+def test_sighup_acts_as_sigterm_unless_it_is_ignored(gate):
     with pytest.raises(Terminated):
         os.kill(os.getpid(), signal.SIGHUP)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    signals.install()
+    gate.install()
     os.kill(os.getpid(), signal.SIGHUP)
 
 
-def test_nothing_is_raised_where_nothing_came_and_nothing_stays():
-    with pytest.raises(Terminated), signals.held():
+def test_a_signal_is_forgotten_after_it_was_raised(gate):
+    with pytest.raises(Terminated), gate.hold():
         os.kill(os.getpid(), signal.SIGTERM)
-    with signals.held():
-        assert signals.pending() is None
+    with gate.hold():
+        assert gate.pending() is None
     with pytest.raises(KeyboardInterrupt):
         os.kill(os.getpid(), signal.SIGINT)
 
 
-def test_an_error_within_is_not_hidden_by_a_signal_that_waits():
-    with pytest.raises(OSError, match="disk"), signals.held():
+def test_a_waiting_signal_does_not_hide_an_error(gate):
+    with pytest.raises(OSError, match="disk"), gate.hold():
         os.kill(os.getpid(), signal.SIGTERM)
         raise OSError("disk")

@@ -64,7 +64,7 @@ def stop_pool(number):
     def act():
         if first.acquire(block=False):
             os.kill(os.getppid(), number)
-        while not signals.pending():
+        while not signals.GATE.pending():
             time.sleep(0.001)
 
     return act
