@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 __all__ = [
     "COLUMNS",
     "CONVENTIONS",
+    "DIVERGED",
+    "DONE",
+    "FAILED",
     "SPLIT_NAMES",
     "Batch",
     "DataError",
@@ -42,6 +45,9 @@ COLUMNS = (
     "select_accuracy select_nll train_seconds device precision stack_size data_sha256 lsbench git_sha torch "
     "finished error"
 ).split()
+
+# The status of a run: it finished, its loss became infinite or NaN, or an error ended it.
+DONE, DIVERGED, FAILED = "done", "diverged", "failed"
 
 # What "label smoothing" can mean; lsbench/ops/smoothed_ce.py defines each.
 CONVENTIONS = ("uniform", "others", "as_printed")

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lsbench.analysis.selection import CRITERION
 from lsbench.store import runs
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from lsbench.analysis.criterion import Criterion
 
     BySeed = pd.Series[float]
 
@@ -123,18 +122,11 @@ class Evidence:
         )
         return (smoothed + plain_other).dropna(), (plain + smoothed_other).dropna()
 
-    @property
-    def criterion(self) -> "Criterion":
-        """What chooses among these runs: one number for all of them, however few `chosen` looks at."""
-        from lsbench.analysis.criterion import criterion
-
-        return criterion(self.runs)
-
     def chosen(self, by: str = "alpha", **settings: object) -> "pd.DataFrame":
-        """For each seed the run that is least by `criterion`, on a tie that with the smaller number of the
+        """For each seed the run that is least by `CRITERION`, on a tie that with the smaller number of the
         setting ``by``; seeds in the index. Seeds that lack one of its values are left out, since they had
         less to choose from. Test has no say."""
-        found = self.where(**settings).runs.sort_values([self.criterion.column, by])
+        found = self.where(**settings).runs.sort_values([CRITERION, by])
         whole = found.groupby("seed")[by].transform("nunique") == found[by].nunique()
         return found[whole].groupby("seed").head(1).set_index("seed").sort_index()
 

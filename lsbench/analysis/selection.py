@@ -1,21 +1,28 @@
-"""Which α, and which strength, each method is recommended with: the select split decides, test has no say.
+"""Hyper-parameter selection on the select split (never on test): the α and the strength of each method.
 
-By which number, criterion.py says. Cells are compared by its mean over the seeds that all of them have, since
-a seed may be hard for every one. A cell of which fewer runs finished than of another one of its contest, such
-as a setting that makes runs diverge, is not chosen; where the others have no seed in common, nothing is.
+The criterion is NLL after temperature scaling, with T from the calibrate split. NLL as trained would also
+reward a model for being calibrated at T = 1, which scaling gives every other model for free: on noisy labels
+it chose an α that cost accuracy.
+
+Cells are compared by their mean over the seeds that all of them share, since a seed may be hard for every
+cell. A cell with fewer finished runs than another of its group (a setting that makes runs diverge, say) is
+not chosen, and nothing is chosen if the cells have no seed in common.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import pandas as pd
 
 from lsbench.analysis.baselines import Row, settings_of, treatments
-from lsbench.analysis.criterion import CRITERIA, Criterion
 from lsbench.analysis.labels import by_method, lines, varying_settings
 from lsbench.formatting import format_setting
+from lsbench.terms import DONE
 
+CRITERION = "select_nll_ts"  # the column of the records of which the least is chosen
+CRITERION_TITLE = "select NLL scaled"  # its name in a table's header
+CRITERION_WORDS = "NLL on the select split after temperature scaling"
 CHOSEN, SMOOTHED = "chosen", "best with smoothing"
 MARK = "choice"  # the column of the summary that marks what each method is recommended with
 MARK_AT_STRENGTH = "choice_at_strength"  # the same of each of its strengths, for figures with a line for each
@@ -37,6 +44,11 @@ class Choice:
     agree: int
     seeds: int
     largest: bool
+
+
+def objective(record: Mapping[str, Any]) -> float:
+    """The criterion of a run, which a searching sweeper minimises, in nats; infinite unless it is done."""
+    return float(record[CRITERION]) if record["status"] == DONE else float("inf")
 
 
 def marks(runs: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
@@ -61,11 +73,6 @@ def chosen(line: pd.DataFrame, column: str = MARK) -> Row | None:
 def recommended(line: pd.DataFrame, column: str = MARK) -> list[Row]:
     """What is `chosen`, and behind it, where that is without smoothing, the best with smoothing."""
     return [row for mark in (CHOSEN, SMOOTHED) if (row := _with(line, column, mark))]
-
-
-def criterion_of(table: pd.DataFrame) -> Criterion:
-    """What chooses among the rows of ``table``, of which there is one at least."""
-    return CRITERIA[table["chosen_by"].iloc[0]]
 
 
 def eligible(line: pd.DataFrame) -> pd.DataFrame:
@@ -106,9 +113,9 @@ def choices(runs: pd.DataFrame, table: pd.DataFrame) -> list[Choice]:
 
 
 def _by_seed(runs: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
-    """What chooses: a row a seed, a column a cell; NaN where a run is not done."""
-    own = runs[runs["cell"].isin(cells["cell"])]
-    return own.pivot(index="seed", columns="cell", values=criterion_of(cells).column)
+    """The criterion: a row per seed, a column per cell; NaN where a run is not done."""
+    of_cells = runs[runs["cell"].isin(cells["cell"])].reindex(columns=["seed", "cell", CRITERION])
+    return of_cells.pivot(index="seed", columns="cell", values=CRITERION)
 
 
 def _common(by_seed: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:

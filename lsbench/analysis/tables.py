@@ -12,10 +12,9 @@ from typing import Any, cast
 import pandas as pd
 
 from lsbench.analysis.baselines import TREATMENTS, Row, compared
-from lsbench.analysis.criterion import criterion
-from lsbench.analysis.selection import marks
+from lsbench.analysis.selection import CRITERION, marks
 from lsbench.analysis.stats import holm, paired, t_interval
-from lsbench.terms import COLUMNS
+from lsbench.terms import COLUMNS, DONE
 
 Values = dict[int, dict[str, float]]  # of a cell: seed to metric to value
 
@@ -35,7 +34,6 @@ ORDER = ["label_noise", "lr", "epochs", "batch_size", "convention"]  # of rows, 
 
 def runs_table(records: Sequence[dict[str, Any]]) -> pd.DataFrame:
     """One row per run: COLUMNS, then further keys as they appear. Independent of the order of ``records``.
-    Equal settings are one run, which an older store may hold under two names.
 
     A method's own knob is in the records of its runs alone; elsewhere it is off, which is 0.
     """
@@ -43,9 +41,8 @@ def runs_table(records: Sequence[dict[str, Any]]) -> pd.DataFrame:
     whole = [record | {name: record.get(name) or 0.0 for name in knobs} for record in records]
     dotted = sorted({name for record in records for name in record if "." in name})
     whole.sort(key=lambda record: _place(record, knobs, dotted))
-    unique = _once(whole)
-    names = list(dict.fromkeys([*COLUMNS, *(key for record in unique for key in record)]))
-    return pd.DataFrame({name: _column(name, [record.get(name) for record in unique]) for name in names})
+    names = list(dict.fromkeys([*COLUMNS, *(key for record in whole for key in record)]))
+    return pd.DataFrame({name: _column(name, [record.get(name) for record in whole]) for name in names})
 
 
 def summary_table(runs: pd.DataFrame) -> pd.DataFrame:
@@ -72,7 +69,7 @@ def summary_table(runs: pd.DataFrame) -> pd.DataFrame:
         for cell, (base, rival) in zip(cells["cell"], others, strict=True)
     ]
     counts = _counts(runs).loc[cells["cell"]].reset_index(drop=True)
-    cells = pd.concat([cells, counts, _chosen_by(runs, cells)], axis=1)
+    cells = pd.concat([cells, counts], axis=1).assign(chosen_by=CRITERION)
     marked = [marks(runs, table) for _, table in cells.groupby(["data", "model"], sort=False)]
     summary = pd.concat([cells, pd.concat(marked), pd.DataFrame(rows)], axis=1)
     for _, table in summary.groupby(["data", "model"], sort=False):
@@ -109,16 +106,6 @@ def _place(record: dict[str, Any], knobs: Sequence[str], dotted: Sequence[str]) 
     return (*first, *settings, *further, *last)
 
 
-def _once(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """A record for each cell and seed, one that is done before any other."""
-    found: dict[tuple[str, int], dict[str, Any]] = {}
-    for record in records:
-        key = (record["cell"], record["seed"])
-        if key not in found or (record["status"] == "done" != found[key]["status"]):
-            found[key] = record
-    return list(found.values())
-
-
 def _column(name: str, values: list[Any]) -> "pd.Series[Any]":
     present = [value for value in values if value is not None]
     if is_metric(name):
@@ -129,23 +116,16 @@ def _column(name: str, values: list[Any]) -> "pd.Series[Any]":
 
 
 def _counts(runs: pd.DataFrame) -> pd.DataFrame:
-    done = runs["status"] == "done"
+    done = runs["status"] == DONE
     flagged = done & runs["temperature_flag"].isin(["separable", "uninformative"])
     marks = pd.DataFrame({"cell": runs["cell"], "n": done, "n_failed": ~done, "n_flagged": flagged})
     return marks.groupby("cell", sort=False).sum()
 
 
-def _chosen_by(runs: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
-    pairs = ["data", "model"]
-    columns = {pair: criterion(own).column for pair, own in runs.groupby(pairs)}
-    found = [columns[pair] for pair in cells[pairs].itertuples(index=False, name=None)]
-    return pd.DataFrame({"chosen_by": found})
-
-
 def _values(runs: pd.DataFrame, metrics: Sequence[str]) -> dict[str, Values]:
     """Each cell's finished runs."""
     values: dict[str, Values] = {cell: {} for cell in runs["cell"]}
-    done = runs[runs["status"] == "done"]
+    done = runs[runs["status"] == DONE]
     numbers = done[list(metrics)].to_dict("records")
     for cell, seed, found in zip(done["cell"], done["seed"], numbers, strict=True):
         values[cell][seed] = cast(dict[str, float], found)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from lsbench.analysis.evidence import DEFAULT_ALPHA, NATS, Comparison, Evidence
+from lsbench.analysis.selection import CRITERION_TITLE
 from lsbench.analysis.verdicts import ACCURACY_MARGIN, NLL_MARGIN
 from lsbench.claims._claim import Claim
 from lsbench.claims._edge import is_at_the_edge, withheld
@@ -25,7 +26,7 @@ def compare(evidence: Evidence) -> Sequence[Comparison]:
     unsafe = (
         withheld(["equivalent", "supported"], largest) if is_at_the_edge(chosen["alpha"], largest) else {}
     )
-    words = f"α = {DEFAULT_ALPHA:g} against α chosen by {evidence.criterion.short}"
+    words = f"α = {DEFAULT_ALPHA:g} against α chosen by {CRITERION_TITLE}"
     accuracy, nll = usual.by_seed("test_accuracy"), usual.by_seed("test_nll_ts")
     regret = Comparison(
         f"test accuracy, {words}", accuracy, chosen["test_accuracy"], ACCURACY_MARGIN, meaning=MEANING

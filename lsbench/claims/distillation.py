@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lsbench.analysis.evidence import DEFAULT_ALPHA, Comparison, Evidence, NothingToJudgeError, comparison
+from lsbench.analysis.selection import CRITERION_TITLE
 from lsbench.analysis.verdicts import ACCURACY_MARGIN
 from lsbench.claims._claim import Claim
 
@@ -20,7 +21,7 @@ def compare(evidence: Evidence) -> Sequence[Comparison]:
     by_itself = Evidence(alone).by_seed("test_accuracy")
     plain, smoothed = (taught_by(teachers.where(alpha=alpha), evidence) for alpha in (0.0, DEFAULT_ALPHA))
     student, usual = "student's test accuracy", f"teacher with α = {DEFAULT_ALPHA:g}"
-    by = f" (softening chosen by {evidence.criterion.short})"
+    by = f" (softening chosen by {CRITERION_TITLE})"
     return [
         Comparison(f"{student}, {usual} against 0{by}", smoothed, plain, margin, -1),
         Comparison(f"{student}, teacher with α = 0 against no teacher{by}", plain, by_itself, margin),

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from lsbench.analysis.evidence import Comparison, Evidence, comparison
+from lsbench.analysis.selection import CRITERION_TITLE
 from lsbench.analysis.verdicts import ACCURACY_MARGIN
 from lsbench.claims._claim import Claim
 from lsbench.claims._edge import is_at_the_edge, withheld
@@ -14,7 +15,7 @@ def compare(evidence: Evidence) -> Sequence[Comparison]:
     largest = evidence.runs["alpha"].max()
     # A larger α might gain more.
     unsafe = withheld(["equivalent", "refuted"], largest) if is_at_the_edge(chosen["alpha"], largest) else {}
-    words = f"test accuracy, α chosen by {evidence.criterion.short} against 0"
+    words = f"test accuracy, α chosen by {CRITERION_TITLE} against 0"
     return [
         comparison("test accuracy", evidence, "test_accuracy", ACCURACY_MARGIN),
         Comparison(words, chosen["test_accuracy"], plain, ACCURACY_MARGIN, withheld=unsafe),

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lsbench.analysis.evidence import Comparison, Evidence, Unit, regression_slopes
+from lsbench.analysis.selection import CRITERION_TITLE
 from lsbench.claims._claim import Claim
 from lsbench.claims._edge import is_at_the_edge, withheld
 
@@ -17,7 +18,7 @@ MEANING = {"refuted": "it should be higher", "equivalent": "noise does not matte
 def compare(evidence: Evidence) -> Sequence[Comparison]:
     chosen = chosen_by_noise(evidence)
     slope = regression_slopes(chosen, chosen.columns.to_numpy(dtype=float).tolist())
-    words = f"slope of the α chosen by {evidence.criterion.short} over the share of noisy labels"
+    words = f"slope of the α chosen by {CRITERION_TITLE} over the share of noisy labels"
     unsafe = at_the_edge(chosen, evidence.runs["alpha"].max())
     return [Comparison(words, slope, slope * 0, SLOPE_MARGIN, -1, Unit("", 1, 3), MEANING, unsafe)]
 

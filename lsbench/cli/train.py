@@ -20,7 +20,6 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from lsbench import conf_dir, config
-from lsbench.analysis.criterion import objective
 from lsbench.errors import LsbenchError, UsageError
 from lsbench.hydra_app import plugins
 from lsbench.hydra_app.session import MULTIRUN, located
@@ -110,10 +109,12 @@ def _parsed(arguments: Sequence[str]) -> Namespace:
 
 
 def task(composed: DictConfig) -> float:
-    """One job: train its run unless it is stored. Returns `criterion.objective`, for sweepers that search.
+    """One job: train its run unless it is stored. Returns `selection.objective`, for sweepers that search.
 
     What goes wrong is kept until Hydra is done, since Hydra would announce it with a line of its own.
     """
+    from lsbench.analysis.selection import objective
+
     multirun = HydraConfig.get().mode == RunMode.MULTIRUN
     MULTIRUN.latest = None
     try:

@@ -12,7 +12,6 @@ import pandas as pd
 
 from lsbench import __version__
 from lsbench.analysis.baselines import as_rows
-from lsbench.analysis.criterion import CRITERIA
 from lsbench.analysis.results import Part, SweepResults
 from lsbench.analysis.verdicts import QUESTIONS
 from lsbench.report.publish import rebuild
@@ -62,7 +61,7 @@ def _table(part: Part) -> dict[str, Any]:
         {
             **{"method": choice.label, "strength": choice.strength, "alpha": choice.row["alpha"]},
             **{"cell": choice.row["cell"], "chosen_by": choice.row["chosen_by"]},
-            **{name: choice.row.get(f"{name}_mean") for name in CRITERIA},
+            **{name: choice.row.get(f"{name}_mean") for name in ("select_nll_ts", "select_nll")},
             **{"n": choice.row["n"], "n_failed": choice.row["n_failed"]},
             **{
                 "options": choice.options,

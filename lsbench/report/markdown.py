@@ -45,9 +45,8 @@ DEFINITIONS = """\
   with Holm's correction of their own, even where it is not 0; else *inconclusive*, which is no evidence of
   equality. Below 8 seeds each is marked *exploratory*.
 - An α, and a method's strength where several were run, is **chosen** by mean NLL on the select split after
-  temperature scaling, or as trained where some of the runs were stored before the former was measured; the
-  choice says which. T is fitted on the calibrate split. The test split is opened once, at the end, and has no
-  part in either.
+  temperature scaling. T is fitted on the calibrate split. The test split is used once, at the end, and
+  influences neither.
 """
 
 FILES = (

@@ -7,7 +7,14 @@ import pandas as pd
 
 from lsbench.analysis.baselines import Row, as_rows, settings_of, treatments
 from lsbench.analysis.results import Part
-from lsbench.analysis.selection import choice_groups, criterion_of, recommended, undecided
+from lsbench.analysis.selection import (
+    CRITERION,
+    CRITERION_TITLE,
+    CRITERION_WORDS,
+    choice_groups,
+    recommended,
+    undecided,
+)
 from lsbench.analysis.verdicts import LEVEL, VERDICT_SEEDS, Verdict
 from lsbench.formatting import difference, floor, format_setting, mean_ci, number
 from lsbench.report.document import Bullets, Item, Prose, Strong
@@ -25,7 +32,7 @@ def choosing(part: Part) -> str:
     if all(len(cells) == 1 for _, _, cells in choice_groups(table)):
         return NOTHING_TO_CHOOSE
     sentences = [
-        f"For each method, the α with the lowest mean {criterion_of(table).words} was chosen; means are over "
+        f"For each method, the α with the lowest mean {CRITERION_WORDS} was chosen; means are over "
         "the seeds that all cells of the method share. Temperatures were fitted on the calibrate split. The "
         "test split was used once, at the end, and influenced neither."
     ]
@@ -44,19 +51,19 @@ def choosing(part: Part) -> str:
 def choice_table(part: Part) -> Table:
     """Header and rows: each method's α and strength by select NLL, the seeds that alone would choose them,
     and the test results of that cell. The columns of strengths and failed runs are there where some are."""
-    found, by = part.choices, criterion_of(part.cells)
+    choices = part.choices
     columns = {
-        "method": [choice.label for choice in found],
-        "strength": [choice.strength for choice in found],
-        "α": [format_setting(choice.row["alpha"]) + f" {LARGEST}" * choice.largest for choice in found],
-        "n": [str(choice.row["n"]) for choice in found],
-        "failed": [str(choice.row["n_failed"] or "") for choice in found],
-        by.short: [mean_ci(choice.row, by.column, 4) for choice in found],
-        "seeds that agree": [f"{choice.agree} of {choice.seeds}" for choice in found],
-        "accuracy %": [mean_ci(choice.row, "test_accuracy", 2, 100) for choice in found],
-        "Δ accuracy, points": [difference(choice.row, "test_accuracy") for choice in found],
-        "ECE % scaled": [number(choice.row["test_ece_ts_mean"], 2, 100) for choice in found],
-        "floor % scaled": [number(floor(choice.row, "_ts"), 2, 100) for choice in found],
+        "method": [choice.label for choice in choices],
+        "strength": [choice.strength for choice in choices],
+        "α": [format_setting(choice.row["alpha"]) + f" {LARGEST}" * choice.largest for choice in choices],
+        "n": [str(choice.row["n"]) for choice in choices],
+        "failed": [str(choice.row["n_failed"] or "") for choice in choices],
+        CRITERION_TITLE: [mean_ci(choice.row, CRITERION, 4) for choice in choices],
+        "seeds that agree": [f"{choice.agree} of {choice.seeds}" for choice in choices],
+        "accuracy %": [mean_ci(choice.row, "test_accuracy", 2, 100) for choice in choices],
+        "Δ accuracy, points": [difference(choice.row, "test_accuracy") for choice in choices],
+        "ECE % scaled": [number(choice.row["test_ece_ts_mean"], 2, 100) for choice in choices],
+        "floor % scaled": [number(floor(choice.row, "_ts"), 2, 100) for choice in choices],
     }
     for name in ("strength", "failed"):
         if not any(columns[name]):
@@ -90,7 +97,7 @@ def power_table(part: Part) -> Table:
 
 def _recommended(table: pd.DataFrame) -> list[tuple[Row, str]]:
     """Each method's chosen row, and where that is without smoothing the best with it, each with a remark."""
-    remarks = ("", f", the best with smoothing by {criterion_of(table).short}")
+    remarks = ("", f", the best with smoothing by {CRITERION_TITLE}")
     return [
         pair
         for _, _, cells in choice_groups(table)

@@ -1,5 +1,6 @@
 """The recommended α and strength: chosen on the select split, and by nothing that test has to say."""
 
+import math
 import random
 
 import numpy as np
@@ -7,6 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
+from lsbench.analysis.selection import objective
 from lsbench.config import DataConfig
 from lsbench.report import json_report
 from lsbench.report.wording import choice_table, choosing, interpretation
@@ -86,26 +88,28 @@ def test_the_table_has_a_column_for_strengths_where_some_were_run(sweep, record)
     assert len(items(part)) == 3
 
 
-@pytest.mark.parametrize(
-    ("older", "alpha", "header", "words"),
-    [
-        (False, 0.1, "select NLL scaled", "after temperature scaling"),
-        (True, 0.0, "select NLL", "as trained, since some runs were stored before"),
-    ],
-)
-def test_the_choice_is_by_nll_after_scaling_and_says_so(older, alpha, header, words, sweep, monkeypatch):
+def test_the_choice_is_by_nll_after_scaling_and_says_so(sweep, monkeypatch):
     records = sweep(methods=["none"], alphas=[0.0, 0.1], seeds=range(3))
     for r in records:
         r |= {"select_nll": 0.2 + r["alpha"], "select_nll_ts": 0.3 - r["alpha"]}
-    if older:
-        del records[-1]["select_nll_ts"]
     part = only_part(records)
     [choice] = part.choices
-    assert (choice.row["alpha"], choice.agree, choice.seeds) == (alpha, 3, 3)
-    assert header in choice_table(part)[0] and words in choosing(part)
+    assert (choice.row["alpha"], choice.agree, choice.seeds) == (0.1, 3, 3)
+    assert "select NLL scaled" in choice_table(part)[0] and "after temperature scaling" in choosing(part)
     [told] = told_to_machines(records, monkeypatch)
-    assert told["chosen_by"] == ("select_nll" if older else "select_nll_ts")
-    assert told["select_nll"] == pytest.approx(0.2 + alpha)
+    assert told["chosen_by"] == "select_nll_ts"
+    assert told["select_nll"] == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"status": "done", "select_nll": 0.5, "select_nll_ts": 0.25}, 0.25),
+        ({"status": "diverged", "select_nll": None, "select_nll_ts": None}, math.inf),
+    ],
+)
+def test_a_searching_sweeper_minimises_the_same_number(values, expected):
+    assert objective(values) == expected
 
 
 def told_to_machines(records, monkeypatch):

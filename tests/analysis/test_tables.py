@@ -51,21 +51,6 @@ def test_tables_do_not_depend_on_the_order_of_records(sweep, record):
     pd.testing.assert_frame_equal(summarise(records), summarise(shuffled))
 
 
-def test_a_run_that_is_listed_twice_counts_once(sweep):
-    records = sweep(alphas=[0.0], methods=["none"], seeds=range(3))
-    assert summarise(records + records)["n"].tolist() == [3]
-
-
-@pytest.mark.parametrize("status", ["done", "failed"])
-def test_equal_settings_under_two_names_are_one_run(status, sweep):
-    records = sweep(alphas=[0.0, 0.1], methods=["none"], seeds=range(3))
-    again = [r | {"run": f"another-{r['run']}", "status": status} for r in records]
-    for found in (records + again, again + records):
-        summary = summarise(found)
-        assert summary["n"].tolist() == [3, 3] and summary["n_failed"].tolist() == [0, 0]
-        assert len(make_results(found).parts[0].choices) == 1
-
-
 def test_whole_numbers_stay_whole_beside_nulls(record):
     runs = runs_table([record(seed=0), record(seed=1, status="failed", n_train=None)])
     assert runs["n_train"].tolist()[0] == 3000

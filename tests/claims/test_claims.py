@@ -9,7 +9,6 @@ import pytest
 from lsbench.analysis.evidence import Evidence
 from lsbench.analysis.findings import findings
 from lsbench.claims import all_claims
-from lsbench.claims.overconfidence import when_wrong
 from lsbench.claims.width import gains_by_width
 
 from .conftest import ALPHAS, NOISE, decide
@@ -206,17 +205,3 @@ def test_two_runs_of_one_seed_are_no_evidence(evidence):
     doubled = evidence({"alpha": ALPHAS, "weight_decay": [0.0, 0.1]})
     found = decide("generalisation", doubled)[0]
     assert found.verdict == "failed" and "several runs a seed" in found.words
-
-
-def test_confidence_when_wrong_comes_from_stored_logits_where_a_record_lacks_it(evidence, tmp_path):
-    found = evidence({"alpha": [0.0, 0.1]}, seeds=2)
-    probs = np.array([[0.9, 0.1], [0.6, 0.4], [0.3, 0.7]])
-    for run in found.runs["run"]:
-        folder = tmp_path / "runs" / run
-        folder.mkdir(parents=True)
-        np.savez(folder / "predictions.npz", test_logits=np.log(probs), test_labels=np.array([0, 1, 0]))
-    older = found.runs.drop(columns="test_confidence_wrong")
-    assert when_wrong(Evidence(older, tmp_path)).tolist() == pytest.approx([0.65] * 4)
-    assert when_wrong(found).tolist() == found.runs["test_confidence_wrong"].tolist()
-    all_right = older.assign(test_accuracy=1.0)
-    assert when_wrong(Evidence(all_right, tmp_path)).isna().all()

@@ -49,6 +49,8 @@ def claims_folder(tmp_path_factory):
     """A page of four claims and ten seeds with hostile texts, a run that failed and one missing."""
     results_dir = tmp_path_factory.mktemp("results")
     records = make_sweep(methods=["none"], seeds=range(10))
+    for record in records:
+        record["test_confidence_wrong"] = 0.7 - record["alpha"] + 0.01 * (record["seed"] % 3)
     names = [record["run"] for record in records]
     records.append(make_record("none", 0.1, 11, status="failed", error=EVIL))
     store_traces(results_dir, records)
@@ -59,7 +61,9 @@ def claims_folder(tmp_path_factory):
     all_names = (*names, records[-1]["run"], "mnist5k-mlp-none-a0-s12-lost")
     asked = dict.fromkeys(("alpha_default", "cost", "generalisation", "overconfidence"), all_names)
     sweeps.write_sweep(results_dir, sweeps.Sweep("claims-some", f"lsbench claims '{EVIL}'", all_names, asked))
-    steps = pd.DataFrame({"plain": 1.0, "smoothed": 1 + 0.01 * np.arange(7), "dropout": 2.0, "augment": 3.0})
+    steps = pd.DataFrame(
+        {"plain": 1.0, "smoothed": 1 + 0.01 * np.arange(7), "torch": 1.01, "dropout": 2.0, "augment": 3.0}
+    )
     steps.to_csv(results_dir / "claims-some" / "measured-cost.csv", index=False)
     assert publish(results_dir, "claims-some") == 1
     return results_dir / "claims-some"

@@ -8,7 +8,7 @@ import pandas as pd
 
 from lsbench.analysis.labels import lines
 from lsbench.analysis.results import SweepResults
-from lsbench.analysis.selection import MARK_AT_STRENGTH, criterion_of, recommended
+from lsbench.analysis.selection import CRITERION, CRITERION_TITLE, MARK_AT_STRENGTH, recommended
 from lsbench.formatting import format_setting
 from lsbench.report.figures import captions
 from lsbench.report.figures.marks import BEST, PLAIN, SCALED, SMOOTHED, TRAINED, LineStyle, as_plain, mark
@@ -66,7 +66,7 @@ def _line(label: str, rows: pd.DataFrame) -> Line:
     found = recommended(rows, MARK_AT_STRENGTH)
     plain = rows.loc[rows["alpha"] == 0, "cell"].head(1)
     cases = dict.fromkeys(plain, 0.0) | {row["cell"]: row["alpha"] for row in found}
-    least = found[0][f"{criterion_of(rows).column}_mean"] if found else math.inf
+    least = found[0][f"{CRITERION}_mean"] if found else math.inf
     return Line(label, rows, cases, len(found) > 1, least)
 
 
@@ -156,8 +156,10 @@ def _shown(found: list[Line], most: int) -> list[Line]:
 def _left_out(found: Sequence[Line], shown: Sequence[Line]) -> str:
     if len(shown) == len(found):
         return ""
-    others, by = len(shown) - 1, criterion_of(found[0].rows).short
-    return f" Of {len(found)} methods these are the first and the {others} others with the least {by}."
+    return (
+        f" Of {len(found)} methods these are the first and the {len(shown) - 1} others with the least "
+        f"{CRITERION_TITLE}."
+    )
 
 
 def _unsmoothed(shown: Sequence[Line]) -> str:
