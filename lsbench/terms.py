@@ -107,17 +107,17 @@ class Batch:
 
 @dataclass(frozen=True)
 class Target:
-    """What a row is compared with: q = on·onehot(label) + spread, as ops/smoothed_ce.py defines it, from
-    ``labels`` int64 [M,B] and ``on`` and ``spread`` [M,1]."""
+    """The smoothed target q = peak·onehot(label) + off_value of each row, as ops/smoothed_ce.py defines it:
+    ``labels`` int64 [M,B], ``peak`` and ``off_value`` [M,1]."""
 
     labels: "Tensor"
-    on: "Tensor"
-    spread: "Tensor"
+    peak: "Tensor"
+    off_value: "Tensor"
 
     def mean(self, values: "Tensor") -> "Tensor":
-        """Σ_k q_k·values_k, for ``values`` [M,B,K]: [M,B]. Of −log p it is the smoothed loss."""
-        own = values.gather(-1, self.labels[..., None]).squeeze(-1)
-        return self.on * own + self.spread * values.sum(-1)
+        """Σ_k q_k·values_k [M,B] for ``values`` [M,B,K]. For −log p it is the smoothed loss."""
+        at_label = values.gather(-1, self.labels[..., None]).squeeze(-1)
+        return self.peak * at_label + self.off_value * values.sum(-1)
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ from bench_common import interval, parser, spread, table, write_files
 from torch import Tensor
 
 from lsbench.ops import loss_and_gradient, smoothed_cross_entropy
-from lsbench.ops._dispatch import CPU_NUMBERS
+from lsbench.ops._dispatch import CPU_ELEMENTS
 
 TILE = 1024  # classes up to which lsbench's GPU kernels read a row once
 ALPHA = 0.1
@@ -221,7 +221,7 @@ def ratios(slow: list[float], fast: list[float]) -> list[float]:
 
 def moved(name: str, shape: tuple[int, int], device: str) -> int:
     """How often an implementation has to read or write [N,K]."""
-    if device == "cpu" and name == "lsbench" and shape[0] * shape[1] >= CPU_NUMBERS:
+    if device == "cpu" and name == "lsbench" and shape[0] * shape[1] >= CPU_ELEMENTS:
         return 2  # once each: the gradient is made along with the loss
     if device == "cuda" and name == "lsbench fused" and shape[1] > TILE:
         return 3

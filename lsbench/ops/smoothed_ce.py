@@ -3,13 +3,14 @@
 Three conventions share the name "label smoothing". With K classes and y the true one, the target q is
 
     uniform     (1−alpha)·onehot(y) + alpha/K           Szegedy et al. 2016 (arXiv:1512.00567), PyTorch
-    others      1−alpha at y, alpha/(K−1) elsewhere     uniform with alpha·K/(K−1)
-    as_printed  1−alpha at y, alpha/K elsewhere         a mistake, kept so that its effect can be measured
+    others      1−alpha at y, alpha/(K−1) elsewhere     equals uniform with alpha·K/(K−1)
+    as_printed  1−alpha at y, alpha/K elsewhere         a mistake, included to measure its effect
 
 `as_printed` is the widely copied listing that fills a row with alpha/K and then overwrites the true class.
 Its rows sum to 1−alpha/K instead of 1, so its gradient is (1−alpha/K)·softmax(z) − q, not softmax(z) − q.
 
-All three are q = on·onehot(y) + spread, so the loss is −on·log p_y − spread·Σ_k log p_k.
+All three are q = peak·onehot(y) + off_value, so the loss is −peak·log p_y − off_value·Σ_k log p_k. The target
+is on_value = peak + off_value at y and off_value at the other classes.
 """
 
 import torch
@@ -38,7 +39,7 @@ def smoothed_cross_entropy(
 
     ``alpha`` is a number in [0,1), or a tensor [] or [N] whose range is not checked, since that would make a
     GPU wait. ``weight`` [K], ``ignore_index`` and ``reduction`` mean what they mean in
-    `torch.nn.functional.cross_entropy`, which ``convention="uniform"`` equals: weights sit inside the
+    `torch.nn.functional.cross_entropy`, which ``convention="uniform"`` equals: weights are inside the
     smoothing sum, and the mean divides by the sum of weight[target] over the rows that are not ignored (NaN
     where there are none). float16 and bfloat16 logits are accumulated, and their loss returned, in float32.
 
@@ -47,14 +48,16 @@ def smoothed_cross_entropy(
 
     Raises ValueError for a wrong shape, type, device or setting, and on the CPU IndexError for a label
     outside [0,K) (RuntimeError under vmap and torch.compile); on a GPU such a label makes its row's loss
-    and gradient NaN. On the CPU the gradient of a mean or a sum is made along with a loss of many numbers,
-    and kept until it is asked for: logits that are written on in between are an error of autograd.
+    and gradient NaN. On the CPU the gradient of a mean or a sum of many rows is computed with the loss and
+    cached for the backward pass; autograd raises if the logits are modified in between.
     """
     _check_settings(alpha, convention, reduction)
     _check_tensors(logits, target, alpha, weight, convention)
     rows = _cast(Rows(logits, target, alpha, convention, weight, ignore_index))
-    if _dispatch.is_small(rows) and (made := _reference.small(rows, reduction)) is not None:
-        return made
+    if _dispatch.is_small(rows):
+        loss = _reference.loss_with_least_overhead(rows, reduction)
+        if loss is not None:
+            return loss
     loss = _dispatch.losses(rows, reduction)
     if reduction == "none":
         return loss
@@ -71,16 +74,17 @@ def loss_and_gradient(
     ignore_index: int = -100,
     scale: float | Tensor = 1.0,
 ) -> tuple[Tensor, Tensor]:
-    """The loss of each row [N], and the gradient [N,K] in ``logits`` of the sum of ``scale`` · loss, where
-    ``scale`` is a number, [] or [N]: what a training step needs, without autograd, in one call.
+    """The loss of each row [N], and ``logit_grad`` [N,K], the gradient of the sum of ``scale`` · loss in the
+    ``logits``, for a number ``scale``, [] or [N]: everything a training step needs, in one call without
+    autograd.
 
     ``scale = 1 / N`` gives the gradient of the mean. Other arguments, types and errors are those of
-    `smoothed_cross_entropy`; the gradient has the type of the logits. To go on backward from there:
-    ``torch.autograd.grad(logits, parameters, gradient)``.
+    `smoothed_cross_entropy`; ``logit_grad`` has the type of the logits. To continue the backward pass from
+    there: ``torch.autograd.grad(logits, parameters, logit_grad)``.
     """
     _check_settings(alpha, convention, "none")
     _check_tensors(logits, target, alpha, weight, convention)
-    _check_each("scale", scale, logits)
+    _check_per_row("scale", scale, logits)
     with torch.no_grad():
         rows = _cast(Rows(logits.detach(), target, alpha, convention, weight, ignore_index))
         if isinstance(scale, Tensor):
@@ -89,15 +93,15 @@ def loss_and_gradient(
 
 
 def _cast(rows: Rows) -> Rows:
-    """``rows`` with factors of the type that is computed in."""
+    """``rows`` with alpha and weights in the type of the computation."""
     alpha = rows.alpha.to(rows.dtype) if isinstance(rows.alpha, Tensor) else rows.alpha
     return rows._replace(alpha=alpha, weight=None if rows.weight is None else rows.weight.to(rows.dtype))
 
 
 class SmoothedCrossEntropy(nn.Module):
-    """`smoothed_cross_entropy` with its settings kept; ``weight`` [K] is a buffer and moves with the module.
+    """`smoothed_cross_entropy` as a module; ``weight`` [K] is a buffer and moves with the module.
 
-    Raises ValueError for a setting that `smoothed_cross_entropy` would refuse, whatever the logits.
+    Raises ValueError for settings that `smoothed_cross_entropy` would refuse for any logits.
     """
 
     weight: Tensor | None
@@ -159,7 +163,7 @@ def _check_tensors(
     rows, classes = logits.shape
     if target.shape != (rows,) or target.dtype != torch.int64:
         raise ValueError(f"target: {target.dtype} {list(target.shape)}, expected torch.int64 [{rows}]")
-    _check_each("alpha", alpha, logits)
+    _check_per_row("alpha", alpha, logits)
     if weight is not None:
         _check_weight(weight, classes)
     for name, tensor in (("target", target), ("weight", weight)):
@@ -172,8 +176,8 @@ def _check_weight(weight: Tensor, classes: int) -> None:
         raise ValueError(f"weight: {wants}, expected [{classes}] without a gradient")
 
 
-def _check_each(name: str, value: float | Tensor, logits: Tensor) -> None:
-    """Of a number, or a tensor with a number for each row."""
+def _check_per_row(name: str, value: float | Tensor, logits: Tensor) -> None:
+    """Check a number, or a tensor with a number for each row."""
     if isinstance(value, Tensor):
         if value.shape not in ((), logits.shape[:1]):
             raise ValueError(f"{name}: {list(value.shape)}, expected a number, [] or [{len(logits)}]")

@@ -20,8 +20,8 @@ def compile_kernel(kernel, logits, **constants):
     """``kernel`` for ``logits`` of a type, with pointers to aligned memory."""
     names, total = kernel.arg_names, TOTALS[logits]
     kinds = dict.fromkeys(names, "i32") | {"target": "*i64"}  # as a launch types Python's numbers
-    kinds |= dict.fromkeys(("weight", "loss", "most_and_log"), f"*{total}")
-    kinds |= {"logits": f"*{logits}", "slope": f"*{logits}"}
+    kinds |= dict.fromkeys(("weight", "loss", "max_and_log_sum"), f"*{total}")
+    kinds |= {"logits": f"*{logits}", "logit_grad": f"*{logits}"}
     for name, in_memory in (("alpha", "ALPHAS"), ("grad", "GRADS")):
         kinds[name] = f"*{total}" if constants[in_memory] else "fp32"
     kinds |= dict.fromkeys(constants, "constexpr")
@@ -58,7 +58,7 @@ def main():
         "CONVENTION": 0,
         "WEIGHTED": False,
         "LOSS": True,
-        "SLOPE": True,
+        "LOGIT_GRAD": True,
     }
     for (kernel, size), logits in itertools.product(kernels, ("fp32", "bf16")):
         compile_kernel(kernel, logits, T=tl.float32, **usual, **size)
@@ -67,11 +67,11 @@ def main():
         size = {"WIDTH": _triton.BLOCK}
         if kernel is _triton._short:
             width = triton.next_power_of_2(classes)
-            size = {"HEIGHT": max(_triton.NUMBERS // width, 1), "WIDTH": width}
+            size = {"HEIGHT": max(_triton.MIN_ELEMENTS // width, 1), "WIDTH": width}
         compile_kernel(kernel, "fp32", T=tl.float32, CLASSES=classes, **usual, **size)
     for kernel, size in kernels:
         other = usual | {"DENSE": False, "ALPHAS": False, "GRADS": True, "WEIGHTED": True, "CONVENTION": 2}
-        compile_kernel(kernel, "fp16", T=tl.float32, **(other | {"SLOPE": False}), **size)
+        compile_kernel(kernel, "fp16", T=tl.float32, **(other | {"LOGIT_GRAD": False}), **size)
         compile_kernel(kernel, "fp64", T=tl.float64, **(other | {"LOSS": False, "SMOOTH": False}), **size)
 
 

@@ -21,5 +21,5 @@ def as_on_a_gpu(triton_kernels, monkeypatch):
 
     used = _dispatch.kernels
     monkeypatch.setattr(_dispatch, "kernels", lambda logits: triton_kernels if used(logits) else None)
-    monkeypatch.setattr(_dispatch, "CPU_NUMBERS", 0)
+    monkeypatch.setattr(_dispatch, "CPU_ELEMENTS", 0)
     monkeypatch.setattr(_reference, "on_cpu", lambda tensor: False)

@@ -31,10 +31,10 @@ def kernels(request, monkeypatch):
         module = request.getfixturevalue("triton_kernels")
     else:
         module = _cpu
-        monkeypatch.setattr(_cpu, "PART", 1500)
+        monkeypatch.setattr(_cpu, "BLOCK_ELEMENTS", 1500)
     used = _dispatch.kernels
     monkeypatch.setattr(_dispatch, "kernels", lambda logits: module if used(logits) else None)
-    monkeypatch.setattr(_dispatch, "CPU_NUMBERS", 0)
+    monkeypatch.setattr(_dispatch, "CPU_ELEMENTS", 0)
     return module
 
 
@@ -148,7 +148,7 @@ def test_a_wrong_label_is_nan_in_triton(triton_kernels, classes, label):
 @pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_a_wrong_label_is_nan_on_a_gpu_whoever_asks(weighted, reduction, as_on_a_gpu):
-    """And no index is made of it, which would end the process: for losses, logit_grad, alpha's, second ones."""
+    """No index is computed from it, which would end the process, in losses and first and second gradients."""
     rows, _ = draw(3, 10, torch.float64, weighted=weighted)
     target = torch.tensor([3, 10, 0])
     logits = rows.logits.clone().requires_grad_()
@@ -312,7 +312,7 @@ def test_batches_of_gradients(kernels, large, monkeypatch):
 
 
 def test_a_wrong_label_is_an_error_on_a_cpu(monkeypatch):
-    monkeypatch.setattr(_dispatch, "CPU_NUMBERS", 0)
+    monkeypatch.setattr(_dispatch, "CPU_ELEMENTS", 0)
     with pytest.raises(IndexError, match="out of bounds"):
         smoothed_cross_entropy(torch.zeros(2, 3), torch.tensor([0, 3]), 0.1)
 
@@ -479,7 +479,7 @@ def test_small_batches_take_plain_pytorch_and_large_ones_kernels(shape):
     node = smoothed_cross_entropy(
         logits, torch.zeros(shape[0], dtype=torch.int64), 0.1, reduction="none"
     ).grad_fn
-    assert (type(node).__name__ == "_LossesBackward") == (logits.numel() >= _dispatch.CPU_NUMBERS)
+    assert (type(node).__name__ == "_LossesBackward") == (logits.numel() >= _dispatch.CPU_ELEMENTS)
 
 
 def test_what_may_have_no_memory_takes_plain_pytorch(batch):
