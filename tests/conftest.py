@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -20,6 +21,9 @@ from lsbench.config import DataConfig, Run
 from lsbench.terms import Splits
 
 from .records import make_record, make_sweep, store_traces
+
+if TYPE_CHECKING:
+    from lsbench.report.figures.spec import FigureSpec
 
 MODELS = {
     "mlp": {"name": "mlp", "_target_": "lsbench.models.mlp.MLP", "hidden": [16]},
@@ -38,7 +42,7 @@ def _alone(monkeypatch, tmp_path):
 @pytest.fixture(scope="session")
 def tab():
     """A tab of a real browser, one for all tests that want it."""
-    from .report.page.chromium import browser
+    from .report.chromium import browser
 
     with browser() as tab:
         yield tab
@@ -103,12 +107,12 @@ def call(capsys, here):
 
 @pytest.fixture
 def sketched(monkeypatch):
-    """Figures are empty files that know what they were to show: for tests of all else."""
+    """Replaces drawing: a figure's files hold only the hash of its content."""
     from lsbench.report.figures import draw
 
-    def sketch(plate: object, source: str) -> dict[str, bytes]:
-        svg = f'<svg xmlns="http://www.w3.org/2000/svg"><text>{source}</text></svg>'
-        return {"png": f"{source}".encode(), "svg": svg.encode()}
+    def sketch(spec: "FigureSpec", source: str) -> draw.Drawing:
+        file, element = source.encode(), "<svg></svg>"
+        return draw.Drawing(file, file, (element,) * len(spec.panels), (element,) * len(spec.legend))
 
     monkeypatch.setattr(draw, "draw", sketch)
 

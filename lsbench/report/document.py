@@ -10,42 +10,47 @@ from lsbench.report.figures.spec import FigureSpec
 
 
 @dataclass(frozen=True)
-class Code:
+class Styled:
+    """Text with a style, which the subclass names."""
+
     text: str
 
 
-@dataclass(frozen=True)
-class Strong:
-    text: str
+class Code(Styled):
+    """A name or a command, in a fixed-width font."""
+
+
+class Strong(Styled):
+    """A term or the subject of a paragraph."""
+
+
+class Emphasis(Styled):
+    """A word that is defined or stressed."""
+
+
+class VerdictLabel(Styled):
+    """A verdict, which is the last word of the label ("exploratory: supported")."""
 
 
 @dataclass(frozen=True)
-class Emphasis:
-    text: str
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """A verdict's label, whose last word is the verdict: "exploratory: supported"."""
-
-    label: str
-
-
-@dataclass(frozen=True)
-class Link:
+class Link(Styled):
     """A link to the section with this title."""
 
-    text: str
     section: str
 
 
-Piece = str | Code | Strong | Emphasis | Verdict | Link
-Text = str | tuple[Piece, ...]
+Text = str | tuple[str | Styled, ...]
+PIECES = (Code, Strong, Emphasis, VerdictLabel, Link)
 
 
-def pieces(text: Text) -> tuple[Piece, ...]:
+def pieces(text: Text) -> tuple[str | Styled, ...]:
     """The pieces of a text."""
     return (text,) if isinstance(text, str) else text
+
+
+def plain(text: Text) -> str:
+    """A text without its styles."""
+    return "".join(piece if isinstance(piece, str) else piece.text for piece in pieces(text))
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,11 @@ class Item:
 
     text: Text
     items: tuple["Item", ...] = ()
+
+
+def item(*text: str | Styled) -> Item:
+    """An item of a list that has no list below it."""
+    return Item(text)
 
 
 @dataclass(frozen=True)
@@ -118,6 +128,7 @@ class Section:
 
 
 Block = Prose | Bullets | Facts | Table | FigureRef | Details | Section
+BLOCKS = (Prose, Bullets, Facts, Table, FigureRef, Details, Section)
 
 
 @dataclass(frozen=True)

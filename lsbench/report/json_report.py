@@ -5,7 +5,6 @@ What is NaN, infinite or missing becomes null.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -14,7 +13,6 @@ from lsbench import __version__
 from lsbench.analysis.baselines import as_rows
 from lsbench.analysis.results import Part, SweepResults
 from lsbench.analysis.verdicts import QUESTIONS
-from lsbench.report.publish import rebuild
 from lsbench.store.files import to_json
 
 # What a run's provenance is made of; a report lists the distinct values of each.
@@ -31,10 +29,9 @@ def document(reports: Sequence[Mapping[str, Any]]) -> str:
     return to_json(content).decode().rstrip()
 
 
-def describe(results_dir: str | Path, name: str) -> tuple[dict[str, Any], int]:
-    """What the document says of sweep ``name``, whose report is written again, and its exit code."""
-    results = rebuild(results_dir, name)
-    return {**facts(results), "tables": [_table(part) for part in results.parts]}, results.exit_code
+def describe(results: SweepResults) -> dict[str, Any]:
+    """What the document says of a sweep."""
+    return {**facts(results), "tables": [_table(part) for part in results.parts]}
 
 
 def facts(results: SweepResults) -> dict[str, Any]:

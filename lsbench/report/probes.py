@@ -80,10 +80,10 @@ def publish(
 def _write_geometry(folder: Path, points: "pd.DataFrame", records: Sequence[runs.Record]) -> list[str]:
     """Write geometry.csv, which later reports read, and its figures; return their paths in ``folder``."""
     several = len({(record["data"], record["model"]) for record in records}) > 1
-    plates = list(geometry.plates(points, several))
+    specs = list(geometry.figure_specs(points, several))
     write_atomically(folder / penultimate.POINTS, to_csv(points))
-    write_figures(folder / "figures", plates, [geometry.KIND])
-    return [penultimate.POINTS, *(f"figures/{plate.name}.png" for plate in plates)]
+    write_figures(folder / "figures", specs, [geometry.KIND])
+    return [penultimate.POINTS, *(f"figures/{spec.name}.png" for spec in specs)]
 
 
 def _with_probes(record: runs.Record, values: Mapping[str, float], columns: Sequence[str]) -> runs.Record:

@@ -1,74 +1,103 @@
-"""Tables and figures from run records. Records are the source; everything here can be rebuilt from them."""
+"""Publishing: the files of a stored sweep's report, and its tables on the terminal or as JSON.
 
+Records are the source; every file can be rebuilt from them, and equal records give equal bytes.
+"""
+
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lsbench.analysis.results import SweepResults, load_results
 from lsbench.store.files import to_csv, write_atomically
-from lsbench.store.sweeps import read_sweep
 
 if TYPE_CHECKING:
-    from lsbench.analysis.results import SweepResults
+    from lsbench.analysis.findings import Finding
+    from lsbench.report.document import Document
+    from lsbench.report.figures.spec import FigureSpec
 
 
 def publish(results_dir: str | Path, name: str) -> int:
     """Write the report of sweep ``name`` from its stored runs, print it and return the exit code.
 
-    The exit code is 1 if a run is missing, failed or diverged, or a claim could not be judged, else 0.
-
-    A sweep of claims has claims.html and claims.md, any other sweep report.html and report.md. Raises
+    The exit code is 1 if a run is missing, failed or diverged, or a claim could not be judged, else 0. A
+    sweep of claims has claims.html and claims.md, any other sweep report.html and report.md. Raises
     `UsageError` for an unknown sweep, `StorageError` for files that cannot be read or written.
     """
-    from lsbench.report import claims_publish, terminal
+    from lsbench.report import terminal
 
-    if read_sweep(results_dir, name).claims:
-        return claims_publish.publish(results_dir, name)
-    return terminal.publish(results_dir, name)
+    results = load_results(results_dir, name)
+    if results.sweep.claims:
+        from lsbench.report import claims
+
+        judged = write_claims(results)
+        terminal.print_claims(judged, results)
+        return claims.exit_code(judged, results)
+    write_report(results)
+    terminal.print_report(results)
+    return results.exit_code
 
 
 def describe(results_dir: str | Path, name: str) -> tuple[dict[str, Any], int]:
     """Write the report as `publish` does and return it as JSON values, with the exit code."""
-    from lsbench.report import claims_publish, json_report
-
-    if read_sweep(results_dir, name).claims:
-        return claims_publish.describe(results_dir, name)
-    return json_report.describe(results_dir, name)
-
-
-def build(results: "SweepResults") -> None:
-    """Write runs.csv, summary.csv, reliability.csv, training.csv, report.md, report.html and figures/ into
-    the folder of ``results``. What `lsbench probe` has found of the penultimate layer is shown too, and
-    removed where it is of other runs.
-
-    Equal records give equal bytes. Raises `StorageError`, naming the path, where a file cannot be written or
-    one of the store does not parse.
-    """
-    from lsbench.report import penultimate
-    from lsbench.report.figures import geometry
-    from lsbench.report.figures.files import write as write_figures
-    from lsbench.report.figures.sweep_figures import KINDS, plates
-    from lsbench.report.markdown import report
-    from lsbench.report.page import page
-
-    folder, runs = results.folder, results.runs
-    penultimate.remove_stale(folder, runs)
-    points = penultimate.points(folder, runs)
-    shown = list(plates(results))
-    shown += geometry.plates(points, several=len(results.parts) > 1)
-    tables = {"runs.csv": runs, "summary.csv": results.summary}
-    tables |= {"reliability.csv": results.bins, "training.csv": results.epochs}
-    files = {file: to_csv(table) for file, table in tables.items()}
-    ratios = penultimate.ratios(folder.parent, runs)
-    files["report.md"] = report(results, shown, ratios).encode()
-    drawn = write_figures(folder / "figures", shown, [*KINDS, geometry.KIND])
-    files["report.html"] = page(results, shown, ratios, drawn)
-    for file, content in files.items():
-        write_atomically(folder / file, content)
-
-
-def rebuild(results_dir: str | Path, name: str) -> "SweepResults":
-    """Write the report of sweep ``name`` again. Raises what `load_results` and `build` raise."""
-    from lsbench.analysis.results import load_results
+    from lsbench.report import json_report
 
     results = load_results(results_dir, name)
-    build(results)
-    return results
+    if results.sweep.claims:
+        from lsbench.report import claims
+
+        judged = write_claims(results)
+        report = json_report.facts(results) | {"claims": claims.described(judged)}
+        return report, claims.exit_code(judged, results)
+    write_report(results)
+    return json_report.describe(results), results.exit_code
+
+
+def write_report(results: SweepResults) -> None:
+    """Write runs.csv, summary.csv, reliability.csv, training.csv, report.md, report.html and figures/.
+
+    The report also shows the penultimate layer as `lsbench probe` has measured it; tables of an earlier probe
+    of other runs are removed.
+    """
+    from lsbench.report import penultimate, sweep
+    from lsbench.report.figures import geometry
+    from lsbench.report.figures.sweep_figures import KINDS, figure_specs
+
+    penultimate.remove_stale(results.folder, results.runs)
+    points = penultimate.points(results.folder, results.runs)
+    specs = [*figure_specs(results), *geometry.figure_specs(points, several=len(results.parts) > 1)]
+    ratios = penultimate.ratios(results.folder.parent, results.runs)
+    tables = {"runs.csv": results.runs, "summary.csv": results.summary}
+    tables |= {"reliability.csv": results.bins, "training.csv": results.epochs}
+    for file, table in tables.items():
+        write_atomically(results.folder / file, to_csv(table))
+    document = sweep.document(results, specs, ratios)
+    _write_document(results.folder, "report", document, specs, [*KINDS, geometry.KIND])
+
+
+def write_claims(results: SweepResults) -> "dict[str, list[Finding]]":
+    """Judge the claims of a sweep and write runs.csv, summary.csv, claims.csv, claims.md, claims.html and
+    figures/. Returns the comparisons of each claim, the deciding one first."""
+    from lsbench.report import claims
+    from lsbench.report.figures import forest
+
+    judged = claims.judge(results)
+    spec = forest.forest(judged, results.runs)
+    specs = [spec] if spec else []
+    tables = {"runs.csv": results.runs, "summary.csv": results.summary}
+    tables["claims.csv"] = claims.comparisons(judged)
+    for file, table in tables.items():
+        write_atomically(results.folder / file, to_csv(table))
+    document = claims.document(judged, results, specs)
+    _write_document(results.folder, "claims", document, specs, [forest.KIND])
+    return judged
+
+
+def _write_document(
+    folder: Path, stem: str, document: "Document", specs: "Sequence[FigureSpec]", kinds: Iterable[str]
+) -> None:
+    from lsbench.report import html, markdown
+    from lsbench.report.figures.files import write as write_figures
+
+    figures = write_figures(folder / "figures", specs, kinds)
+    write_atomically(folder / f"{stem}.md", markdown.render(document, f"{stem}.md").encode())
+    write_atomically(folder / f"{stem}.html", html.render(document, figures, f"{stem}.html"))

@@ -1,16 +1,16 @@
 """What the commands print: one run's table, and the tables of a sweep with the paths of its files."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lsbench.formatting import TERMINAL_WIDTH, compact, fixed_table
-from lsbench.report.publish import rebuild
 from lsbench.store import runs
 from lsbench.store.sweeps import COMBINING
 
 if TYPE_CHECKING:
+    from lsbench.analysis.findings import Finding
     from lsbench.analysis.results import Part, SweepResults
 
 LEFT_OUT = ("p (Holm)", "ECE − T alone, points")  # from the terminal's table, which has no room for them
@@ -18,7 +18,8 @@ LEFT_OUT = ("p (Holm)", "ECE − T alone, points")  # from the terminal's table,
 EXPENDABLE = (("gap %",), ("T",), ("NLL",), ("NLL·T",), ("ECE %", "floor %"), ("ECE·T", "floor·T"))
 NOTE = "Δ: accuracy against the baseline, paired by seed, 95 % interval. ·T: after temperature scaling."
 FLOOR_NOTE = "floor: the ECE that a perfectly calibrated model with these confidences would show."
-BESIDE = "report.md, runs.csv, summary.csv and figures/ beside it"
+BESIDE_REPORT = "report.md, runs.csv, summary.csv and figures/ beside it"
+BESIDE_CLAIMS = "claims.md, claims.csv, runs.csv, summary.csv and figures/ beside it"
 SHORT = {
     "Δ accuracy, points": "Δ points",
     "ECE % scaled": "ECE·T",
@@ -60,19 +61,23 @@ def terminal_table(parts: "Sequence[Part]") -> str:
     return "\n\n".join([*blocks, "\n".join(notes)])
 
 
-def publish(results_dir: str | Path, name: str) -> int:
-    """Rebuild the report of sweep ``name`` from its stored runs and print its table; the exit code.
-
-    1 where a run is missing, failed or diverged, else 0. Raises `UsageError` for an unknown sweep.
-    """
-    results = rebuild(results_dir, name)
+def print_report(results: "SweepResults") -> None:
+    """Print the comparison of a sweep, and what `print_rest` prints."""
     if results.records:
         print(terminal_table(results.parts))
-    tell_rest(results, f"{results.folder / 'report.html'}   {BESIDE}")
-    return results.exit_code
+    print_rest(results, f"{results.folder / 'report.html'}   {BESIDE_REPORT}")
 
 
-def tell_rest(results: "SweepResults", files: str) -> None:
+def print_claims(judged: "Mapping[str, Sequence[Finding]]", results: "SweepResults") -> None:
+    """Print a line for each claim, and what `print_rest` prints."""
+    from lsbench.report.claim_wording import family, lines
+
+    print("\n".join(lines(judged)))
+    print(f"p is Holm-adjusted over {family(judged)}")
+    print_rest(results, f"{results.folder / 'claims.html'}   {BESIDE_CLAIMS}")
+
+
+def print_rest(results: "SweepResults", files: str) -> None:
     """Print what stands below every sweep's results: runs that are not done, ``files``, the next command."""
     for record in results.unfinished:
         print(f"{record['run']}: {record['status']}: {record['error']}")

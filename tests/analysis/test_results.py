@@ -6,7 +6,7 @@ import pstats
 from pathlib import Path
 
 from lsbench.analysis import results, selection, verdicts
-from lsbench.report import json_report, terminal
+from lsbench.report.publish import describe, publish
 from lsbench.store import sweeps
 
 from ..records import make_results, store_traces
@@ -31,8 +31,8 @@ def store(results_dir, records):
 def test_a_whole_report_computes_labels_choices_and_verdicts_once_a_part(sweep, tmp_path, sketched, capsys):
     first = sweep(alphas=[0.0, 0.1], seeds=range(3))
     store(tmp_path, first + sweep(alphas=[0.0, 0.1], seeds=range(3), data="cifar10"))
-    for publish in (terminal.publish, json_report.describe):
-        calls = count_calls(publish, str(tmp_path), "mine")
+    for function in (publish, describe):
+        calls = count_calls(function, str(tmp_path), "mine")
         assert calls[Path(selection.__file__), "choices"] == 2
         assert calls[Path(verdicts.__file__), "verdicts"] == 2
         assert calls[Path(results.__file__), "labels"] == 2

@@ -1,14 +1,15 @@
-"""Figures and pages of made-up sweeps."""
+"""Figures and pages of synthetic sweeps."""
 
 import json
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from lsbench.report.claims_publish import publish
+from lsbench.report.figures.draw import Drawing, draw
+from lsbench.report.figures.spec import SCALED, TRAINED, FigureSpec, OverEpochs, line_style
+from lsbench.report.publish import publish
 from lsbench.store import sweeps
 
 from ..records import make_record, make_sweep, store_traces
@@ -16,32 +17,24 @@ from ..records import make_record, make_sweep, store_traces
 EVIL = "<script>throw 1</script><img src=http://127.0.0.1:1/x>"
 
 
-def make_plate(count: int = 2, title: str = "none: α < 1 & more"):
-    """A figure of ``count`` panels, each two lines over five epochs."""
-    import pandas as pd
-
-    from lsbench.report.figures.marks import SCALED, TRAINED, mark
-    from lsbench.report.figures.spec import FigureSpec, Panel
-
+def make_spec(count: int = 2, title: str = "none: α < 1 & more") -> FigureSpec:
+    """A figure of ``count`` panels, each with two lines over five epochs."""
     epochs = pd.DataFrame({"epoch": range(1, 6), "select_nll": [5.0, 1.0, 0.5, 0.4, 0.3]})
-    options = {"metric": "select_nll", "percent": False}
-    panel = Panel(title, "over_epochs", ((mark(0, "none"), epochs), (mark(1, "x"), epochs)), options)
-    return FigureSpec(
-        "training", "training", "mnist5k, mlp", "Title", (panel,) * count, (TRAINED, SCALED), "", ""
-    )
+    series = ((line_style(0, "none"), epochs), (line_style(1, "x"), epochs))
+    panel = OverEpochs(title, series, "select_nll", percent=False)
+    legend = (TRAINED, SCALED)
+    return FigureSpec("training", "training", "mnist5k, mlp", "Title", (panel,) * count, legend, "", "")
 
 
 @pytest.fixture
-def plate() -> Callable[..., Any]:
-    return make_plate
+def spec() -> Callable[..., FigureSpec]:
+    return make_spec
 
 
 @pytest.fixture(scope="session")
-def drawn() -> dict[str, bytes]:
-    """The PNG and the SVG of `make_plate`."""
-    from lsbench.report.figures.draw import draw
-
-    return draw(make_plate(), "the source")
+def drawing() -> Drawing:
+    """`make_spec` as drawn."""
+    return draw(make_spec(), "the source")
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import pytest
 from lsbench.formatting import number, probability
 from lsbench.report.claim_wording import said
 
-from .page.chromium import BINARY, asked_quietly, column, contrast, table
+from .chromium import BINARY, asked_quietly, column, contrast, table
 
 pytestmark = pytest.mark.skipif(BINARY is None, reason="no Chromium on this machine (Debian: chromium)")
 LABEL = "All claims"

@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 
@@ -7,19 +8,20 @@ import pytest
 from lsbench.analysis.tables import runs_table, summary_table
 from lsbench.errors import StorageError
 from lsbench.formatting import number
+from lsbench.report.document import plain
 from lsbench.report.figures.sweep_figures import KINDS
-from lsbench.report.markdown import setup
-from lsbench.report.publish import build
+from lsbench.report.publish import write_report
+from lsbench.report.sweep import setup
 from lsbench.report.terminal import terminal_table
 from lsbench.store.files import to_csv
 
 from ..records import make_results
 
-pytestmark = pytest.mark.usefixtures("sketched")  # figures/test_drawing.py draws them
+pytestmark = pytest.mark.usefixtures("sketched")  # figures/test_draw.py draws them
 
 
 def build_here(folder, records, missing=()):
-    build(make_results(records, folder / "compare", missing=missing))
+    write_report(make_results(records, folder / "compare", missing=missing))
     return folder / "compare"
 
 
@@ -43,6 +45,7 @@ def test_all_files_are_written_and_rebuilt_byte_for_byte(tmp_path, sweep, traces
     again = contents(build_here(tmp_path / "b", records[::-1]))
     tables = ["reliability.csv", "report.html", "report.md", "runs.csv", "summary.csv", "training.csv"]
     figures = [f"figures/{name}.{kind}" for name in KINDS for kind in ("png", "svg")]
+    figures += [f"figures/.{name}.json" for name in KINDS]
     assert sorted(first) == sorted([*tables, *figures])
     assert first == again
     text = first["report.md"].decode()
@@ -60,10 +63,12 @@ def test_only_figures_that_change_are_drawn_again(tmp_path, sweep, traces):
         record["test_accuracy"] -= 0.1
     build_here(tmp_path, records)
     changed = {path.name for path, inode in before.items() if path.stat().st_ino != inode}
-    assert changed == {"alpha.png", "alpha.svg"}
+    assert changed == {"alpha.png", "alpha.svg", ".alpha.json"}
     (folder / "figures/training.svg").unlink()
+    (folder / "figures/.confidence.json").write_text("damaged")
     build_here(tmp_path, records)
     assert (folder / "figures/training.svg").exists()
+    assert json.loads((folder / "figures/.confidence.json").read_text())["panels"]
 
 
 def test_one_alpha_has_no_figure_over_it_and_removes_a_stale_one(tmp_path, sweep):
@@ -145,8 +150,8 @@ def test_failures_and_missing_runs_are_listed(tmp_path, sweep, record):
         build_here(tmp_path, [*sweep(alphas=[0.1]), bad], missing=["mnist5k-mlp-none-a0.1-s8-1234abcd"])
         / "report.md"
     ).read_text()
-    assert f"- `{bad['run']}`: diverged. the loss was not finite | step 3" in text
-    assert "`mnist5k-mlp-none-a0.1-s8-1234abcd`: missing" in text
+    assert f"| {bad['run']} | " in text and "| the loss was not finite \\| step 3 |" in text
+    assert cells(text, "mnist5k-mlp-none-a0.1-s8-1234abcd")[1:] == ["missing", "no record in the store"]
     assert "16 (15 done, 1 diverged, 0 failed); 1 missing" in text
 
 
@@ -211,4 +216,4 @@ def test_import_is_light():
 )
 def test_the_epochs_are_counted_in_english(lengths, words, sweep):
     records = [record for epochs in lengths for record in sweep(methods=["none"], epochs=epochs)]
-    assert words in setup(summary_table(runs_table(records)))
+    assert words in plain(setup(summary_table(runs_table(records))))

@@ -1,1 +1,1 @@
-"""Figures: what each shows, and drawing them."""
+"""Figures of reports: content (a `FigureSpec`), captions, drawing by matplotlib, and files."""

@@ -1,4 +1,4 @@
-"""Figures in words: what each one shows, and its numbers for those who do not see it."""
+"""Captions, and alternative texts that put a figure's numbers into words."""
 
 from collections.abc import Callable, Sequence
 
@@ -8,27 +8,27 @@ from lsbench.analysis.baselines import Row, as_rows
 from lsbench.formatting import format_setting, number
 
 OVER_ALPHA = (
-    "Points are means over seeds, bars their 95 % t-intervals. Bars that overlap say little of a difference: "
-    "a seed moves all methods together, which is why Δ is paired."
+    "Points are means over seeds, bars their 95 % t-intervals. Overlapping bars say little about a "
+    "difference, since a seed affects all methods alike; this is why Δ is paired by seed."
 )
 RELIABILITY = (
-    "Accuracy over mean confidence in 15 bins of equal width, over all seeds together; on the diagonal the "
-    "two agree, above it the model is under-confident, below it over-confident. Bins of fewer than 30 "
-    "predictions are not drawn. Test split; T was fitted on calibrate."
+    "Accuracy over mean confidence in 15 bins of equal width, over all seeds together. On the diagonal the "
+    "two agree; above it the model is under-confident, below it over-confident. Bins with fewer than 30 "
+    "predictions are not drawn. Test split; T was fitted on the calibrate split."
 )
 CONFIDENCE = (
-    "Share of test predictions in each of 15 bins of confidence, over all seeds together, on a log scale: "
-    "how sure of itself the model is, whether or not it is right."
+    "Share of test predictions in each of 15 bins of confidence, over all seeds together, on a log "
+    "scale. It counts right and wrong predictions alike."
 )
 TRAINING = (
-    "Means over seeds. The train loss is the one that was minimised: of a smoothed run it is the smoothed "
-    "one, which cannot fall below the entropy of its targets, and with dropout or augmentation it is of the "
-    "changed network or images. The select split is measured plainly after each epoch."
+    "Means over seeds. The train loss is the one that was minimised: for a smoothed run the smoothed loss, "
+    "which cannot fall below the entropy of its targets, and with dropout or augmentation the loss of the "
+    "perturbed network or images. The select split is evaluated after each epoch without any of these."
 )
 
 
 def over_alpha(lines: Sequence[tuple[str, pd.DataFrame]]) -> str:
-    """For each method, the first and the last alpha."""
+    """The results of each method at its smallest and its largest alpha."""
     return " ".join(
         _over_alpha(label, as_rows(line.dropna(subset="test_accuracy_mean"))) for label, line in lines
     )
@@ -54,27 +54,26 @@ def _over_alpha(label: str, rows: list[Row]) -> str:
 
 
 def reliability(cases: Sequence[tuple[str, pd.DataFrame]]) -> str:
-    """For each case mean confidence, accuracy and their gap, before and after."""
-    return " ".join(f"{label}: {_sides(table, _gap)}." for label, table in cases)
+    """The mean confidence, accuracy and gap of each case, before and after temperature scaling."""
+    return " ".join(f"{label}: {_before_and_after(table, _gap)}." for label, table in cases)
 
 
 def confidence(cases: Sequence[tuple[str, pd.DataFrame]]) -> str:
-    """For each case the share of the last bin, before and after."""
-    return "Predictions of more than 93.3 % confidence. " + " ".join(
-        f"{label}: {_sides(table, _last_share)}." for label, table in cases
+    """The share of the last bin for each case, before and after temperature scaling."""
+    return "Share of predictions with more than 93.3 % confidence. " + " ".join(
+        f"{label}: {_before_and_after(table, _last_share)}." for label, table in cases
     )
 
 
-def _sides(table: pd.DataFrame, side: Callable[[pd.DataFrame, str], str]) -> str:
-    return f"as trained {side(table, '')}; after scaling {side(table, '_ts')}"
+def _before_and_after(table: pd.DataFrame, describe: Callable[[pd.DataFrame, str], str]) -> str:
+    return f"as trained {describe(table, '')}; after scaling {describe(table, '_ts')}"
 
 
 def _gap(table: pd.DataFrame, suffix: str) -> str:
     n, confidence, correct = (table[f"{name}{suffix}"].sum() for name in ("n", "confidence", "correct"))
     gap = number((confidence - correct) / n, 2, 100, sign=True)
-    return (
-        f"confidence {number(confidence / n, 2, 100)} %, accuracy {number(correct / n, 2, 100)} %, gap {gap}"
-    )
+    shares = f"confidence {number(confidence / n, 2, 100)} %, accuracy {number(correct / n, 2, 100)} %"
+    return f"{shares}, gap {gap}"
 
 
 def _last_share(table: pd.DataFrame, suffix: str) -> str:
@@ -83,11 +82,11 @@ def _last_share(table: pd.DataFrame, suffix: str) -> str:
 
 
 def training(cases: Sequence[tuple[str, pd.DataFrame]]) -> str:
-    """For each case the losses of the first and the last epoch, and the epoch of the least select NLL."""
-    return " ".join(f"{label}: {_course(table)}." for label, table in cases)
+    """The first and last epoch of each case, and the epoch of the least select NLL."""
+    return " ".join(f"{label}: {_first_last_best(table)}." for label, table in cases)
 
 
-def _course(table: pd.DataFrame) -> str:
+def _first_last_best(table: pd.DataFrame) -> str:
     first, last, best = table.iloc[0], table.iloc[-1], table.iloc[int(table["select_nll"].argmin())]
     return (
         f"from epoch {first['epoch']:.0f} to {last['epoch']:.0f} train loss "

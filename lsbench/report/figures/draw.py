@@ -1,19 +1,22 @@
-"""Figures of panels in a grid, drawn without a display and byte for byte the same each time.
+"""Figures drawn by matplotlib without a display, byte for byte the same each time.
 
-Panels have one size and fixed places (layout.py), so that the page can take them out of the SVG one by one
-and let them flow with the width of the window.
+A figure is drawn three times: as a whole into a PNG and an SVG file, each panel alone for the page, where
+panels flow with the width of the window, and each line style alone for the page's legend.
 """
 
 import io
+import re
 import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from lsbench.report.figures import layout, panels
-from lsbench.report.figures.spec import FigureSpec
+from lsbench.report.figures.panels import draw_panel, line_options
+from lsbench.report.figures.spec import PANEL_SIZE, FigureSpec, LineStyle, Panel, Size
 
 STYLE: dict[Any, Any] = {
     "font.size": 9,
@@ -32,42 +35,116 @@ STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "text.parse_math": False,  # a class may be called $x$
 }
+# In points.
+LEFT, RIGHT, TOP, BOTTOM = 52, 17, 14, 38  # around a panel's axes
+TITLE_LINE = 12  # a line of a panel's title
+HEADING = 26  # the whole figure's title, above the panels
+LEGEND_ROW = 15  # a row of the whole figure's legend, below the panels
+KEY = (30, 10)  # a line style in the page's legend
 
 
-def draw(plate: FigureSpec, source: str) -> dict[str, bytes]:
-    """The PNG and the SVG of ``plate`` by their suffix, with ``source`` in their metadata."""
+@dataclass(frozen=True)
+class Drawing:
+    """A figure as the bytes of its files, and for the page its panels and the keys of its legend as SVG
+    elements, whose ids differ from those of other figures on the page."""
+
+    png: bytes
+    svg: bytes
+    panels: tuple[str, ...]
+    keys: tuple[str, ...]
+
+
+def draw(spec: FigureSpec, source: str) -> Drawing:
+    """Draw a figure, with ``source`` in the metadata of its files."""
     with mpl.rc_context(STYLE):
-        return _encode(_compose(plate), source)
+        whole = _whole(spec)
+        png, svg = (
+            _save(whole, "png", Software=None, Source=source),
+            _save(whole, "svg", Date=None, Source=source),
+        )
+        titles = _titles(spec)
+        panels = [_single(panel, title, spec.size) for panel, title in zip(spec.panels, titles, strict=True)]
+        keys = [_key(style) for style in spec.legend]
+        return Drawing(
+            png,
+            svg,
+            tuple(_element(figure, f"{spec.name}-{index}") for index, figure in enumerate(panels)),
+            tuple(_element(figure, f"{spec.name}-key-{index}") for index, figure in enumerate(keys)),
+        )
 
 
-def _compose(plate: FigureSpec) -> Figure:
-    """All panels, three a row, with one title above and one legend below them."""
-    count = len(plate.panels)
-    heading = f"{plate.title}: {plate.pair}"
-    wide = max(layout.columns(count) * plate.size[0], min(16 + 6 * len(heading), 2 * layout.WIDTH))
-    longest = max(len(mark.label) for mark in plate.legend)
-    beside = max(min(wide // (40 + 6 * longest), len(plate.legend)), 1)
-    legend_rows = -(-len(plate.legend) // beside)
-    high = layout.TITLE + layout.rows(count) * plate.size[1] + legend_rows * layout.LEGEND + 8
-    figure = Figure(figsize=(wide / 72, high / 72))
-    figure.text(8 / wide, 1 - 14 / high, heading, fontsize=10.5)
-    names = [textwrap.fill(panel.title, 38, max_lines=2, placeholder=" …") for panel in plate.panels]
-    title_lines = 1 + max(name.count("\n") for name in names)
-    for place, panel in enumerate(plate.panels):
-        left, top, width, height = layout.inner(place, count, title_lines, plate.size)
-        axes = figure.add_axes((left / wide, 1 - (top + height) / high, width / wide, height / high))
-        axes.set_title(names[place], x=-(layout.LEFT - 8) / width, pad=9)
-        getattr(panels, panel.draw)(axes, panel.lines, **panel.options)
-    handles = [Line2D([], [], label=mark.label, **panels.style(mark)) for mark in plate.legend]
-    figure.legend(handles=handles, loc="lower left", ncols=beside, frameon=False, handlelength=2.6)
+def _whole(spec: FigureSpec) -> Figure:
+    """All panels, two or three in a row, with one title above and one legend below them."""
+    count = len(spec.panels)
+    columns = 2 if count == 4 else min(count, 3)
+    heading = f"{spec.title}: {spec.part}"
+    width = max(columns * spec.size[0], min(16 + 6 * len(heading), 2 * PANEL_SIZE[0]))
+    longest = max(len(style.label) for style in spec.legend)
+    legend_columns = max(min(width // (40 + 6 * longest), len(spec.legend)), 1)
+    rows, legend_rows = -(-count // columns), -(-len(spec.legend) // legend_columns)
+    height = HEADING + rows * spec.size[1] + legend_rows * LEGEND_ROW + 8
+    figure = Figure(figsize=(width / 72, height / 72))
+    figure.text(8 / width, 1 - 14 / height, heading, fontsize=10.5)
+    for index, (panel, title) in enumerate(zip(spec.panels, _titles(spec), strict=True)):
+        row, column = divmod(index, columns)
+        corner = (column * spec.size[0], HEADING + row * spec.size[1])
+        _add_panel(figure, panel, title, spec.size, corner)
+    handles = [Line2D([], [], label=style.label, **line_options(style)) for style in spec.legend]
+    figure.legend(handles=handles, loc="lower left", ncols=legend_columns, frameon=False, handlelength=2.6)
     return figure
 
 
-def _encode(figure: Figure, source: str) -> dict[str, bytes]:
-    """Its PNG and its SVG by their suffix: no date, no version, so equal figures are equal bytes."""
-    files = {}
-    for kind, unsaid in (("png", "Software"), ("svg", "Date")):
-        stream = io.BytesIO()
-        figure.savefig(stream, format=kind, dpi=160, metadata={unsaid: None, "Source": source})
-        files[kind] = stream.getvalue()
-    return files
+def _titles(spec: FigureSpec) -> list[str]:
+    """The panels' titles, wrapped to at most two lines; all have as many lines as the longest."""
+    wrapped = [textwrap.fill(panel.title, 38, max_lines=2, placeholder=" …") for panel in spec.panels]
+    lines = max(title.count("\n") for title in wrapped)
+    return ["\n" * (lines - title.count("\n")) + title for title in wrapped]
+
+
+def _single(panel: Panel, title: str, size: Size) -> Figure:
+    figure = Figure(figsize=(size[0] / 72, size[1] / 72))
+    _add_panel(figure, panel, title, size, (0, 0))
+    return figure
+
+
+def _add_panel(figure: Figure, panel: Panel, title: str, size: Size, corner: tuple[int, int]) -> None:
+    """Draw a panel of this ``size`` with its upper left corner at ``corner``, in points from the figure's."""
+    figure_width, figure_height = 72 * figure.get_size_inches()
+    above = TOP + TITLE_LINE * (1 + title.count("\n"))
+    left, top = corner[0] + LEFT, corner[1] + above
+    width, height = size[0] - LEFT - RIGHT, size[1] - above - BOTTOM
+    bottom = figure_height - top - height
+    box = (left / figure_width, bottom / figure_height, width / figure_width, height / figure_height)
+    axes = figure.add_axes(box)
+    axes.set_title(title, x=-(LEFT - 8) / width, pad=9)
+    draw_panel(panel, axes)
+
+
+def _key(style: LineStyle) -> Figure:
+    """A line style as the page's legend shows it."""
+    figure = Figure(figsize=(KEY[0] / 72, KEY[1] / 72))
+    ends: Sequence[float] = (0.02, 0.5, 0.98)
+    line = Line2D(ends, (0.5, 0.5, 0.5), markevery=[1], transform=figure.transFigure, **line_options(style))
+    figure.add_artist(line)
+    return figure
+
+
+def _save(figure: Figure, kind: str, **metadata: str | None) -> bytes:
+    """The bytes of a file without a date or a version, so that equal figures are equal bytes."""
+    stream = io.BytesIO()
+    figure.savefig(stream, format=kind, dpi=160, metadata=metadata)
+    return stream.getvalue()
+
+
+def _element(figure: Figure, salt: str) -> str:
+    """The figure as an SVG element for an HTML page.
+
+    ``salt`` makes the ids that the element refers to unique on the page; those of mere groups, which repeat
+    in every figure, are removed. No text can be mistaken for a tag, since "<" is escaped in it.
+    """
+    figure.set_facecolor("none")
+    with mpl.rc_context({"svg.hashsalt": salt}):
+        svg = _save(figure, "svg", Date=None, Creator=None, Format=None, Type=None).decode()
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r'<g id="[^"]*">', "<g>", svg)
+    return re.sub(r"<svg[^>]*>", lambda tag: re.sub(r' xmlns[^=]*="[^"]*"', "", tag[0]), svg, count=1)

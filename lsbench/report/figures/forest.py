@@ -1,24 +1,26 @@
-"""The effects of all claims in one panel, each with its interval: a forest plot.
+"""Forest plot: the effects of all claims in one panel, each with its interval.
 
-They have units of their own, so each is divided by its claim's margin, and turned so that the right is the
-way of the claim.
+The effects have different units, so each is divided by its claim's margin, with the sign that makes effects
+in favour of the claim positive.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lsbench.analysis.findings import Finding
 from lsbench.claims import all_claims
 from lsbench.formatting import DASH, number
 from lsbench.report.claim_wording import said, title
-from lsbench.report.figures.marks import GREY, LineStyle
-from lsbench.report.figures.spec import FigureSpec, Panel
+from lsbench.report.figures.spec import GREY, FigureSpec, Forest, LineStyle
 
 if TYPE_CHECKING:
     import pandas as pd
 
-WIDTH, ROW, AROUND = 320, 27, 70  # points: of the panel, of a claim in it, and above and below all claims
-# Of Okabe and Ito (2008), by shape and filling too; the signs of the page's verdict words.
+KIND = "claims"
+WIDTH = 320  # of the panel, in points
+ROW = 27  # height of a claim
+AROUND = 70  # height above and below all claims
+# Colours of Okabe and Ito (2008); shape and filling differ too, as the verdicts' signs on the page do.
 LOOKS = {
     "supported": ("#009E73", "^", False),
     "refuted": ("#D55E00", "v", False),
@@ -26,58 +28,57 @@ LOOKS = {
     "inconclusive": (GREY, "o", True),
 }
 CAPTION = (
-    "The deciding comparison of each claim, in its margin, with its 95 % interval. To the right of 0 is what "
-    "the claim says, to the left the opposite; within the band, a margin to either side, a difference counts "
-    "as none. The scale is linear within the band and logarithmic outside. What a step costs has a bound "
-    "instead of a margin: that claim is supported where the whole interval is right of the band's left edge."
+    "The deciding comparison of each claim in units of its margin, with its 95 % interval. Effects to the "
+    "right of 0 agree with the claim, those to the left contradict it. Within the band, one margin to "
+    "either side, a difference counts as none. The scale is linear within the band and logarithmic outside. "
+    "The cost of a step has a bound instead of a margin: that claim is supported if the whole interval is to "
+    "the right of the band's left edge."
 )
 
 
 def forest(judged: Mapping[str, Sequence[Finding]], runs: "pd.DataFrame") -> FigureSpec | None:
-    """The figure of the deciding findings that have a number; None where there are none."""
+    """The figure of the deciding findings that have numbers; None if no finding has."""
     import pandas as pd
 
-    found = {name: group[0] for name, group in judged.items() if group[0].n and group[0].margin > 0}
-    if not found:
+    deciding = {name: group[0] for name, group in judged.items() if group[0].n and group[0].margin > 0}
+    if not deciding:
         return None
-    rows = pd.DataFrame(
-        [
-            {"said": said(finding), "label": title(all_claims()[name].words), "place": place}
-            | dict(zip(("effect", "low", "high"), in_margins(finding), strict=True))
-            for place, (name, finding) in enumerate(found.items())
-        ]
-    )
-    drawn = tuple((_mark(word, finding), rows[rows["said"] == word]) for word, finding in _words(found))
-    pair = "; ".join(
-        f"{data}, {model}" for data, model in dict.fromkeys(zip(runs["data"], runs["model"], strict=True))
-    )
-    alt = " ".join(_in_words(row) for row in rows.to_dict("records"))
+    rows = []
+    for position, (name, finding) in enumerate(deciding.items()):
+        effect, low, high = in_margins(finding)
+        row = {"verdict": said(finding), "label": title(all_claims()[name].words), "position": position}
+        rows.append(row | {"effect": effect, "low": low, "high": high})
+    table = pd.DataFrame(rows)
+    styles = _styles(deciding.values())
+    series = tuple((style, table[table["verdict"] == style.label]) for style in styles)
+    pairs = dict.fromkeys(zip(runs["data"], runs["model"], strict=True))
+    part = "; ".join(f"{data}, {model}" for data, model in pairs)
+    panel = Forest("Against the claim, and for it", series)
+    alt = " ".join(_in_words(row) for row in rows)
     size = (WIDTH, AROUND + ROW * len(rows))
-    panel = Panel("Against the claim, and for it", "forest", drawn)
-    legend = tuple(mark for mark, _ in drawn)
-    return FigureSpec("claims", "claims", pair, "Effects in margins", (panel,), legend, CAPTION, alt, size)
+    return FigureSpec(KIND, KIND, part, "Effects in margins", (panel,), styles, CAPTION, alt, size)
 
 
 def in_margins(finding: Finding) -> tuple[float, float, float]:
-    """Effect and interval over the margin, above 0 the way of the claim."""
-    ends = (end * finding.better / finding.margin for end in (finding.low, finding.high))
-    low, high = sorted(ends)
+    """Effect and interval divided by the margin, positive in favour of the claim."""
+    low, high = sorted(bound * finding.better / finding.margin for bound in (finding.low, finding.high))
     return finding.effect * finding.better / finding.margin, low, high
 
 
-def _words(found: Mapping[str, Finding]) -> list[tuple[str, Finding]]:
-    """Each word that is said of some finding, once, in the order of `LOOKS`."""
+def _styles(findings: Iterable[Finding]) -> tuple[LineStyle, ...]:
+    """A style for each verdict that occurs, in the order of `LOOKS`."""
     order = list(LOOKS)
-    by_word = {said(finding): finding for finding in found.values()}
-    return sorted(by_word.items(), key=lambda item: (order.index(item[1].verdict), item[0]))
+    by_label = {said(finding): finding for finding in findings}
+    ordered = sorted(by_label.items(), key=lambda item: (order.index(item[1].verdict), item[0]))
+    return tuple(_style(label, finding) for label, finding in ordered)
 
 
-def _mark(word: str, finding: Finding) -> LineStyle:
+def _style(label: str, finding: Finding) -> LineStyle:
     colour, marker, hollow = LOOKS[finding.verdict]
-    return LineStyle(word, colour, marker, hollow=hollow or finding.exploratory)
+    return LineStyle(label, colour, marker, hollow=hollow or finding.exploratory)
 
 
-def _in_words(row: Mapping[Any, Any]) -> str:
+def _in_words(row: Mapping[str, Any]) -> str:
     effect, low, high = (number(row[name], 1, sign=True) for name in ("effect", "low", "high"))
     interval = "" if DASH in (low, high) else f" ({low} to {high})"
-    return f"{row['label']}: {row['said']}, {effect}{interval} margins."
+    return f"{row['label']}: {row['verdict']}, {effect}{interval} margins."

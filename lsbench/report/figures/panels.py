@@ -1,8 +1,10 @@
-"""What is drawn into one panel: a metric over alpha, a reliability diagram, a histogram, a training curve."""
+"""Panels of figures, drawn into matplotlib axes: one function for each subclass of `spec.Panel`."""
 
-from typing import TYPE_CHECKING, Any
+from functools import singledispatch
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.ticker import (
     LogLocator,
     MaxNLocator,
@@ -11,72 +13,70 @@ from matplotlib.ticker import (
     NullLocator,
 )
 
-from lsbench.report.figures.marks import GREY, LineStyle, as_scaled
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from lsbench.report.figures.spec import Series
+from lsbench.report.figures.spec import (
+    GREY,
+    Confidence,
+    Forest,
+    LineStyle,
+    OverAlpha,
+    OverEpochs,
+    Panel,
+    Plane,
+    Reliability,
+    as_scaled,
+)
 
 GRID = "#e3e3e3"
-FEWEST = 30  # predictions in a bin; below that its accuracy is noise and hides the rest
+MIN_PREDICTIONS = 30  # in a bin; below that its accuracy is noise and hides the other points
 
 
-def _per_cent(value: float, _: float) -> str:
-    """A fraction as the label of a tick."""
-    return f"{100 * value:.6g} %"
-
-
-def style(mark: LineStyle) -> dict[str, Any]:
-    """A mark in matplotlib's words."""
+def line_options(style: LineStyle) -> dict[str, Any]:
+    """A line style as keyword arguments of matplotlib's ``plot``."""
     return {
-        "color": mark.colour,
-        "marker": mark.marker,
+        "color": style.colour,
+        "marker": style.marker,
         "markersize": 4.5,
-        "markerfacecolor": "white" if mark.hollow else None,
-        "linestyle": mark.dash,
+        "markerfacecolor": "white" if style.hollow else None,
+        "linestyle": style.dash,
         "linewidth": 1.3,
     }
 
 
-def over_alpha(axes: "Axes", lines: "Series", metrics: tuple[tuple[str, bool], ...], percent: bool) -> None:
-    """Means over seeds with their 95 % t-intervals; ``metrics`` are columns and whether they are scaled."""
-    positions = _alphas(axes, sorted({alpha for _, line in lines for alpha in line["alpha"]}))
-    step = (max(positions.values()) - min(positions.values())) * min(0.018, 0.06 / len(lines))
-    for index, (mark, line) in enumerate(lines):
-        shift = (index - (len(lines) - 1) / 2) * step
+@singledispatch
+def draw_panel(panel: Panel, axes: Axes) -> None:
+    """Draw the panel's lines into ``axes``."""
+    raise NotImplementedError(type(panel).__name__)
+
+
+@draw_panel.register
+def _over_alpha(panel: OverAlpha, axes: Axes) -> None:
+    count = len(panel.lines)
+    positions = _alphas(axes, sorted({alpha for _, line in panel.lines for alpha in line["alpha"]}))
+    step = (max(positions.values()) - min(positions.values())) * min(0.018, 0.06 / count)
+    for index, (style, line) in enumerate(panel.lines):
+        shift = (index - (count - 1) / 2) * step
         x = line["alpha"].map(positions) + shift  # side by side, or the bars would hide one another
-        for metric, scaled in metrics:
+        for metric, scaled in panel.metrics:
             mean = line[f"{metric}_mean"]
-            look = style(as_scaled(mark) if scaled else mark)
-            axes.errorbar(x, mean, yerr=line[f"{metric}_high"] - mean, elinewidth=0.9, capsize=2, **look)
-    if percent:
+            options = line_options(as_scaled(style) if scaled else style)
+            axes.errorbar(x, mean, yerr=line[f"{metric}_high"] - mean, elinewidth=0.9, capsize=2, **options)
+    if panel.percent:
         axes.yaxis.set_major_formatter(_per_cent)
-    if percent and len(metrics) > 1:
+    if panel.percent and len(panel.metrics) > 1:
         axes.set_ylim(bottom=0)  # an error has a zero worth seeing
     axes.grid(axis="y", color=GRID, linewidth=0.6)
 
 
-def _alphas(axes: "Axes", alphas: list[float]) -> dict[float, float]:
-    """Ticks at the alphas that were run; evenly spaced where true distances would make labels collide."""
-    gap = float(np.min(np.diff(alphas))) / (alphas[-1] - alphas[0])
-    true = gap >= 0.09
-    positions = {alpha: alpha if true else float(place) for place, alpha in enumerate(alphas)}
-    axes.set_xticks(list(positions.values()), [f"{alpha:g}" for alpha in alphas])
-    axes.tick_params(axis="x", labelrotation=90 if len(alphas) > 8 else 0)
-    axes.set_xlabel("smoothing α" if true else "smoothing α (spacing not to scale)")
-    return positions
-
-
-def reliability(axes: "Axes", cases: "Series") -> None:
-    """Accuracy over mean confidence, bin by bin, as trained and after scaling; on the diagonal they agree."""
+@draw_panel.register
+def _reliability(panel: Reliability, axes: Axes) -> None:
+    """As trained and after scaling; on the diagonal confidence and accuracy agree."""
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, zorder=1)
-    for mark, bins in cases:
-        for suffix, look in (("", mark), ("_ts", as_scaled(mark))):
-            kept = bins[bins[f"n{suffix}"] >= FEWEST]
-            n = kept[f"n{suffix}"]
-            x, y = kept[f"confidence{suffix}"] / n, kept[f"correct{suffix}"] / n
-            axes.plot(x, y, clip_on=False, **style(look))
+    for style, bins in panel.lines:
+        for suffix, suffix_style in (("", style), ("_ts", as_scaled(style))):
+            shown = bins[bins[f"n{suffix}"] >= MIN_PREDICTIONS]
+            n = shown[f"n{suffix}"]
+            x, y = shown[f"confidence{suffix}"] / n, shown[f"correct{suffix}"] / n
+            axes.plot(x, y, clip_on=False, **line_options(suffix_style))
     axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence", ylabel="accuracy")
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MultipleLocator(0.25))
@@ -84,23 +84,24 @@ def reliability(axes: "Axes", cases: "Series") -> None:
     axes.grid(color=GRID, linewidth=0.6)
 
 
-def confidence(axes: "Axes", cases: "Series") -> None:
-    """The share of predictions in each bin of confidence, as trained and after scaling; a log scale."""
-    for mark, bins in cases:
+@draw_panel.register
+def _confidence(panel: Confidence, axes: Axes) -> None:
+    """The share of predictions in each bin, as trained and after scaling, on a log scale."""
+    for style, bins in panel.lines:
         edges = [*bins["lower"], bins["upper"].iloc[-1]]
-        middle = (bins["lower"] + bins["upper"]) / 2
-        for suffix, look in (("", mark), ("_ts", as_scaled(mark))):
+        centres = (bins["lower"] + bins["upper"]) / 2
+        for suffix, suffix_style in (("", style), ("_ts", as_scaled(style))):
             share = bins[f"n{suffix}"] / bins[f"n{suffix}"].sum()
-            drawn = style(look)
             axes.stairs(
                 share.clip(lower=1e-9),
                 edges,
                 baseline=None,
-                color=look.colour,
-                linestyle=look.dash,
+                color=suffix_style.colour,
+                linestyle=suffix_style.dash,
                 linewidth=1.1,
             )
-            axes.plot(middle, share.where(share > 0), **(drawn | {"linestyle": "", "markersize": 3.5}))
+            markers = line_options(suffix_style) | {"linestyle": "", "markersize": 3.5}
+            axes.plot(centres, share.where(share > 0), **markers)
     axes.set(xlim=(0, 1), yscale="log", ylim=(5e-4, 1.3), xlabel="confidence", ylabel="share of predictions")
     axes.xaxis.set_major_locator(MultipleLocator(0.25))
     axes.xaxis.set_major_formatter(_per_cent)
@@ -109,49 +110,53 @@ def confidence(axes: "Axes", cases: "Series") -> None:
     axes.grid(color=GRID, linewidth=0.6)
 
 
-def forest(axes: "Axes", groups: "Series") -> None:
-    """A row for each ``place``, from the top: its ``label``, and below that ``effect`` from ``low`` to
-    ``high``, in margins. The band is a margin to either side, linear within and logarithmic outside."""
-    rows = 1 + max(int(table["place"].max()) for _, table in groups)
-    furthest = max(float(np.nanmax(table[["effect", "low", "high"]].abs())) for _, table in groups)
-    reach = 1.25 * max(furthest, 2.4)
+@draw_panel.register
+def _forest(panel: Forest, axes: Axes) -> None:
+    """A row for each ``position``, from the top: the ``label``, and below it ``effect`` from ``low`` to
+    ``high``. The band is one margin to either side; the scale is linear within and logarithmic outside."""
+    rows = 1 + max(int(table["position"].max()) for _, table in panel.lines)
+    largest = max(float(np.nanmax(table[["effect", "low", "high"]].abs())) for _, table in panel.lines)
+    limit = 1.25 * max(largest, 2.4)
     axes.axvspan(-1, 1, color=GRID, zorder=0, linewidth=0)
     axes.axvline(0, color=GREY, linewidth=0.8, zorder=1)
-    for mark, table in groups:
-        y = table["place"] + 0.68
-        axes.hlines(y, table["low"], table["high"], color=mark.colour, linewidth=1.6)
-        axes.plot(table["effect"], y, **style(mark) | {"linestyle": "", "markersize": 6})
-        for place, label in zip(table["place"], table["label"], strict=True):
-            there: Any = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
-            axes.annotate(label, (0, place + 0.43), xytext=(-44, 0), fontsize=8.5, **there)
-            axes.axhline(place + 1, color=GRID, linewidth=0.6)
-    axes.set(xlim=(-reach, reach), ylim=(rows, 0), yticks=[])
+    for style, table in panel.lines:
+        y = table["position"] + 0.68
+        axes.hlines(y, table["low"], table["high"], color=style.colour, linewidth=1.6)
+        axes.plot(table["effect"], y, **line_options(style) | {"linestyle": "", "markersize": 6})
+        for position, label in zip(table["position"], table["label"], strict=True):
+            anchor: Any = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
+            axes.annotate(label, (0, position + 0.43), xytext=(-44, 0), fontsize=8.5, **anchor)
+            axes.axhline(position + 1, color=GRID, linewidth=0.6)
+    axes.set(xlim=(-limit, limit), ylim=(rows, 0), yticks=[])
     axes.set_xscale("symlog", linthresh=1, linscale=0.6)
-    ticks = [tick for tick in (1, 3, 10, 30, 100, 300, 1000) if tick <= reach]
-    places = [*(-tick for tick in reversed(ticks)), 0, *ticks]
-    axes.set_xticks(places, [f"{place:+g}".replace("-", "−") if place else "0" for place in places])
+    positive = [tick for tick in (1, 3, 10, 30, 100, 300, 1000) if tick <= limit]
+    ticks = [*(-tick for tick in reversed(positive)), 0, *positive]
+    axes.set_xticks(ticks, [f"{tick:+g}".replace("-", "−") if tick else "0" for tick in ticks])
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel("effect in margins (to the right: as claimed)")
     axes.spines["left"].set_visible(False)
 
 
-def plane(axes: "Axes", classes: "Series", limits: tuple[float, float, float]) -> None:
-    """Points of a plane by class; ``limits`` are its middle, across and up, and half its width."""
-    x, y, half = limits
-    for mark, points in classes:
-        look = style(mark) | {"markersize": 3.6, "markerfacecolor": "none", "markeredgewidth": 0.7}
-        axes.plot(points["across"], points["up"], **look)
-    axes.set(xlim=(x - half, x + half), ylim=(y - half, y + half), aspect="equal", anchor="W")
+@draw_panel.register
+def _plane(panel: Plane, axes: Axes) -> None:
+    for style, points in panel.lines:
+        markers = {"markersize": 3.6, "markerfacecolor": "none", "markeredgewidth": 0.7}
+        axes.plot(points["across"], points["up"], **line_options(style) | markers)
+    xlim = (panel.x - panel.half, panel.x + panel.half)
+    ylim = (panel.y - panel.half, panel.y + panel.half)
+    axes.set(xlim=xlim, ylim=ylim, aspect="equal", anchor="W")
     axes.locator_params(nbins=5)
 
 
-def over_epochs(axes: "Axes", curves: "Series", metric: str, percent: bool) -> None:
-    """A column of the history, averaged over seeds, epoch by epoch; a log scale where it falls a long way."""
-    for index, (mark, epochs) in enumerate(curves):
+@draw_panel.register
+def _over_epochs(panel: OverEpochs, axes: Axes) -> None:
+    """Means over seeds; a log scale if the values span more than a factor of ten."""
+    for index, (style, epochs) in enumerate(panel.lines):
         every = max(len(epochs) // 6, 1)
-        axes.plot(epochs["epoch"], epochs[metric], markevery=(index % every, every), **style(mark))
-    values = np.concatenate([epochs[metric] for _, epochs in curves])
-    if percent:
+        markers = (index % every, every)
+        axes.plot(epochs["epoch"], epochs[panel.metric], markevery=markers, **line_options(style))
+    values = np.concatenate([epochs[panel.metric] for _, epochs in panel.lines])
+    if panel.percent:
         axes.yaxis.set_major_formatter(_per_cent)
     elif 0 < 10 * values.min() < values.max():
         axes.set_yscale("log")
@@ -161,3 +166,19 @@ def over_epochs(axes: "Axes", curves: "Series", metric: str, percent: bool) -> N
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.set_xlabel("epoch")
     axes.grid(axis="y", color=GRID, linewidth=0.6)
+
+
+def _per_cent(value: float, _: float) -> str:
+    """A fraction as the label of a tick."""
+    return f"{100 * value:.6g} %"
+
+
+def _alphas(axes: Axes, alphas: list[float]) -> dict[float, float]:
+    """Ticks at the alphas that were run, evenly spaced if labels at their true distances would overlap."""
+    gap = float(np.min(np.diff(alphas))) / (alphas[-1] - alphas[0])
+    to_scale = gap >= 0.09
+    positions = {alpha: alpha if to_scale else float(index) for index, alpha in enumerate(alphas)}
+    axes.set_xticks(list(positions.values()), [f"{alpha:g}" for alpha in alphas])
+    axes.tick_params(axis="x", labelrotation=90 if len(alphas) > 8 else 0)
+    axes.set_xlabel("smoothing α" if to_scale else "smoothing α (spacing not to scale)")
+    return positions

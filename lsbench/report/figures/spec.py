@@ -1,59 +1,148 @@
-"""A figure before it is drawn."""
+"""Figures before they are drawn: their panels, the lines of each panel, and the style of each line."""
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import cache
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
-from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from lsbench.report.figures.layout import SIZE, Size
-from lsbench.report.figures.marks import LineStyle
+STYLE_VERSION = (
+    1  # raise it when draw.py or panels.py draws something else, so that stored figures are redrawn
+)
 
-DRAWS = ("draw.py", "panels.py", "layout.py", "marks.py")  # beside this file
+# Okabe and Ito (2008), ordered so that neighbours differ in grey too. page.css replaces black, blue, grey and
+# the grid's colour by those of the page.
+COLOURS = ("#000000", "#0072B2", "#E69F00", "#009E73", "#56B4E9", "#D55E00", "#CC79A7")
+MARKERS = "osD^vPX"
+GREY = "#737373"
+DISTINCT = len(COLOURS) * len(MARKERS)  # number of line styles that differ by colour or marker
+
+Size = tuple[int, int]  # width and height in points (1/72 inch)
+PANEL_SIZE = (240, 210)
+
+
+@dataclass(frozen=True)
+class LineStyle:
+    """A line's label and look. ``dash`` is a linestyle of matplotlib, empty for markers without a line;
+    ``hollow`` leaves the markers unfilled."""
+
+    label: str
+    colour: str
+    marker: str
+    dash: str = "-"
+    hollow: bool = False
+
+
+def line_style(index: int, label: str) -> LineStyle:
+    """The style of the line at ``index``, from 0. The first `DISTINCT` styles all differ."""
+    turn, step = divmod(index, len(COLOURS))
+    return LineStyle(label, COLOURS[step], MARKERS[(step + turn) % len(MARKERS)])
+
+
+def as_scaled(style: LineStyle) -> LineStyle:
+    """The style of the same line after temperature scaling."""
+    return replace(style, dash="--", hollow=True)
+
+
+def as_plain(style: LineStyle) -> LineStyle:
+    """The style of the same method at alpha 0."""
+    return replace(style, dash=":", hollow=True)
+
+
+TRAINED = LineStyle("as trained", GREY, "o")
+SCALED = replace(as_scaled(TRAINED), label="after temperature scaling")
+BEST = "best α above 0 on select"
+SMOOTHED = LineStyle(f"at the {BEST}", GREY, "o")
+PLAIN = replace(as_plain(TRAINED), label="at α = 0")
 
 Series = tuple[tuple[LineStyle, pd.DataFrame], ...]
 
 
 @dataclass(frozen=True)
 class Panel:
-    """``draw`` names a function of panels.py, which gets ``lines`` and ``options``."""
+    """A title and the lines to draw; panels.py draws each subclass."""
 
     title: str
-    draw: str
-    lines: Series
-    options: Mapping[str, Any] = field(default_factory=dict)
+    lines: Series = field(repr=False)
+
+
+@dataclass(frozen=True)
+class OverAlpha(Panel):
+    """Means with their 95 % t-intervals over alpha. ``metrics`` are (summary column, True if it is after
+    temperature scaling)."""
+
+    metrics: tuple[tuple[str, bool], ...]
+    percent: bool
+
+
+@dataclass(frozen=True)
+class Reliability(Panel):
+    """Accuracy over mean confidence, bin by bin."""
+
+
+@dataclass(frozen=True)
+class Confidence(Panel):
+    """Histogram of the confidence."""
+
+
+@dataclass(frozen=True)
+class OverEpochs(Panel):
+    """A column of the training history, epoch by epoch."""
+
+    metric: str
+    percent: bool
+
+
+@dataclass(frozen=True)
+class Forest(Panel):
+    """Effects with their intervals, one row each, in units of their margins."""
+
+
+@dataclass(frozen=True)
+class Plane(Panel):
+    """Points of a plane by class, in a square with the centre (``x``, ``y``) and half the width ``half``."""
+
+    x: float
+    y: float
+    half: float
 
 
 @dataclass(frozen=True)
 class FigureSpec:
-    """``name`` is its file's, ``kind`` what it shows, ``pair`` the data set and model, ``caption`` how to
-    read it, and ``alt`` what can be seen in it, in numbers. ``size`` is that of a panel."""
+    """A figure of a report.
+
+    ``name`` is the stem of its files, ``kind`` the name without the data set and model, which ``part`` gives.
+    ``caption`` explains how to read the figure, and ``alt`` puts its content into words and numbers. ``size``
+    is that of a panel.
+    """
 
     name: str
     kind: str
-    pair: str
+    part: str
     title: str
     panels: tuple[Panel, ...]
     legend: tuple[LineStyle, ...]
     caption: str
     alt: str
-    size: Size = SIZE
+    size: Size = PANEL_SIZE
 
     def source(self) -> str:
-        """A hash of all that is drawn and of what draws it: equal hashes, equal figures."""
-        digest = hashlib.sha256(_made_with() + repr((self.title, self.pair, self.legend, self.size)).encode())
+        """A hash of everything that is drawn and of what draws it: equal hashes, equal figures.
+
+        The drawing code enters by `STYLE_VERSION` and matplotlib's version. lsbench's version does not: a
+        release that draws nothing else would redraw every stored figure.
+        """
+        drawn = (
+            STYLE_VERSION,
+            version("matplotlib"),
+            self.title,
+            self.part,
+            self.legend,
+            self.size,
+            self.panels,
+        )
+        digest = hashlib.sha256(repr(drawn).encode())
         for panel in self.panels:
-            digest.update(repr((panel.title, panel.draw, panel.options)).encode())
-            for line, table in panel.lines:
-                digest.update(repr(line).encode() + table.to_csv(index=False).encode())
+            for style, table in panel.lines:
+                digest.update(repr(style).encode() + table.to_csv(index=False).encode())
         return digest.hexdigest()
-
-
-@cache
-def _made_with() -> bytes:
-    code = [(Path(__file__).parent / name).read_bytes() for name in DRAWS]
-    return b"".join([version("matplotlib").encode(), *code])

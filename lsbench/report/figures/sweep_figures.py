@@ -1,4 +1,4 @@
-"""Which figures a report has, and what is shown in each: chosen by select results, never by those of test."""
+"""Figures of a sweep's report. What is shown in each is chosen by select results, never by test results."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -11,159 +11,191 @@ from lsbench.analysis.results import SweepResults
 from lsbench.analysis.selection import CRITERION, CRITERION_TITLE, MARK_AT_STRENGTH, recommended
 from lsbench.formatting import format_setting
 from lsbench.report.figures import captions
-from lsbench.report.figures.marks import BEST, PLAIN, SCALED, SMOOTHED, TRAINED, LineStyle, as_plain, mark
-from lsbench.report.figures.spec import FigureSpec, Panel
+from lsbench.report.figures.spec import (
+    BEST,
+    PLAIN,
+    SCALED,
+    SMOOTHED,
+    TRAINED,
+    Confidence,
+    FigureSpec,
+    LineStyle,
+    OverAlpha,
+    OverEpochs,
+    Panel,
+    Reliability,
+    as_plain,
+    line_style,
+)
 
 KINDS = ("alpha", "reliability", "confidence", "training")
-MOST = {"alpha": 14, "reliability": 9, "confidence": 9, "training": 5}  # methods that one figure can carry
+MAX_METHODS = {"alpha": 14, "reliability": 9, "confidence": 9, "training": 5}  # in one figure
 OVER_ALPHA = ("test_accuracy", "test_ece", "test_ece_ts", "test_nll", "test_nll_ts")
 TITLES = {
     "alpha": "Accuracy and calibration over α",
     "reliability": "Reliability before and after temperature scaling",
-    "confidence": "How confident the predictions are",
+    "confidence": "Confidence of the predictions",
     "training": "Training, epoch by epoch",
 }
-Cases = list[tuple[float, pd.DataFrame]]  # alphas, and what was kept of their runs
+Cases = list[tuple[float, pd.DataFrame]]  # alphas, each with the bins or epochs of its runs
 
 
 @dataclass(frozen=True)
-class Line:
-    """A method, and what else tells it apart: its ``rows`` of the summary; the cells at alpha 0 and at the
-    best alpha above it (``cases``, by cell); whether 0 is chosen all the same; the least mean of what
-    chooses."""
+class Method:
+    """A method, with the settings that distinguish it, as a line of the figures.
+
+    ``rows`` are those of the summary; ``cases`` the cells at alpha 0 and at the best alpha above it, with
+    their alphas; ``plain_chosen`` is true if alpha 0 is chosen all the same; ``criterion`` is the mean by
+    which the method's best cell is chosen.
+    """
 
     label: str
     rows: pd.DataFrame
     cases: dict[str, float]
-    unsmoothed: bool
-    least: float
+    plain_chosen: bool
+    criterion: float
 
 
-def plates(results: SweepResults) -> Iterator[FigureSpec]:
+def figure_specs(results: SweepResults) -> Iterator[FigureSpec]:
     """The figures of each data set and model.
 
-    A single alpha has nothing to show over alpha. Where a figure cannot carry every method, it has the first
-    of the table, which is plain training, and those with the least select NLL.
+    A single alpha has no figure over alpha. A figure that cannot show every method shows the first of the
+    table, which is plain training, and those with the least mean of the selection criterion.
     """
     bins, epochs = results.bins, results.epochs
     for part in results.parts:
-        pair = part.title
         suffix = f"-{part.data}-{part.model}" if len(results.parts) > 1 else ""
         done = part.cells[part.cells["n"] > 0]
-        found = [_line(label, rows) for label, rows in lines(done)]
+        methods = [_method(label, rows) for label, rows in lines(done)]
         if done["alpha"].nunique() > 1:
-            yield _alpha(f"alpha{suffix}", pair, found)
-        counted = [line for line in found if _cases(line, bins)]
-        if counted:
-            yield _by_method("reliability", suffix, pair, counted, bins)
-            yield _by_method("confidence", suffix, pair, counted, bins)
-        traced = [line for line in found if _cases(line, epochs)]
+            yield _alpha(f"alpha{suffix}", part.title, methods)
+        binned = [method for method in methods if _cases(method, bins)]
+        if binned:
+            yield _reliability(f"reliability{suffix}", part.title, binned, bins)
+            yield _confidence(f"confidence{suffix}", part.title, binned, bins)
+        traced = [method for method in methods if _cases(method, epochs)]
         if traced:
-            yield _training(f"training{suffix}", pair, traced, epochs)
+            yield _training(f"training{suffix}", part.title, traced, epochs)
 
 
-def _line(label: str, rows: pd.DataFrame) -> Line:
-    found = recommended(rows, MARK_AT_STRENGTH)
+def _method(label: str, rows: pd.DataFrame) -> Method:
+    best = recommended(rows, MARK_AT_STRENGTH)
     plain = rows.loc[rows["alpha"] == 0, "cell"].head(1)
-    cases = dict.fromkeys(plain, 0.0) | {row["cell"]: row["alpha"] for row in found}
-    least = found[0][f"{CRITERION}_mean"] if found else math.inf
-    return Line(label, rows, cases, len(found) > 1, least)
+    cases = dict.fromkeys(plain, 0.0) | {row["cell"]: row["alpha"] for row in best}
+    criterion = best[0][f"{CRITERION}_mean"] if best else math.inf
+    return Method(label, rows, cases, len(best) > 1, criterion)
 
 
-def _alpha(name: str, pair: str, found: list[Line]) -> FigureSpec:
-    shown = _shown(found, MOST["alpha"])
+def _alpha(name: str, part: str, methods: list[Method]) -> FigureSpec:
+    shown = _shown(methods, MAX_METHODS["alpha"])
     columns = ["alpha", *(f"{metric}_{end}" for metric in OVER_ALPHA for end in ("mean", "high"))]
-    drawn = tuple((mark(place, line.label), line.rows[columns]) for place, line in enumerate(shown))
-    each = [
-        ("Test accuracy", (("test_accuracy", False),), True),
-        ("Calibration error (ECE)", (("test_ece", False), ("test_ece_ts", True)), True),
-        ("Negative log-likelihood, nats", (("test_nll", False), ("test_nll_ts", True)), False),
-    ]
-    panels = [
-        Panel(title, "over_alpha", drawn, {"metrics": metrics, "percent": percent})
-        for title, metrics, percent in each
-    ]
-    legend = (*(line for line, _ in drawn), TRAINED, SCALED)
-    caption = captions.OVER_ALPHA + _left_out(found, shown)
-    alt = captions.over_alpha([(line.label, line.rows) for line in shown])
-    return FigureSpec(name, "alpha", pair, TITLES["alpha"], tuple(panels), legend, caption, alt)
-
-
-def _by_method(kind: str, suffix: str, pair: str, found: list[Line], bins: pd.DataFrame) -> FigureSpec:
-    """A panel for each method, with its runs at alpha 0 and at the best alpha above it."""
-    shown = _shown(found, MOST[kind])
-    roles = {False: mark(0, "α = 0"), True: mark(1, BEST)}
-    panels, used = [], set()
-    for line in shown:
-        cases = _cases(line, bins)
-        alphas = " and ".join(format_setting(alpha) for alpha, _ in cases)
-        drawn = tuple((roles[alpha > 0], table) for alpha, table in cases)
-        panels.append(Panel(f"{line.label}: α = {alphas}", kind, drawn))
-        used |= {alpha > 0 for alpha, _ in cases}
-    legend = (*(roles[role] for role in sorted(used)), TRAINED, SCALED)
-    caption, in_words = {
-        "reliability": (captions.RELIABILITY, captions.reliability),
-        "confidence": (captions.CONFIDENCE, captions.confidence),
-    }[kind]
-    caption += _unsmoothed(shown) + _left_out(found, shown)
-    alt = in_words(_all_cases(shown, bins))
-    return FigureSpec(kind + suffix, kind, pair, TITLES[kind], tuple(panels), legend, caption, alt)
-
-
-def _training(name: str, pair: str, found: list[Line], epochs: pd.DataFrame) -> FigureSpec:
-    shown = _shown(found, MOST["training"])
-    drawn: list[tuple[LineStyle, pd.DataFrame]] = []
-    legend: list[LineStyle] = []
-    for place, line in enumerate(shown):
-        own = mark(place, line.label)
-        legend.append(own)
-        drawn += [(own if alpha else as_plain(own), table) for alpha, table in _cases(line, epochs)]
-    each = (
-        ("Train loss", "train_loss", False),
-        ("Select NLL, nats", "select_nll", False),
-        ("Select accuracy", "select_accuracy", True),
+    series = tuple(
+        (line_style(index, method.label), method.rows[columns]) for index, method in enumerate(shown)
     )
-    panels = [
-        Panel(title, "over_epochs", tuple(drawn), {"metric": metric, "percent": percent})
-        for title, metric, percent in each
-    ]
-    alphas = {alpha for line in shown for alpha, _ in _cases(line, epochs)}
-    legend += [SMOOTHED] * any(alphas) + [PLAIN] * (0 in alphas)
-    caption = captions.TRAINING + _unsmoothed(shown) + _left_out(found, shown)
-    alt = captions.training(_all_cases(shown, epochs))
-    return FigureSpec(name, "training", pair, TITLES["training"], tuple(panels), tuple(legend), caption, alt)
+    ece = (("test_ece", False), ("test_ece_ts", True))
+    nll = (("test_nll", False), ("test_nll_ts", True))
+    panels = (
+        OverAlpha("Test accuracy", series, (("test_accuracy", False),), percent=True),
+        OverAlpha("Calibration error (ECE)", series, ece, percent=True),
+        OverAlpha("Negative log-likelihood, nats", series, nll, percent=False),
+    )
+    legend = (*(style for style, _ in series), TRAINED, SCALED)
+    caption = captions.OVER_ALPHA + _methods_left_out(methods, shown)
+    alt = captions.over_alpha([(method.label, method.rows) for method in shown])
+    return FigureSpec(name, "alpha", part, TITLES["alpha"], panels, legend, caption, alt)
 
 
-def _cases(line: Line, traces: pd.DataFrame) -> Cases:
-    """What the runs of a line's cases have left behind, as far as they have."""
-    found = [(alpha, traces[traces["cell"] == cell]) for cell, alpha in line.cases.items()]
-    return [(alpha, table) for alpha, table in found if len(table)]
+def _reliability(name: str, part: str, methods: list[Method], bins: pd.DataFrame) -> FigureSpec:
+    shown = _shown(methods, MAX_METHODS["reliability"])
+    panels = tuple(Reliability(*_title_and_series(method, bins)) for method in shown)
+    caption = captions.RELIABILITY + _plain_chosen(shown) + _methods_left_out(methods, shown)
+    alt = captions.reliability(_labelled_cases(shown, bins))
+    legend = _legend(panels)
+    return FigureSpec(name, "reliability", part, TITLES["reliability"], panels, legend, caption, alt)
 
 
-def _all_cases(shown: list[Line], traces: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+def _confidence(name: str, part: str, methods: list[Method], bins: pd.DataFrame) -> FigureSpec:
+    shown = _shown(methods, MAX_METHODS["confidence"])
+    panels = tuple(Confidence(*_title_and_series(method, bins)) for method in shown)
+    caption = captions.CONFIDENCE + _plain_chosen(shown) + _methods_left_out(methods, shown)
+    alt = captions.confidence(_labelled_cases(shown, bins))
+    legend = _legend(panels)
+    return FigureSpec(name, "confidence", part, TITLES["confidence"], panels, legend, caption, alt)
+
+
+PLAIN_CASE, SMOOTHED_CASE = line_style(0, "α = 0"), line_style(1, BEST)
+
+
+def _title_and_series(
+    method: Method, bins: pd.DataFrame
+) -> tuple[str, tuple[tuple[LineStyle, pd.DataFrame], ...]]:
+    """A method's panel: its runs at alpha 0 and at the best alpha above it."""
+    cases = _cases(method, bins)
+    alphas = " and ".join(format_setting(alpha) for alpha, _ in cases)
+    series = tuple((SMOOTHED_CASE if alpha else PLAIN_CASE, table) for alpha, table in cases)
+    return f"{method.label}: α = {alphas}", series
+
+
+def _legend(panels: Sequence[Panel]) -> tuple[LineStyle, ...]:
+    shown = {style for panel in panels for style, _ in panel.lines}
+    return (*(style for style in (PLAIN_CASE, SMOOTHED_CASE) if style in shown), TRAINED, SCALED)
+
+
+def _training(name: str, part: str, methods: list[Method], epochs: pd.DataFrame) -> FigureSpec:
+    shown = _shown(methods, MAX_METHODS["training"])
+    styles = [line_style(index, method.label) for index, method in enumerate(shown)]
+    series = tuple(
+        (style if alpha else as_plain(style), table)
+        for style, method in zip(styles, shown, strict=True)
+        for alpha, table in _cases(method, epochs)
+    )
+    panels = (
+        OverEpochs("Train loss", series, "train_loss", percent=False),
+        OverEpochs("Select NLL, nats", series, "select_nll", percent=False),
+        OverEpochs("Select accuracy", series, "select_accuracy", percent=True),
+    )
+    alphas = {alpha for method in shown for alpha, _ in _cases(method, epochs)}
+    legend = list(styles)
+    if any(alphas):
+        legend.append(SMOOTHED)
+    if 0 in alphas:
+        legend.append(PLAIN)
+    caption = captions.TRAINING + _plain_chosen(shown) + _methods_left_out(methods, shown)
+    alt = captions.training(_labelled_cases(shown, epochs))
+    return FigureSpec(name, "training", part, TITLES["training"], panels, tuple(legend), caption, alt)
+
+
+def _cases(method: Method, traces: pd.DataFrame) -> Cases:
+    """The bins or epochs of a method's cases, as far as they are stored."""
+    by_case = [(alpha, traces[traces["cell"] == cell]) for cell, alpha in method.cases.items()]
+    return [(alpha, table) for alpha, table in by_case if len(table)]
+
+
+def _labelled_cases(methods: list[Method], traces: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     return [
-        (f"{line.label}, α = {format_setting(alpha)}", table)
-        for line in shown
-        for alpha, table in _cases(line, traces)
+        (f"{method.label}, α = {format_setting(alpha)}", table)
+        for method in methods
+        for alpha, table in _cases(method, traces)
     ]
 
 
-def _shown(found: list[Line], most: int) -> list[Line]:
-    order = sorted(range(1, len(found)), key=lambda place: found[place].least)
-    return [found[place] for place in sorted([0, *order[: most - 1]])]
+def _shown(methods: list[Method], most: int) -> list[Method]:
+    """The first method and, in the table's order, the best of the others."""
+    best = sorted(range(1, len(methods)), key=lambda index: methods[index].criterion)
+    return [methods[index] for index in sorted([0, *best[: most - 1]])]
 
 
-def _left_out(found: Sequence[Line], shown: Sequence[Line]) -> str:
-    if len(shown) == len(found):
+def _methods_left_out(methods: Sequence[Method], shown: Sequence[Method]) -> str:
+    if len(shown) == len(methods):
         return ""
     return (
-        f" Of {len(found)} methods these are the first and the {len(shown) - 1} others with the least "
+        f" Of {len(methods)} methods these are the first and the {len(shown) - 1} others with the least "
         f"{CRITERION_TITLE}."
     )
 
 
-def _unsmoothed(shown: Sequence[Line]) -> str:
-    names = [line.label for line in shown if line.unsmoothed]
+def _plain_chosen(shown: Sequence[Method]) -> str:
+    names = [method.label for method in shown if method.plain_chosen]
     if not names:
         return ""
-    return f" Chosen on select is α = 0 for {'; '.join(names)}: the best α above it is shown all the same."
+    return f" On select, α = 0 is chosen for {'; '.join(names)}; the best α above 0 is shown all the same."

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from lsbench.report.figures import geometry, panels
+from lsbench.report.figures import geometry
 from lsbench.report.figures.draw import draw
+from lsbench.report.figures.panels import draw_panel
 
 RUNS = {"run-a": 0.0, "run-b": 0.1}
 
@@ -29,15 +30,15 @@ def make_points(**facts) -> pd.DataFrame:
 
 def test_a_panel_for_each_split_of_both_runs_shows_every_point_by_its_class():
     points = make_points()
-    [plate] = geometry.plates(points, several=False)
-    titles = [panel.title for panel in plate.panels]
+    [spec] = geometry.figure_specs(points, several=False)
+    titles = [panel.title for panel in spec.panels]
     assert titles == ["α = 0, train", "α = 0, test", "α = 0.1, train", "α = 0.1, test"]
-    assert (plate.name, plate.pair, plate.title) == ("geometry", "mnist5k, mlp", "Penultimate layer, seed 3")
-    for panel in plate.panels:
+    assert (spec.name, spec.part, spec.title) == ("geometry", "mnist5k, mlp", "Penultimate layer, seed 3")
+    for panel in spec.panels:
         alpha, split = panel.title.removeprefix("α = ").split(", ")
         own = points[(points["alpha"] == float(alpha)) & (points["split"] == split)]
         axes = Figure().add_subplot()
-        panels.plane(axes, panel.lines, **panel.options)
+        draw_panel(panel, axes)
         (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
         assert right - left == pytest.approx(high - low)
         for (mark, _), line in zip(panel.lines, axes.lines, strict=True):
@@ -50,37 +51,37 @@ def test_a_panel_for_each_split_of_both_runs_shows_every_point_by_its_class():
 def test_the_legend_has_every_class_whatever_its_name():
     names = {"four": r"$\frac$", "two": "_a,b", "seven": "$x"}
     points = make_points()
-    [plate] = geometry.plates(points.assign(**{"class": points["class"].map(names)}), several=False)
-    svg = draw(plate, "s")["svg"].decode()
+    [spec] = geometry.figure_specs(points.assign(**{"class": points["class"].map(names)}), several=False)
+    svg = draw(spec, "s").svg.decode()
     assert re.findall(r">class (.*)</text>", svg) == list(names.values())
 
 
 def test_both_splits_of_a_run_have_the_same_limits():
-    [plate] = geometry.plates(make_points(), several=False)
-    first, second, third, _ = (panel.options["limits"] for panel in plate.panels)
+    [spec] = geometry.figure_specs(make_points(), several=False)
+    first, second, third, _ = ((panel.x, panel.y, panel.half) for panel in spec.panels)
     assert first == second != third
 
 
 def test_the_classes_differ_without_colour():
-    [plate] = geometry.plates(make_points(), several=False)
-    assert [mark.label for mark in plate.legend] == ["class four", "class two", "class seven"]
-    assert len({mark.marker for mark in plate.legend}) == 3
+    [spec] = geometry.figure_specs(make_points(), several=False)
+    assert [mark.label for mark in spec.legend] == ["class four", "class two", "class seven"]
+    assert len({mark.marker for mark in spec.legend}) == 3
 
 
 def test_the_alternative_text_has_the_scatter_of_the_points():
     points = make_points()
-    [plate] = geometry.plates(points, several=False)
+    [spec] = geometry.figure_specs(points, several=False)
     rows = points[(points["alpha"] == 0) & (points["split"] == "test")]
     groups = [group[["across", "up"]].to_numpy() for _, group in rows.groupby("class")]
     whole = np.concatenate(groups).mean(axis=0)
     within = sum(((group - group.mean(axis=0)) ** 2).sum() for group in groups)
     between = sum(len(group) * ((group.mean(axis=0) - whole) ** 2).sum() for group in groups)
-    assert f"α = 0, test: {within / between:.3f}." in plate.alt
+    assert f"α = 0, test: {within / between:.3f}." in spec.alt
 
 
 def test_several_data_sets_have_a_figure_each_and_none_has_none():
     both = pd.concat([make_points(), make_points(model="small", method="dropout")])
-    first, second = geometry.plates(both, several=True)
+    first, second = geometry.figure_specs(both, several=True)
     assert [first.name, second.name] == ["geometry-mnist5k-mlp", "geometry-mnist5k-small"]
     assert second.title == "Penultimate layer, dropout, seed 3"
-    assert not list(geometry.plates(pd.DataFrame(), several=False))
+    assert not list(geometry.figure_specs(pd.DataFrame(), several=False))

@@ -3,9 +3,9 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from lsbench.report.figures import layout
-from lsbench.report.figures.marks import PLAIN, SCALED, TRAINED, as_plain
-from lsbench.report.figures.sweep_figures import MOST, plates
+from lsbench.report.figures import spec as specs
+from lsbench.report.figures.spec import PLAIN, SCALED, TRAINED, as_plain
+from lsbench.report.figures.sweep_figures import MAX_METHODS, figure_specs
 
 from ...records import make_results
 
@@ -16,8 +16,8 @@ def shown(tmp_path, traces):
 
     def of(records):
         traces(tmp_path, records)
-        found = plates(make_results(records, tmp_path / "mine"))
-        return {plate.name: plate for plate in found}
+        found = figure_specs(make_results(records, tmp_path / "mine"))
+        return {spec.name: spec for spec in found}
 
     return of
 
@@ -59,7 +59,7 @@ def test_where_0_is_chosen_the_best_smoothing_is_drawn_beside_it(shown, sweep):
     for name in ("reliability", "confidence", "training"):
         lines = found[name].panels[0].lines
         assert [set(table["cell"]) for _, table in lines] == [{cells[0.0]}, {cells[0.05]}]
-        assert "Chosen on select is α = 0 for none" in found[name].caption
+        assert "On select, α = 0 is chosen for none" in found[name].caption
         assert not any("chosen" in mark.label for mark in found[name].legend)
 
 
@@ -74,14 +74,14 @@ def test_one_alpha_has_no_figure_over_alpha(shown, sweep):
 
 def test_without_traces_only_what_the_records_hold_is_drawn(tmp_path, sweep):
     records = sweep(seeds=[0])
-    found = list(plates(make_results(records, tmp_path / "mine")))
-    assert [plate.name for plate in found] == ["alpha"]
+    found = list(figure_specs(make_results(records, tmp_path / "mine")))
+    assert [spec.name for spec in found] == ["alpha"]
 
 
 def test_several_data_sets_have_figures_of_their_own(shown, sweep):
     both = sweep(alphas=[0.0, 0.1], seeds=[0]) + sweep(alphas=[0.0, 0.1], seeds=[0], data="cifar10")
     found = shown(both)
-    assert len(found) == 8 and {plate.pair for plate in found.values()} == {"mnist5k, mlp", "cifar10, mlp"}
+    assert len(found) == 8 and {spec.part for spec in found.values()} == {"mnist5k, mlp", "cifar10, mlp"}
     assert "training-cifar10-mlp" in found
 
 
@@ -92,7 +92,7 @@ def test_of_many_methods_the_first_and_those_with_the_least_select_nll_are_shown
         record("dropout", alpha, dropout=p, select_nll=1 - p) for p in strengths for alpha in (0.0, 0.1)
     ]
     found = shown(records)
-    for name, most in MOST.items():
+    for name, most in MAX_METHODS.items():
         lines = [line.label for line in found[name].legend] if name in ("alpha", "training") else [
             panel.title for panel in found[name].panels
         ]  # fmt: skip
@@ -122,20 +122,15 @@ def test_alternative_texts_state_the_numbers(shown, sweep):
     assert "at epoch 5" in found["training"].alt
 
 
-def test_a_hash_changes_with_what_is_drawn_and_with_nothing_else(shown, sweep):
-    plate = shown(sweep(alphas=[0.0, 0.1], methods=["none"], seeds=[0]))["reliability"]
-    panel = plate.panels[0]
+def test_the_hash_changes_with_what_is_drawn_and_with_nothing_else(shown, sweep, monkeypatch):
+    spec = shown(sweep(alphas=[0.0, 0.1], methods=["none"], seeds=[0]))["reliability"]
+    panel = spec.panels[0]
     line, table = panel.lines[0]
     other = replace(panel, lines=((line, table.assign(correct=table["correct"] + 1)), *panel.lines[1:]))
-    assert plate.source() == replace(plate, caption="new", alt="new").source()
-    different = [replace(plate, panels=(other,)), replace(plate, title="x"), replace(plate, legend=(line,))]
-    assert len({plate.source(), *(changed.source() for changed in different)}) == 4
-
-
-def test_boxes_tile_the_figure():
-    assert layout.box(0, 5)[:2] == (0, layout.TITLE)
-    assert layout.box(4, 5)[:2] == (layout.WIDTH, layout.TITLE + layout.HEIGHT)
-    left, top, width, height = layout.inner(1, 3, title_lines=2)
-    outer = layout.box(1, 3)
-    assert outer[0] < left and left + width < outer[0] + outer[2]
-    assert outer[1] < top and top + height < outer[1] + outer[3]
+    assert spec.source() == replace(spec, caption="new", alt="new").source()
+    different = [replace(spec, panels=(other,)), replace(spec, title="x"), replace(spec, legend=(line,))]
+    different.append(replace(spec, panels=(specs.Confidence(panel.title, panel.lines), *spec.panels[1:])))
+    assert len({spec.source(), *(changed.source() for changed in different)}) == 5
+    before = spec.source()
+    monkeypatch.setattr(specs, "STYLE_VERSION", specs.STYLE_VERSION + 1)
+    assert spec.source() != before

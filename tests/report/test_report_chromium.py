@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 
 from lsbench.formatting import number
-from lsbench.report.publish import build
+from lsbench.report.publish import write_report
 
-from ...records import make_record, make_results, make_sweep, store_traces
+from ..records import make_record, make_results, make_sweep, store_traces
 from .chromium import BINARY, asked_quietly, column, contrast, messages, requests, table
 
 pytestmark = pytest.mark.skipif(BINARY is None, reason="no Chromium on this machine (Debian: chromium)")
@@ -26,7 +26,7 @@ def folder(tmp_path_factory):
     results_dir = tmp_path_factory.mktemp("results")
     store_traces(results_dir, records)
     records += make_sweep(alphas=[0.0, 0.1], seeds=range(2), data="cifar10")  # whose one figure is over alpha
-    build(make_results(records, results_dir / "compare", evil))
+    write_report(make_results(records, results_dir / "compare", evil))
     return results_dir / "compare"
 
 
@@ -210,7 +210,7 @@ def floored(tmp_path_factory):
     for record in records:
         record |= {"test_ece_floor": 0.0123, "test_ece_floor_ts": 0.0145}
     folder = tmp_path_factory.mktemp("floored")
-    build(make_results(records, folder))
+    write_report(make_results(records, folder))
     return folder
 
 

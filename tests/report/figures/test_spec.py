@@ -5,8 +5,8 @@ from itertools import combinations, pairwise
 import numpy as np
 import pytest
 
-from lsbench.report.figures.marks import COLOURS, DISTINCT, GREY, as_plain, as_scaled, mark
-from lsbench.report.figures.sweep_figures import MOST
+from lsbench.report.figures.spec import COLOURS, DISTINCT, GREY, as_plain, as_scaled, line_style
+from lsbench.report.figures.sweep_figures import MAX_METHODS
 
 # Machado, Oliveira & Fernandes (2009), table 1, severity 1.0; they act on linear RGB.
 SEEN = {
@@ -57,14 +57,14 @@ def contrast(one, other):
     return (bright + 0.05) / (dark + 0.05)
 
 
-def test_lab_is_that_of_the_standard():
+def test_lab_agrees_with_published_values():
     assert lab(linear("#ffffff")) == pytest.approx([100, 0, 0], abs=0.02)
     assert lab(linear("#ff0000")) == pytest.approx([53.24, 80.09, 67.20], abs=0.02)  # Lindbloom's calculator
 
 
-@pytest.mark.parametrize("eyes", SEEN)
-def test_colours_differ_for_every_kind_of_eyes(eyes):
-    seen = {colour: lab(np.array(SEEN[eyes]) @ linear(colour)) for colour in COLOURS}
+@pytest.mark.parametrize("vision", SEEN)
+def test_colours_differ_with_every_kind_of_colour_vision(vision):
+    seen = {colour: lab(np.array(SEEN[vision]) @ linear(colour)) for colour in COLOURS}
     distances = {pair: np.linalg.norm(seen[pair[0]] - seen[pair[1]]) for pair in combinations(COLOURS, 2)}
     assert min(distances.values()) > 15  # 2.3 is just noticeable
 
@@ -75,16 +75,16 @@ def test_neighbours_differ_in_grey():
     assert min(steps[:5]) > 12 and min(steps) > 6
 
 
-def test_every_line_has_a_look_of_its_own_without_colour_and_colour():
-    marks = [mark(place, "") for place in range(DISTINCT)]
-    assert len({(line.colour, line.marker) for line in marks}) == DISTINCT
-    few = marks[: len(COLOURS)]
+def test_line_styles_differ_by_colour_or_marker_and_the_first_by_both():
+    styles = [line_style(index, "") for index in range(DISTINCT)]
+    assert len({(style.colour, style.marker) for style in styles}) == DISTINCT
+    few = styles[: len(COLOURS)]
     assert len({line.marker for line in few}) == len({line.colour for line in few}) == len(few)
-    assert max(MOST.values()) <= DISTINCT
+    assert max(MAX_METHODS.values()) <= DISTINCT
 
 
 def test_the_three_states_of_a_line_differ_by_dashes_and_filling():
-    line = mark(0, "none")
+    line = line_style(0, "none")
     states = [line, as_scaled(line), as_plain(line)]
     assert len({state.dash for state in states}) == 3
     assert [state.hollow for state in states] == [False, True, True]
@@ -93,6 +93,6 @@ def test_the_three_states_of_a_line_differ_by_dashes_and_filling():
     }
 
 
-def test_lines_stand_out_from_paper():
+def test_lines_contrast_with_white_paper():
     assert min(contrast(colour, "#ffffff") for colour in COLOURS) > 2.2
     assert contrast(GREY, "#ffffff") > 4.5  # the keys of the legend, and the diagonal

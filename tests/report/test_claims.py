@@ -1,4 +1,4 @@
-"""claims.html and claims.md beside claims.csv, and what the words and the forest plot make of its numbers."""
+"""The page of claims, claims.csv, and the words and the figure of their numbers."""
 
 import re
 from dataclasses import replace
@@ -12,13 +12,14 @@ from scipy import stats
 from lsbench.analysis.evidence import PER_CENT, POINTS
 from lsbench.analysis.findings import Finding
 from lsbench.claims import all_claims
-from lsbench.report import claims_markdown, claims_page
+from lsbench.report import claims, html, markdown
 from lsbench.report import claims_more_seeds as more_seeds
 from lsbench.report.claim_wording import cells, explain, family, full_cells, lines
 from lsbench.report.figures.forest import LOOKS, forest, in_margins
+from lsbench.report.figures.panels import draw_panel
 from lsbench.report.figures.spec import FigureSpec
 
-from ..records import make_record
+from ..records import make_results
 from .conftest import EVIL
 
 SHOWN = ["generalisation", "overconfidence", "cost", "alpha_default"]  # by importance
@@ -26,7 +27,7 @@ FOUND = Finding("x", "supported", 0.0131, 0.0087, 0.0175, 10, 1e-4, 0.0021, 0.00
 
 
 @pytest.fixture
-def html(claims_folder) -> str:
+def page(claims_folder) -> str:
     return (claims_folder / "claims.html").read_text()
 
 
@@ -113,30 +114,28 @@ def test_the_forest_has_every_claim_with_a_number_once_and_each_verdict_by_shape
     judged = {name: [replace(FOUND, verdict=verdict)] for name, verdict in zip(names, verdicts, strict=True)}
     judged[names[4]] = [replace(FOUND, exploratory=True)]
     judged[names[5]] = [Finding("it failed", "failed")]
-    plate = forest(judged, pd.DataFrame({"data": ["a"], "model": ["b"]}))
-    lines = plate.panels[0].lines
-    assert sorted(place for _, table in lines for place in table["place"]) == [0, 1, 2, 3, 4]
+    spec = forest(judged, pd.DataFrame({"data": ["a"], "model": ["b"]}))
+    lines = spec.panels[0].lines
+    assert sorted(position for _, table in lines for position in table["position"]) == [0, 1, 2, 3, 4]
     looks = {mark.label: (mark.marker, mark.hollow) for mark, _ in lines}
     assert len(set(looks.values())) == len(looks) == 5  # told apart without colour
     assert looks["exploratory: supported"] == (looks["supported"][0], True)
-    assert plate.legend == tuple(mark for mark, _ in lines)
+    assert spec.legend == tuple(mark for mark, _ in lines)
     assert len(LOOKS) == len({marker for _, marker, _ in LOOKS.values()})
-    assert plate.alt.count("margins.") == 5 and "It generalises better: supported, +6.5" in plate.alt
+    assert spec.alt.count("margins.") == 5 and "It generalises better: supported, +6.5" in spec.alt
     assert forest({names[5]: judged[names[5]]}, pd.DataFrame()) is None
 
 
 def test_the_panel_draws_each_interval_at_its_row():
     from matplotlib.figure import Figure
 
-    from lsbench.report.figures import panels
-
     judged = {
         "generalisation": [FOUND],
         "cost": [replace(FOUND, verdict="refuted", better=-1, low=np.nan, high=np.nan)],
     }
-    plate = forest(judged, pd.DataFrame({"data": ["a"], "model": ["b"]}))
+    spec = forest(judged, pd.DataFrame({"data": ["a"], "model": ["b"]}))
     axes = Figure().add_subplot()
-    panels.forest(axes, plate.panels[0].lines)
+    draw_panel(spec.panels[0], axes)
     points = {line.get_ydata()[0]: line.get_xdata()[0] for line in axes.lines if line.get_marker() in "^v"}
     assert [points[y] for y in sorted(points)] == pytest.approx([6.55, -6.55])
     first = axes.collections[0].get_segments()[0]
@@ -146,30 +145,29 @@ def test_the_panel_draws_each_interval_at_its_row():
     assert [text.get_text() for text in axes.texts] == ["It generalises better", "It costs next to nothing"]
 
 
-def test_the_page_has_each_claim_with_all_that_a_reader_may_ask(html, claims_folder):
-    text = unescape(html)
+def test_the_page_has_each_claim_with_its_sources_and_its_command(page, claims_folder):
+    text = unescape(page)
     for name in SHOWN:
         claim = all_claims()[name]
         told = (claim.measured, claim.source, f"lsbench claims {name}")
         assert not [part for part in told if part not in text]
-    titles = re.findall("<h2>(.*?)</h2>", html)
+    titles = re.findall("<h2>(.*?)</h2>", page)
     assert titles[0] == "All claims" and titles[1] == "It generalises better"
-    assert titles[-2:] == ["How to read this page", "Runs that no mean contains"]
-    assert set(re.findall('href="#([^"]+)"', html)) <= set(re.findall(' id="([^"]+)"', html))
+    assert titles[-2:] == ["How to read this page", "Runs left out of every mean"]
+    assert set(re.findall('href="#([^"]+)"', page)) <= set(re.findall(' id="([^"]+)"', page))
     record = pd.read_csv(claims_folder / "runs.csv").iloc[0]
     for fact in ("git_sha", "lsbench", "torch", "device"):
-        assert str(record[fact]) in html
-    assert record["data_sha256"][:12] in html and "Seeds</dt><dd>0, 1" in html
-    assert "51 (50 done, 0 diverged, 1 failed); 1 missing" in html
-    assert "mnist5k-mlp-none-a0-s12-lost" in html
+        assert str(record[fact]) in page
+    assert record["data_sha256"][:12] in page and "Seeds</dt><dd>0, 1" in page
+    assert "51 (50 done, 0 diverged, 1 failed); 1 missing" in page
+    assert "mnist5k-mlp-none-a0-s12-lost" in page
 
 
-def test_no_text_becomes_a_tag(html, claims_folder):
-    assert EVIL not in html and EVIL.replace("<", "&lt;").replace(">", "&gt;") in html
-    assert html.count("<script") == 1
-    page = (claims_folder / "claims.md").read_text()
-    assert page.count("## ") == len(SHOWN) + page.count("## What more seeds would buy")
-    assert "figures/claims.png" in page
+def test_text_from_outside_cannot_become_markup(page, claims_folder):
+    assert EVIL not in page and EVIL.replace("<", "&lt;").replace(">", "&gt;") in page
+    assert page.count("<script") == 1
+    text = (claims_folder / "claims.md").read_text()
+    assert text.count("\n## ") == page.count("<h2>") and "figures/claims.png" in text
 
 
 def test_claims_csv_has_the_numbers_in_the_metrics_unit(claims_folder):
@@ -188,27 +186,21 @@ MARKUP = "*x* <b>y</b> `z`"
 
 
 def test_in_markdown_text_is_text():
-    """A backtick in the command, and a run's own words in an error and in a figure's."""
-    runs, summary = pd.DataFrame([make_record("none", 0.1, 0)]), pd.DataFrame()
-    plate = FigureSpec("claims", "claims", "", MARKUP, (), (), f"caption {MARKUP}", f"alt {MARKUP} ]")
+    """A backtick in the command, and markup in an error and in a figure's words."""
+    spec = FigureSpec("claims", "claims", "", MARKUP, (), (), f"caption {MARKUP}", f"alt {MARKUP} ]")
     judged = {"cost": [Finding(f"ValueError: {MARKUP}", "failed")]}
-    asked = {"command": "lsbench claims `x`", "missing": [], "plates": [plate]}
-    page = claims_markdown.text(judged, runs.iloc[:0], summary, **asked)
+    results = make_results([], command="lsbench claims `x`")
+    text = markdown.render(claims.document(judged, results, [spec]), "claims.md")
     escaped = r"\*x\* \<b>y\</b> \`z\`"
-    assert "- Command: `` lsbench claims `x` ``" in page
-    assert f"**failed**. That is: nothing could be judged: ValueError: {escaped}." in page
-    assert (
-        rf"![{escaped}. alt {escaped} \]](figures/claims.png)" in page and f"\n\ncaption {escaped}\n" in page
-    )
-    assert MARKUP not in page
+    assert "- Command: `` lsbench claims `x` ``" in text
+    assert f"**failed**\n\n- That is: nothing could be judged: ValueError: {escaped}.\n" in text
+    assert rf"![{escaped}. alt {escaped} \]](figures/claims.png)" in text
+    assert f"\n\ncaption {escaped}\n" in text and MARKUP not in text
 
 
 def test_where_nothing_is_judged_no_numbers_are_shown():
     """Neither an effect of a dash nor "0 seeds; no p"."""
-    runs = pd.DataFrame([make_record("none", 0.1, 0)])
     judged = {"distillation": [Finding("none of its students is done", "inconclusive")]}
-    asked = {"command": "x", "missing": [], "plates": [], "drawn": {}}
-    table = pd.DataFrame({"data": [], "model": []})
-    text = claims_page.page(judged, runs.iloc[:0], table, **asked).decode()
+    text = html.render(claims.document(judged, make_results([]), []), {}, "claims.html").decode()
     assert "nothing could be judged: none of its students is done" in text
     assert "0 seeds" not in text and "<dt>Effect</dt>" not in text

@@ -1,9 +1,9 @@
-"""The page as text; test_chromium.py has it in a browser."""
+"""Reports as HTML; test_report_chromium.py opens them in a browser."""
 
 import base64
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from html.parser import HTMLParser
 from importlib.resources import files
@@ -12,12 +12,28 @@ import pytest
 
 from lsbench.analysis.results import SweepResults
 from lsbench.report.comparison import comparison
-from lsbench.report.figures.marks import DISTINCT, mark
-from lsbench.report.page import markup
-from lsbench.report.publish import build
+from lsbench.report.document import (
+    Bullets,
+    Code,
+    Details,
+    Document,
+    Emphasis,
+    Facts,
+    FigureRef,
+    Item,
+    Link,
+    Prose,
+    Section,
+    Strong,
+    Table,
+    VerdictLabel,
+)
+from lsbench.report.figures.files import PageFigure
+from lsbench.report.html import numeric_columns, render
+from lsbench.report.publish import write_report
 from lsbench.report.tables import full_table
 
-from ...records import make_results, make_sweep, store_traces
+from ..records import make_results, make_sweep, store_traces
 
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
 
@@ -62,7 +78,7 @@ class Page:
 def make_page(results_dir, records, command="lsbench compare", missing=()):
     """The page of ``records`` and of what ``results_dir`` has of them."""
     results = make_results(records, results_dir / "compare", command, missing)
-    build(results)
+    write_report(results)
     text = (results_dir / "compare/report.html").read_text()
     parsed = Tables()
     parsed.feed(text)
@@ -117,7 +133,7 @@ def test_text_from_outside_cannot_become_markup(usual, sweep, record, tmp_path):
     assert [tag for tag, _ in parsed.tags].count("script") == 1
     assert not any(name.startswith("on") for _, attrs in parsed.tags for name in attrs)
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text and EVIL not in text
-    assert parsed.tables["Runs that no mean contains"][1][2] == EVIL
+    assert parsed.tables["Runs left out of every mean"][1][2] == EVIL
 
 
 def test_it_names_no_other_place_and_allows_only_its_own_script(usual):
@@ -154,7 +170,7 @@ def test_failed_diverged_and_missing_runs_are_reported(page, sweep, record):
     ]
     found = page([*sweep(seeds=[0]), *bad], missing=["lost"])
     text, parsed = found.text, found.parsed
-    assert parsed.tables["Runs that no mean contains"][1:] == [
+    assert parsed.tables["Runs left out of every mean"][1:] == [
         [bad[0]["run"], "diverged", "the loss was not finite"],
         [bad[1]["run"], "failed", "out of memory"],
         ["lost", "missing", "no record in the store"],
@@ -165,35 +181,70 @@ def test_failed_diverged_and_missing_runs_are_reported(page, sweep, record):
 def test_no_run_at_all_is_a_page_too(page):
     found = page([], missing=["lost"])
     assert "Label smoothing: no runs" in found.text and list(found.parsed.tables) == [
-        "Runs that no mean contains"
+        "Runs left out of every mean"
     ]
 
 
-def test_the_legend_draws_every_mark():
-    drawn = [markup.legend([mark(place, f"line {place}")]) for place in range(DISTINCT)]
-    assert len({text.replace(f"line {place}", "") for place, text in enumerate(drawn)}) == DISTINCT
+def render_blocks(*blocks, figures=None):
+    """The HTML of ``blocks`` in a section called "Part"."""
+    text = render(Document("", "", {}, (Section("Part", blocks),)), figures or {}, "page.html").decode()
+    return re.sub(r"\n", "", text.partition("<h2>Part</h2>")[2].partition("</section>")[0])
 
 
-def test_prose_knows_lists_in_lists():
-    text = "Intro `a<b` and **bold**,\nmore.\n\n- one\n  - two *so*\n    - three\n  - four\n- five\n  goes on"
-    assert markup.prose(text) == (
-        '<div class="prose"><p>Intro <code>a&lt;b</code> and <strong>bold</strong>, more.</p>'
-        "<ul><li>one<ul><li>two <em>so</em><ul><li>three</li></ul></li><li>four</li></ul></li>"
-        "<li>five goes on</li></ul></div>"
+def test_pieces_of_text_have_a_tag_each():
+    pieces = ("a<b ", Code("c"), Strong("d"), Emphasis("e"), Link("f", "Other part"))
+    assert render_blocks(Prose(pieces)) == (
+        '<p>a&lt;b <code>c</code><strong>d</strong><em>e</em><a href="#other-part">f</a></p>'
     )
+    assert '<span class="word refuted">exploratory: refuted</span>' in render_blocks(
+        Prose((VerdictLabel("exploratory: refuted"),))
+    )
+
+
+def test_lists_can_be_nested():
+    items = (Item("one", (Item("two", (Item("three"),)), Item("four"))), Item("five"))
+    assert render_blocks(Bullets(items)) == (
+        '<ul class="prose"><li>one<ul class="prose"><li>two<ul class="prose"><li>three</li></ul></li>'
+        "<li>four</li></ul></li><li>five</li></ul>"
+    )
+
+
+def test_text_in_any_block_cannot_become_markup(spec):
+    rows = [[EVIL], [(Code(EVIL), Link(EVIL, EVIL))]]
+    table = Table(EVIL, [EVIL], rows, highlighted=frozenset([0]), note=EVIL)
+    hostile = replace(spec(title=EVIL), title=EVIL, caption=EVIL, alt=EVIL)
+    blocks = (
+        Prose(EVIL),
+        Prose((Code(EVIL), Strong(EVIL), Emphasis(EVIL), VerdictLabel(EVIL))),
+        Bullets((Item(EVIL, (Item(EVIL),)),)),
+        Facts({EVIL: EVIL}),
+        Details(EVIL, (table,)),
+        table,
+        Section(EVIL, (Prose(EVIL),)),
+        FigureRef(hostile),
+    )
+    figures = {hostile.name: PageFigure("", ("<svg></svg>",), ("<svg></svg>",) * 2)}
+    document = Document(EVIL, EVIL, {EVIL: EVIL}, (Section(EVIL, blocks),), {EVIL: EVIL})
+    text = render(document, figures, "page.html").decode()
+    parsed = Tables()
+    parsed.feed(text)
+    assert "<script>alert" not in text and "<img" not in text
+    assert not any(name.startswith("on") for _, attrs in parsed.tags for name in attrs)
+    assert text.count("&lt;script&gt;alert(1)&lt;/script&gt;") > 20
 
 
 def test_numbers_are_set_to_the_right_and_words_to_the_left():
     rows = [["mlp", "baseline", "3f1c", "2026-05-04"], ["mlp", "+1.2 [0, 2]", "41", "2026-05-05"]]
-    text = markup.table(["model", "Δ", "sha", "day"], rows, "x")
-    assert re.findall(r'<th scope="col"( class="n")?>', text) == ["", ' class="n"', "", ""]
-    text = markup.table(["word", "number"], [["refuted", "0.5"], ["—", "—"]], "x")
-    assert re.findall(r'<th scope="col"( class="n")?>', text) == ["", ' class="n"']
+    assert numeric_columns(Table("x", ["model", "Δ", "sha", "day"], rows)) == [False, True, False, False]
+    assert numeric_columns(Table("x", ["word", "number"], [["refuted", "0.5"], ["—", "—"]])) == [False, True]
+    text = render_blocks(Table("x", ["word", "number"], [["refuted", "0.5"]], highlighted=frozenset([0])))
+    assert '<th scope="col" class="n">number</th>' in text
+    assert '<tr class="chosen"><th scope="row">refuted</th><td class="n">0.5</td></tr>' in text
 
 
-def test_the_template_is_part_of_the_package():
-    names = {path.name for path in files("lsbench.report.page").iterdir()}
-    assert {"page.html", "page.css", "page.js"} <= names
+def test_the_templates_are_part_of_the_package():
+    names = {path.name for path in files("lsbench.report").joinpath("templates").iterdir()}
+    assert names == {"blocks.html", "page.html", "page.css", "page.js"}
 
 
 def test_a_cell_of_a_float_is_short(usual):

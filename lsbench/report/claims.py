@@ -1,0 +1,207 @@
+"""Content of the page of claims, and the claims' comparisons as a table for claims.csv."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from lsbench.analysis.evidence import Evidence
+from lsbench.analysis.findings import Finding, findings
+from lsbench.analysis.results import SweepResults
+from lsbench.claims import all_claims, measured_file
+from lsbench.formatting import DASH, number
+from lsbench.report import claims_more_seeds as more_seeds
+from lsbench.report.claim_wording import (
+    FULL_HEADER,
+    HEADER,
+    TITLE,
+    cells,
+    counted,
+    explain,
+    full_cells,
+    reading,
+    said,
+    title,
+)
+from lsbench.report.document import (
+    Block,
+    Code,
+    Document,
+    Facts,
+    FigureRef,
+    Link,
+    Prose,
+    Section,
+    Table,
+    Text,
+    VerdictLabel,
+)
+from lsbench.report.figures.forest import in_margins
+from lsbench.report.sweep import facts, left_out, setup
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from lsbench.report.figures.spec import FigureSpec
+
+Judged = Mapping[str, Sequence[Finding]]  # the comparisons of each claim, the deciding one first
+
+FILES = {
+    "claims.html": "this report as a page",
+    "claims.md": "this report as text",
+    "claims.csv": "one row per comparison",
+    "runs.csv": "one row per run, with every digit",
+    "summary.csv": "one row per setting, with every metric and interval",
+    "figures/": "the figure as PNG and SVG",
+}
+OVERVIEW = "All claims"
+HIGHLIGHTED = "The shaded comparison decides the claim."
+
+
+def judge(results: SweepResults) -> dict[str, list[Finding]]:
+    """Judge the claims of a sweep from its stored runs, in the order of `all_claims`."""
+    asked = results.sweep.claims
+    claims = {name: claim for name, claim in all_claims().items() if name in asked}
+    evidence = {name: _evidence(results, name, asked[name]) for name in claims}
+    return findings({name: claim.compare for name, claim in claims.items()}, evidence)
+
+
+def _evidence(results: SweepResults, claim: str, members: Sequence[str]) -> Evidence:
+    import pandas as pd
+
+    file = measured_file(results.folder, claim)
+    measured = pd.read_csv(file) if file.exists() else None
+    done = results.runs[results.runs["run"].isin(members) & (results.runs["status"] == "done")]
+    return Evidence(done, results.folder.parent, measured)
+
+
+def document(judged: Judged, results: SweepResults, specs: "Sequence[FigureSpec]") -> Document:
+    """The page: all claims in a table, the figures, a section for each claim, and how to read them."""
+    overview: list[Block] = [] if results.runs.empty else [Prose(setup(results.summary))]
+    overview.append(_overview(judged))
+    overview += [Section(spec.title, (FigureRef(spec),)) for spec in specs]
+    sections = [Section(OVERVIEW, tuple(overview))]
+    sections += [
+        Section(title(all_claims()[name].words), _claim(name, group)) for name, group in judged.items()
+    ]
+    header, rows = more_seeds.table(judged)
+    if rows:
+        table = Table(more_seeds.TITLE, header, rows)
+        sections.append(Section(more_seeds.TITLE, (Prose(more_seeds.ABOUT), table)))
+    sections.append(Section("How to read this page", reading(judged)))
+    titles = "; ".join(part.title for part in results.parts)
+    return Document(
+        kind="lsbench claims",
+        title=f"{TITLE}: {titles or 'no runs'}",
+        facts=facts(results),
+        sections=(*sections, *left_out(results)),
+        files=FILES,
+    )
+
+
+def _overview(judged: Judged) -> Table:
+    """A row for each claim, linked to its section."""
+    rows = []
+    for name, group in judged.items():
+        words, deciding = all_claims()[name].words, group[0]
+        _, *numbers = cells(deciding)
+        rows.append([(Link(words, title(words)),), _verdict(deciding), *numbers, _in_margins(deciding)])
+    return Table(OVERVIEW, ["claim", *HEADER, "in margins"], rows)
+
+
+def _claim(name: str, group: Sequence[Finding]) -> tuple[Block, ...]:
+    """The verdict, the numbers and the meaning of the deciding comparison, then all comparisons."""
+    claim, deciding = all_claims()[name], group[0]
+    values: dict[str, Text] = {"That is": explain(deciding)}
+    if deciding.n:
+        values |= {"Decided by": deciding.words, "Effect": _effect(deciding)}
+    values |= {
+        "Measured here": claim.measured,
+        "Claimed or measured by": claim.source,
+        "By itself": (Code(f"lsbench claims {name}"),),
+    }
+    rows = []
+    for finding in group:
+        words, _, *numbers = full_cells(finding)
+        rows.append([words, _verdict(finding), *numbers])
+    note = HIGHLIGHTED if len(group) > 1 else ""
+    table = Table(f"Comparisons: {claim.words}", FULL_HEADER, rows, highlighted=frozenset([0]), note=note)
+    return Prose(_verdict(deciding)), Facts(values), table
+
+
+def _verdict(finding: Finding) -> Text:
+    """The verdict, with what it means here if the claim says that."""
+    label = VerdictLabel(said(finding))
+    return (label, f": {finding.meaning}") if finding.meaning else (label,)
+
+
+def _effect(finding: Finding) -> str:
+    """Size, interval, n, p and margin in a line."""
+    _, size, interval, _, p, margin = cells(finding)
+    parts = [
+        size if interval == DASH else f"{size}, 95 % interval {interval}",
+        counted(finding.n, "round" if finding.bounded else "seed"),
+        "no p" if p == DASH else f"p, adjusted by Holm's method, {p}",
+        f"{'bound' if finding.bounded else 'margin'} {margin}{finding.unit.name}",
+    ]
+    return "; ".join(parts)
+
+
+def _in_margins(finding: Finding) -> str:
+    """The effect in margins, positive in favour of the claim."""
+    return number(in_margins(finding)[0], 1, sign=True) if finding.margin > 0 else DASH
+
+
+def comparisons(judged: Judged) -> "pd.DataFrame":
+    """claims.csv: a row for each comparison, the deciding one of a claim first; numbers in the metric's own
+    unit."""
+    import pandas as pd
+
+    rows = [
+        {"claim": name, "words": all_claims()[name].words, **numbers}
+        for name, group in judged.items()
+        for numbers in _numbers(group)
+    ]
+    return pd.DataFrame(rows)
+
+
+def described(judged: Judged) -> list[dict[str, Any]]:
+    """The claims with their comparisons, for JSON."""
+    claims = {name: all_claims()[name] for name in judged}
+    return [
+        {
+            "words": claim.words,
+            "source": claim.source,
+            "measured": claim.measured,
+            "claim": name,
+            "comparisons": _numbers(judged[name]),
+        }
+        for name, claim in claims.items()
+    ]
+
+
+def _numbers(group: Iterable[Finding]) -> list[dict[str, Any]]:
+    """The comparisons of a claim by the columns of claims.csv."""
+    return [
+        {
+            "comparison": finding.words,
+            "decides": index == 0,
+            "verdict": finding.verdict,
+            "exploratory": finding.exploratory,
+            "meaning": finding.meaning,
+            "effect": finding.effect,
+            "low": finding.low,
+            "high": finding.high,
+            "n": finding.n,
+            "p": finding.p,
+            "p_holm": finding.p_holm,
+            "margin": finding.margin,
+            "p_equivalent_holm": finding.p_equivalent,
+            "better": finding.better,
+        }
+        for index, finding in enumerate(group)
+    ]
+
+
+def exit_code(judged: Judged, results: SweepResults) -> int:
+    """1 if a run is not done or a claim could not be judged, else 0."""
+    failed = any(finding.verdict == "failed" for group in judged.values() for finding in group)
+    return int(failed or results.exit_code)
