@@ -1,5 +1,5 @@
-"""Training as most people write it, for `bench_sweep.py`: torchvision's data set of PIL images and its
-transforms, a DataLoader, an nn.Module, torch.optim.SGD and F.cross_entropy(label_smoothing=...)."""
+"""The usual training script, for `bench_sweep.py`: torchvision's data set of PIL images and its transforms, a
+DataLoader, an nn.Module, torch.optim.SGD and F.cross_entropy(label_smoothing=...)."""
 
 from collections.abc import Callable
 
@@ -17,7 +17,7 @@ from lsbench.training.device_data import split_rows
 
 
 class Digits(Dataset[tuple[Tensor, int]]):
-    """What torchvision.datasets.MNIST does: uint8 [N,H,W] in memory, a PIL image through ``transform``."""
+    """Like torchvision.datasets.MNIST: uint8 [N,H,W] in memory, a PIL image through ``transform``."""
 
     def __init__(self, data: Tensor, targets: Tensor, transform: Callable[[Image.Image], Tensor]) -> None:
         self.data, self.targets, self.transform = data, targets, transform
@@ -31,9 +31,9 @@ class Digits(Dataset[tuple[Tensor, int]]):
 
 
 def train(run: Run, splits: Splits, workers: int = 0) -> float:
-    """Train ``run`` on lsbench's split of its seed; accuracy on test. Select is measured after each epoch.
+    """Train ``run`` on lsbench's split for its seed, evaluating on select each epoch; the test accuracy.
 
-    Weights and order of batches are drawn from torch's generator, so they are not those of lsbench.
+    Weights and the order of batches are drawn from torch's generator, so they differ from lsbench's.
     """
     torch.manual_seed(run.seed)
     loaders = _loaders(run, splits, workers)
@@ -56,7 +56,7 @@ def train(run: Run, splits: Splits, workers: int = 0) -> float:
 
 @torch.no_grad()
 def evaluate(model: nn.Module, loader: DataLoader[tuple[Tensor, int]]) -> float:
-    """Accuracy on what ``loader`` gives."""
+    """Accuracy over ``loader``."""
     model.eval()
     right = rows = 0
     for images, labels in loader:

@@ -1,6 +1,5 @@
-"""Training as somebody writes it who knows PyTorch and a GPU, for `bench_gpu.py`: all data on the device, an
-nn.Module with its channels last, autocast, torch.optim's fused SGD, F.cross_entropy, torch.compile if
-asked."""
+"""An idiomatic PyTorch training loop for a GPU, for `bench_gpu.py`: all data on the device, an nn.Module in
+channels_last, autocast, fused torch.optim.SGD, F.cross_entropy, and torch.compile on request."""
 
 import torch
 import torch.nn.functional as F
@@ -12,7 +11,7 @@ from lsbench.models import is_convolutional
 
 
 class Loop:
-    """A network and its optimiser, and data on ``device``; calling it trains for an epoch."""
+    """A network, its optimiser and the data on ``device``; a call trains for one epoch."""
 
     def __init__(self, run: Run, images: Tensor, labels: Tensor, device: torch.device, *, compiled: bool):
         self.run, self.device = run, device

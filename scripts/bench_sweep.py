@@ -1,4 +1,4 @@
-"""Measures lsbench beside other ways of training the same runs; writes results/benchmarks/sweep.*
+"""Measures lsbench beside other strategies for training the same runs; writes results/benchmarks/sweep.*
 
     python scripts/bench_sweep.py                   # everything, about ten minutes on two cores
     python scripts/bench_sweep.py --quick           # does it run? Its figures mean nothing

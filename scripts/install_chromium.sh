@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Chromium from Debian's package, for the tests that open report.html in a real browser. Installing needs root
-# and apt-get; where it is installed already nothing happens.
+# Installs Chromium from Debian's package, for the tests that open report.html in a browser, unless it is already
+# installed. Needs root and apt-get.
 set -euo pipefail
 
 say() { echo "install_chromium: $*" >&2; }
 die() { say "$@"; exit 1; }
 
 if type -P chromium >/dev/null || type -P chromium-browser >/dev/null; then exit 0; fi
-if ! command -v apt-get >/dev/null; then die "Chromium is not installed, and there is no apt-get here"; fi
+if ! command -v apt-get >/dev/null; then die "Chromium is not installed, and this machine has no apt-get"; fi
 if [ "$(id -u)" != 0 ]; then die "Chromium is not installed, and only root can install it"; fi
 say "installing Chromium from Debian's package"
 export DEBIAN_FRONTEND=noninteractive

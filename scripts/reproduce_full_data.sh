@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# The results on full data sets, for results/: everything there but benchmarks/ and the comparison on mnist5k.
+# Makes the results on full data sets: all of results/ but benchmarks/ and what is on mnist5k.
 #
 #   scripts/reproduce_full_data.sh MNIST_ROOT CIFAR_JPEG_ROOT [PART ...]
 #
-# MNIST_ROOT holds MNIST/raw/*.gz; Fashion-MNIST is found where `lsbench data where` says; CIFAR_JPEG_ROOT holds
-# train/CLASS/*.jpg and test/CLASS/*.jpg. PART is one of mnist, fashion, replication, claims, cifar; without any, all
-# of them, some four hours on two cores. What is stopped goes on when the same is given again.
+# MNIST_ROOT holds MNIST/raw/*.gz; Fashion-MNIST is where `lsbench data where` says; CIFAR_JPEG_ROOT holds
+# train/CLASS/*.jpg and test/CLASS/*.jpg. PART is mnist, fashion, replication, claims or cifar; without one, all of
+# them are made, in some four hours on two cores. After an interruption, the same command resumes.
 set -euo pipefail
 mnist=${1:?"usage: scripts/reproduce_full_data.sh MNIST_ROOT CIFAR_JPEG_ROOT [PART ...]"}
 cifar=${2:?"usage: scripts/reproduce_full_data.sh MNIST_ROOT CIFAR_JPEG_ROOT [PART ...]"}
@@ -23,13 +23,12 @@ replication() {
 
 claims() { lsbench claims data=mnist data.root="$mnist"; }
 
-# CIFAR-10 encoded as JPEG is not CIFAR-10: about 30 dB from it. Seven epochs take two hours of CPU.
+# CIFAR-10 encoded as JPEG, about 30 dB from the original. Seven epochs take two hours of CPU.
 cifar() {
     lsbench compare name=cifar10-jpeg-resnet8 data=folder data.name=cifar10-jpeg data.root="$cifar" \
         data.select=2500 data.calibrate=2500 model=resnet8 epochs=7 alpha=0,0.1 seed=0,1,2
 }
 
 shift 2
-for part in "${@:-mnist fashion replication claims cifar}"; do
-    for one in $part; do "$one"; done
-done
+if [ $# = 0 ]; then set -- mnist fashion replication claims cifar; fi
+for part; do "$part"; done

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# A single-node Slurm for tests, on this machine: real slurmctld, slurmd and munged from Debian's packages.
+# A single-node Slurm on this machine, for tests: slurmctld, slurmd and munged from Debian's packages.
 #
-#   eval "$(scripts/slurm_node.sh start [DIR])"   install if need be, start, wait, and set this shell's environment
-#   scripts/slurm_node.sh stop [DIR]              cancel what runs and stop the daemons; DIR keeps the logs
+#   eval "$(scripts/slurm_node.sh start [DIR])"   install if necessary, start, wait, set this shell's environment
+#   scripts/slurm_node.sh stop [DIR]              cancel running jobs and stop the daemons; DIR keeps the logs
 #
-# Everything it writes lies in DIR: keys, sockets, configuration, state, logs. `start` makes a new DIR where none
-# is given; `stop` then finds it through SLURM_CONF. Installing needs root and apt-get, starting needs neither.
-# A second `start` of a node that runs only prints its environment. Any number of nodes can run side by side.
-# Partitions: main, and urgent, whose jobs preempt those of main. No GPUs; memory is not handed out.
+# It writes only into DIR: keys, sockets, configuration, state, logs. Without DIR, `start` makes a new folder, and
+# `stop` finds it through SLURM_CONF. Installing needs root and apt-get, starting needs neither. A second `start` of
+# a running node only prints its environment. Several nodes can run side by side.
+# Partitions: main, and urgent, whose jobs preempt those of main. No GPUs; memory is not a consumable resource.
 set -euo pipefail
 
 say() { echo "slurm_node: $*" >&2; }
@@ -15,7 +15,7 @@ die() { say "$@"; exit 1; }
 
 install_slurm() {
     if type -P slurmctld slurmd munged sbatch srun >/dev/null; then return; fi
-    if ! command -v apt-get >/dev/null; then die "Slurm is not installed, and there is no apt-get here"; fi
+    if ! command -v apt-get >/dev/null; then die "Slurm is not installed, and this machine has no apt-get"; fi
     if [ "$(id -u)" != 0 ]; then die "Slurm is not installed, and only root can install it"; fi
     say "installing Slurm from Debian's packages"
     export DEBIAN_FRONTEND=noninteractive
@@ -42,12 +42,12 @@ write_configuration() {
     mkdir -p "$dir/state" "$dir/spool" "$dir/bin"
     (umask 077 && head -c 1024 /dev/urandom >"$dir/munge.key")
 
-    # - linuxproc, task/none, jobacct_gather/none: a container has no cgroups to give away.
-    # - config_overrides: the node is what this file says, whatever slurmd counts in a container.
+    # - linuxproc, task/none, jobacct_gather/none: a container cannot delegate cgroups.
+    # - config_overrides: the node has the CPUs that this file gives, not those that slurmd counts in a container.
     # - cred_expire: a requeued job may start again after 5 s instead of 120.
-    # - KillWait: a job that is cancelled or out of time gets 2 s between SIGTERM and SIGKILL.
+    # - KillWait: a job that is cancelled or times out gets 2 s between SIGTERM and SIGKILL.
     # - MinJobAge: slurmctld remembers finished jobs for an hour; there is no database to ask.
-    # - urgent: its jobs push those of main back into the queue, after the signal that submitit waits for.
+    # - urgent: its jobs requeue those of main, after the signal that submitit waits for.
     cat >"$dir/slurm.conf" <<CONF
 ClusterName=lsbench
 SlurmctldHost=$node(127.0.0.1)
@@ -85,8 +85,8 @@ PartitionName=main Nodes=$node Default=YES MaxTime=INFINITE State=UP PriorityTie
 PartitionName=urgent Nodes=$node MaxTime=INFINITE State=UP PriorityTier=2
 CONF
 
-    # sacct needs a database daemon. This one asks slurmctld instead; it knows the call that submitit makes:
-    # sacct -o JobID,State,NodeList --parsable2 -j ID -j ID. States that only scontrol has become sacct's own.
+    # sacct needs a database daemon. This stand-in asks slurmctld, and knows only the call that submitit makes:
+    # sacct -o JobID,State,NodeList --parsable2 -j ID -j ID. States that only scontrol has are mapped to sacct's.
     cat >"$dir/bin/sacct" <<'SACCT'
 #!/usr/bin/env bash
 echo "JobID|State|NodeList"
@@ -113,7 +113,7 @@ SACCT
     chmod +x "$dir/bin/sacct"
 }
 
-# Not by kill -0: in a container whose first process reaps no orphans, a daemon that ended stays as a zombie.
+# Not by kill -0: if a container's init process does not reap orphans, a stopped daemon remains as a zombie.
 running() {
     local pid
     pid=$(cat "$dir/$1.pid" 2>/dev/null) && [ -n "$pid" ] &&
@@ -121,7 +121,7 @@ running() {
             "/proc/$pid/status" 2>/dev/null
 }
 
-# Daemons hold none of our streams: whoever reads this script's output would wait for them.
+# Daemons get none of our streams, or a reader of this script's output would wait for them.
 daemon() {
     local name=$1
     shift
@@ -135,7 +135,7 @@ start() {
     if [ -z "$dir" ]; then dir=$(mktemp -d "${TMPDIR:-/tmp}/slurm.XXXXXX"); else mkdir -p "$dir"; fi
     dir=$(cd "$dir" && pwd)
     # munge.socket with munged's own suffix must fit into a socket's address, which holds 107 bytes
-    if [ ${#dir} -gt 85 ]; then die "$dir: too long a path for a socket"; fi
+    if [ ${#dir} -gt 85 ]; then die "$dir: the path is too long for a socket"; fi
     install_slurm
     export SLURM_CONF=$dir/slurm.conf PATH=$dir/bin:$PATH
     if ! { running munged && running slurmctld && running slurmd; }; then
@@ -161,7 +161,7 @@ start() {
 }
 
 stop() {
-    if running slurmctld; then  # jobs outlive slurmd, so they go first
+    if running slurmctld; then  # jobs outlive slurmd, so cancel them first
         local deadline=$((SECONDS + 15))
         SLURM_CONF=$dir/slurm.conf timeout 10 scancel --user="$(id -un)" 2>/dev/null || true
         while [ $SECONDS -lt $deadline ] && [ -n "$(SLURM_CONF=$dir/slurm.conf timeout 5 squeue -h 2>/dev/null)" ]; do
@@ -192,7 +192,7 @@ node=${node%%.*}
 dir=${2:-}
 case ${1:-} in
 start)
-    trap '[ $? = 0 ] || { echo false; stop; }' EXIT  # false: so that eval "$(... start)" fails with us
+    trap '[ $? = 0 ] || { echo false; stop; }' EXIT  # false: so that eval "$(... start)" fails too
     start
     ;;
 stop)
