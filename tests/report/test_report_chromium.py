@@ -1,9 +1,12 @@
 """The page in a real browser: what it logs and asks for, and how it looks, sorts and prints."""
 
+import io
 import re
 
+import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from lsbench.formatting import number
 from lsbench.report.publish import write_report
@@ -152,6 +155,13 @@ def test_text_and_lines_take_the_colours_of_the_page(tab, folder, dark):
     assert contrast(paper, ink) > 12
     assert contrast(paper, tab.run("getComputedStyle(document.querySelector('.soft')).color")) > 4.5
     assert contrast(paper, tab.run("getComputedStyle(document.querySelector('summary')).color")) > 4.5
+
+
+def test_on_a_dark_page_no_marker_stays_black(tab, folder):
+    """In the picture, since the computed style of a marker is not that of its copies in <use>."""
+    tab.open(folder / "report.html", dark=True)
+    pixels = np.asarray(Image.open(io.BytesIO(tab.picture())).convert("RGB"))
+    assert pixels.max(axis=2).min() >= 0x15  # no pixel is darker than the background, #15181c
 
 
 def test_it_prints_on_paper(page):
