@@ -6,7 +6,7 @@ from lsbench.ops.dropout import KeyedDropout
 
 
 class SmallCNN(nn.Module):
-    """Two 3×3 convolutions with stride 2, the mean over all positions, and a linear layer: [B,C,H,W] to [B,K].
+    """Two 3×3 convolutions with stride 2, the mean over positions, and a linear layer: [B,C,H,W] to [B,K].
 
     It draws no random numbers; ``KeyedDropout`` marks where ``method=dropout`` acts.
     """
