@@ -9,9 +9,9 @@ PERIOD = 4.0  # pixels from one stripe to the next
 
 
 def load(root: str | None, noise: float = 100.0) -> Splits:
-    """uint8 [1200,1,12,12] in 4 classes, 0 to 135 degrees; ``noise`` is the standard deviation in grey levels.
+    """uint8 [1200,1,12,12] in 4 classes, 0 to 135 degrees, with Gaussian noise of standard deviation ``noise``.
 
-    The same images on every machine: they are drawn from a fixed seed. ``root`` is not used.
+    The images are drawn from a fixed seed, so every call returns the same; ``root`` is not used.
     """
     random = np.random.default_rng(0)
     labels = np.arange(ROWS) % CLASSES
