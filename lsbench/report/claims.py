@@ -9,6 +9,7 @@ from lsbench.analysis.results import SweepResults
 from lsbench.claims import all_claims, measured_file
 from lsbench.formatting import DASH, number
 from lsbench.report import claims_more_seeds as more_seeds
+from lsbench.report import document as doc
 from lsbench.report.claim_wording import (
     FULL_HEADER,
     HEADER,
@@ -21,19 +22,6 @@ from lsbench.report.claim_wording import (
     said,
     title,
 )
-from lsbench.report.document import (
-    Block,
-    Code,
-    Document,
-    Facts,
-    FigureRef,
-    Link,
-    Prose,
-    Section,
-    Table,
-    Text,
-    VerdictLabel,
-)
 from lsbench.report.figures.forest import in_margins
 from lsbench.report.sweep import facts, left_out, setup
 
@@ -42,7 +30,7 @@ if TYPE_CHECKING:
 
     from lsbench.report.figures.spec import FigureSpec
 
-Judged = Mapping[str, Sequence[Finding]]  # the comparisons of each claim, the deciding one first
+Findings = Mapping[str, Sequence[Finding]]  # the comparisons of each claim, the deciding one first
 
 FILES = {
     "claims.html": "this report as a page",
@@ -73,22 +61,22 @@ def _evidence(results: SweepResults, claim: str, members: Sequence[str]) -> Evid
     return Evidence(done, results.folder.parent, measured)
 
 
-def document(judged: Judged, results: SweepResults, specs: "Sequence[FigureSpec]") -> Document:
+def document(judged: Findings, results: SweepResults, specs: "Sequence[FigureSpec]") -> doc.Document:
     """The page: all claims in a table, the figures, a section for each claim, and how to read them."""
-    overview: list[Block] = [] if results.runs.empty else [Prose(setup(results.summary))]
+    overview: list[doc.Block] = [] if results.runs.empty else [doc.Prose(setup(results.summary))]
     overview.append(_overview(judged))
-    overview += [Section(spec.title, (FigureRef(spec),)) for spec in specs]
-    sections = [Section(OVERVIEW, tuple(overview))]
+    overview += [doc.Section(spec.title, (doc.FigureRef(spec),)) for spec in specs]
+    sections = [doc.Section(OVERVIEW, tuple(overview))]
     sections += [
-        Section(title(all_claims()[name].words), _claim(name, group)) for name, group in judged.items()
+        doc.Section(title(all_claims()[name].words), _claim(name, group)) for name, group in judged.items()
     ]
     header, rows = more_seeds.table(judged)
     if rows:
-        table = Table(more_seeds.TITLE, header, rows)
-        sections.append(Section(more_seeds.TITLE, (Prose(more_seeds.ABOUT), table)))
-    sections.append(Section("How to read this page", reading(judged)))
+        table = doc.Table(more_seeds.TITLE, header, rows)
+        sections.append(doc.Section(more_seeds.TITLE, (doc.Prose(more_seeds.ABOUT), table)))
+    sections.append(doc.Section("How to read this page", reading(judged)))
     titles = "; ".join(part.title for part in results.parts)
-    return Document(
+    return doc.Document(
         kind="lsbench claims",
         title=f"{TITLE}: {titles or 'no runs'}",
         facts=facts(results),
@@ -97,39 +85,39 @@ def document(judged: Judged, results: SweepResults, specs: "Sequence[FigureSpec]
     )
 
 
-def _overview(judged: Judged) -> Table:
+def _overview(judged: Findings) -> doc.Table:
     """A row for each claim, linked to its section."""
     rows = []
     for name, group in judged.items():
         words, deciding = all_claims()[name].words, group[0]
         _, *numbers = cells(deciding)
-        rows.append([(Link(words, title(words)),), _verdict(deciding), *numbers, _in_margins(deciding)])
-    return Table(OVERVIEW, ["claim", *HEADER, "in margins"], rows)
+        rows.append([(doc.Link(words, title(words)),), _verdict(deciding), *numbers, _in_margins(deciding)])
+    return doc.Table(OVERVIEW, ["claim", *HEADER, "in margins"], rows)
 
 
-def _claim(name: str, group: Sequence[Finding]) -> tuple[Block, ...]:
+def _claim(name: str, group: Sequence[Finding]) -> tuple[doc.Block, ...]:
     """The verdict, the numbers and the meaning of the deciding comparison, then all comparisons."""
     claim, deciding = all_claims()[name], group[0]
-    values: dict[str, Text] = {"That is": explain(deciding)}
+    values: dict[str, doc.Text] = {"That is": explain(deciding)}
     if deciding.n:
         values |= {"Decided by": deciding.words, "Effect": _effect(deciding)}
     values |= {
         "Measured here": claim.measured,
         "Claimed or measured by": claim.source,
-        "By itself": (Code(f"lsbench claims {name}"),),
+        "By itself": (doc.Code(f"lsbench claims {name}"),),
     }
     rows = []
     for finding in group:
         words, _, *numbers = full_cells(finding)
         rows.append([words, _verdict(finding), *numbers])
     note = HIGHLIGHTED if len(group) > 1 else ""
-    table = Table(f"Comparisons: {claim.words}", FULL_HEADER, rows, highlighted=frozenset([0]), note=note)
-    return Prose(_verdict(deciding)), Facts(values), table
+    table = doc.Table(f"Comparisons: {claim.words}", FULL_HEADER, rows, highlighted=frozenset([0]), note=note)
+    return doc.Prose(_verdict(deciding)), doc.Facts(values), table
 
 
-def _verdict(finding: Finding) -> Text:
+def _verdict(finding: Finding) -> doc.Text:
     """The verdict, with what it means here if the claim says that."""
-    label = VerdictLabel(said(finding))
+    label = doc.VerdictLabel(said(finding))
     return (label, f": {finding.meaning}") if finding.meaning else (label,)
 
 
@@ -150,7 +138,7 @@ def _in_margins(finding: Finding) -> str:
     return number(in_margins(finding)[0], 1, sign=True) if finding.margin > 0 else DASH
 
 
-def comparisons(judged: Judged) -> "pd.DataFrame":
+def comparisons(judged: Findings) -> "pd.DataFrame":
     """claims.csv: a row for each comparison, the deciding one of a claim first; numbers in the metric's own
     unit."""
     import pandas as pd
@@ -163,7 +151,7 @@ def comparisons(judged: Judged) -> "pd.DataFrame":
     return pd.DataFrame(rows)
 
 
-def described(judged: Judged) -> list[dict[str, Any]]:
+def described(judged: Findings) -> list[dict[str, Any]]:
     """The claims with their comparisons, for JSON."""
     claims = {name: all_claims()[name] for name in judged}
     return [
@@ -201,7 +189,7 @@ def _numbers(group: Iterable[Finding]) -> list[dict[str, Any]]:
     ]
 
 
-def exit_code(judged: Judged, results: SweepResults) -> int:
+def exit_code(judged: Findings, results: SweepResults) -> int:
     """1 if a run is not done or a claim could not be judged, else 0."""
     failed = any(finding.verdict == "failed" for group in judged.values() for finding in group)
     return int(failed or results.exit_code)

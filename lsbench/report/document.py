@@ -68,11 +68,6 @@ class Item:
     items: tuple["Item", ...] = ()
 
 
-def item(*text: str | Styled) -> Item:
-    """An item of a list that has no list below it."""
-    return Item(text)
-
-
 @dataclass(frozen=True)
 class Bullets:
     """A list."""

@@ -4,30 +4,12 @@ import re
 from collections.abc import Mapping, Sequence
 
 from lsbench.formatting import code, escape_markdown, image, pipe_table
-from lsbench.report.document import (
-    Block,
-    Bullets,
-    Code,
-    Document,
-    Emphasis,
-    Facts,
-    FigureRef,
-    Item,
-    Prose,
-    Section,
-    Strong,
-    Styled,
-    Table,
-    Text,
-    VerdictLabel,
-    pieces,
-    plain,
-)
+from lsbench.report import document as doc
 
 
-def render(content: Document, file: str) -> str:
+def render(content: doc.Document, file: str) -> str:
     """The document as the file of this name."""
-    about = [(Code(name), f", {text}") for name, text in content.files.items() if name != file]
+    about = [(doc.Code(name), f", {text}") for name, text in content.files.items() if name != file]
     files = "; ".join(map(_text, about))
     blocks = [
         f"# {_text(content.title)}",
@@ -37,30 +19,30 @@ def render(content: Document, file: str) -> str:
     return "\n\n".join(filter(None, blocks)) + "\n"
 
 
-def _block(block: Block, level: int) -> str:
+def _block(block: doc.Block, level: int) -> str:
     """A block; empty for what Markdown leaves out. ``level`` is that of the next heading."""
     text = ""
     match block:
-        case Prose():
+        case doc.Prose():
             text = _text(block.text)
-        case Bullets():
+        case doc.Bullets():
             text = _items(block.items)
-        case Facts():
+        case doc.Facts():
             text = _facts(block.values)
-        case Table():
-            rows = [[_one_line(plain(cell)) for cell in row] for row in block.rows]
+        case doc.Table():
+            rows = [[_one_line(doc.plain(cell)) for cell in row] for row in block.rows]
             text = pipe_table(list(map(_one_line, block.header)), rows)
-        case FigureRef():
+        case doc.FigureRef():
             spec = block.spec
             alt = _one_line(f"{spec.title}. {spec.alt}")
             text = f"{image(alt, f'figures/{spec.name}.png')}\n\n{_text(spec.caption)}"
-        case Section():
+        case doc.Section():
             blocks = list(filter(None, (_block(part, level + 1) for part in block.blocks)))
             text = "\n\n".join([f"{'#' * level} {_text(block.title)}", *blocks]) if blocks else ""
     return text
 
 
-def _items(items: Sequence[Item], indent: str = "") -> str:
+def _items(items: Sequence[doc.Item], indent: str = "") -> str:
     lines = []
     for item in items:
         lines.append(f"{indent}- {_text(item.text)}")
@@ -69,22 +51,22 @@ def _items(items: Sequence[Item], indent: str = "") -> str:
     return "\n".join(lines)
 
 
-def _facts(values: Mapping[str, Text]) -> str:
+def _facts(values: Mapping[str, doc.Text]) -> str:
     return "\n".join(f"- {_text(name)}: {_text(value)}" for name, value in values.items())
 
 
-def _text(text: Text) -> str:
-    return "".join(map(_piece, pieces(text)))
+def _text(text: doc.Text) -> str:
+    return "".join(map(_piece, doc.pieces(text)))
 
 
-def _piece(piece: str | Styled) -> str:
+def _piece(piece: str | doc.Styled) -> str:
     text = _one_line(piece if isinstance(piece, str) else piece.text)
     match piece:
-        case Code():
+        case doc.Code():
             return code(text)
-        case Strong() | VerdictLabel():
+        case doc.Strong() | doc.VerdictLabel():
             return f"**{escape_markdown(text)}**"
-        case Emphasis():
+        case doc.Emphasis():
             return f"*{escape_markdown(text)}*"
         case _:
             return escape_markdown(text)

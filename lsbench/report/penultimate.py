@@ -1,5 +1,5 @@
-"""What `lsbench probe NAME geometry` has left for a report: points of three classes in the penultimate layer,
-and for each run how tightly that layer gathers the classes."""
+"""Results of `lsbench probe NAME geometry` for a report: points of three classes in the penultimate layer,
+and the within-class over the between-class scatter of each run."""
 
 from pathlib import Path
 
@@ -17,9 +17,9 @@ POINTS = "geometry.csv"
 PROBED = "probes.csv"
 TITLE = "Clusters in the penultimate layer, by α"
 ABOUT = (
-    "Scatter of the penultimate layer within classes over that between them (traces), over all classes; mean "
-    "± half of the 95 % t-interval over seeds. The smaller, the tighter the clusters. The plane is the one "
-    "through all templates, which is what the last layer sees."
+    "Within-class over between-class scatter of the penultimate layer (traces), over all classes; mean ± "
+    "half the width of the 95 % t-interval over seeds. The smaller, the tighter the clusters. The plane is "
+    "the one through the templates of all classes; the last layer sees nothing else."
 )
 TITLES = {
     "within_between": "test",
@@ -30,60 +30,60 @@ TITLES = {
 
 
 def remove_stale(folder: Path, runs: pd.DataFrame) -> None:
-    """Remove what `lsbench probe` has left in ``folder`` of runs that are not among ``runs``: it is of an
-    earlier sweep of this name, and would contradict the new tables."""
+    """Remove probes.csv and geometry.csv from ``folder`` if they have runs that are not among ``runs``: they
+    belong to an earlier sweep with this name and would contradict the new tables."""
     for path in (folder / PROBED, folder / POINTS):
         if path.exists() and not set(_read(path)["run"]) <= set(runs["run"]):
             remove(path)
 
 
 def points(folder: Path, runs: pd.DataFrame) -> pd.DataFrame:
-    """geometry.csv in ``folder``; no row where there is none, or it is of runs that are not among the done
-    ``runs``. Raises `StorageError` for one that does not parse."""
+    """geometry.csv in ``folder``, without a row if the file is missing or has runs that are not among the
+    finished ``runs``. Raises `StorageError` if it does not parse."""
     path = folder / POINTS
     if not path.exists():
         return pd.DataFrame()
-    found = _read(path)
+    table = _read(path)
     done = set(runs.loc[runs["status"] == "done", "run"])
-    return found if len(found) and set(found["run"]) <= done else found.iloc[:0]
+    return table if set(table["run"]) <= done else table.iloc[:0]
 
 
 def _read(path: Path) -> pd.DataFrame:
-    """A table of `lsbench probe`, its runs as they are called (`to_csv` puts an apostrophe before a +)."""
+    """A table written by `lsbench probe`, without the apostrophe of `to_csv` before a run's name."""
     try:
-        empty = dict.fromkeys(("across", "up"), "")  # and not a class called None
-        found = pd.read_csv(path, dtype={"class": str}, keep_default_na=False, na_values=empty)
-        return found.assign(run=found["run"].str.removeprefix("'"))
+        missing = {"across": "", "up": ""}  # but a class may be called None
+        table = pd.read_csv(path, dtype={"class": str}, keep_default_na=False, na_values=missing)
+        return table.assign(run=table["run"].str.removeprefix("'"))
     except (OSError, ValueError, KeyError, AttributeError) as error:
-        raise StorageError(f"{path}: {error}; delete it, and lsbench probe makes it again") from error
+        raise StorageError(f"{path}: {error}; delete it and run lsbench probe again") from error
 
 
 def ratios(results_dir: Path, runs: pd.DataFrame) -> pd.DataFrame:
     """A row for each finished run whose geometry was probed: its ``cell`` and the columns of `TITLES`."""
     done = runs[runs["status"] == "done"].reindex(columns=["run", "cell"])
-    kept = [
+    probed_runs = [
         (run, cell)
         for run, cell in zip(done["run"], done["cell"], strict=True)
         if (run_dir(results_dir, run) / "probes" / "geometry.json").exists()
     ]
-    if not kept:
+    if not probed_runs:
         return pd.DataFrame(columns=["cell", *TITLES])
-    from lsbench.probes import probed  # torch, which takes longer than most reports
+    from lsbench.probes import probed  # imports torch, which takes longer than most reports
 
-    found = [(cell, probed(results_dir, run, "geometry")) for run, cell in kept]
-    rows = [{"cell": cell, **values} for cell, values in found if values is not None]
+    measured = [(cell, probed(results_dir, run, "geometry")) for run, cell in probed_runs]
+    rows = [{"cell": cell, **values} for cell, values in measured if values is not None]
     return pd.DataFrame(rows, columns=["cell", *TITLES])
 
 
 def ratio_table(part: Part, values: pd.DataFrame) -> Table:
-    """Header and rows: for each cell of ``part`` that has some of `ratios`, their mean and interval."""
+    """Header and rows: mean and interval of `ratios` for each cell of ``part`` that has some."""
     by_cell = dict(iter(values.groupby("cell")))
     rows = [
         [
             label,
             format_setting(alpha),
             str(len(by_cell[cell])),
-            *(_spread(by_cell[cell][name]) for name in TITLES),
+            *(_mean_ci(by_cell[cell][name]) for name in TITLES),
         ]
         for label, line in part.lines
         for cell, alpha in zip(line["cell"], line["alpha"], strict=True)
@@ -92,6 +92,6 @@ def ratio_table(part: Part, values: pd.DataFrame) -> Table:
     return ["method", "α", "n", *TITLES.values()], rows
 
 
-def _spread(values: "pd.Series[float]") -> str:
-    found = t_interval(values.dropna().tolist())
-    return plus_minus(found.mean, found.high - found.mean, 3)
+def _mean_ci(values: "pd.Series[float]") -> str:
+    interval = t_interval(values.dropna().tolist())
+    return plus_minus(interval.mean, interval.high - interval.mean, 3)

@@ -9,25 +9,9 @@ from lsbench.analysis.baselines import as_rows, strengths
 from lsbench.analysis.results import Part, SweepResults
 from lsbench.analysis.tables import is_metric
 from lsbench.formatting import DASH, format_setting
+from lsbench.report import document as doc
 from lsbench.report import penultimate
 from lsbench.report.comparison import comparison
-from lsbench.report.document import (
-    Block,
-    Bullets,
-    Code,
-    Details,
-    Document,
-    Emphasis,
-    Facts,
-    FigureRef,
-    Prose,
-    Section,
-    Strong,
-    Table,
-    Text,
-    VerdictLabel,
-    item,
-)
 from lsbench.report.figures.spec import FigureSpec
 from lsbench.report.tables import MORE, full_table, word_table
 from lsbench.report.wording import choice_table, choosing, interpretation, power_table
@@ -42,97 +26,56 @@ FILES = {
     "figures/": "the figures as PNG and SVG",
 }
 HIGHLIGHTED = "Shaded rows are those that each method would choose on the select split."
+MORE_SEEDS = "What more seeds would show"
 LEFT_OUT = "Runs left out of every mean"
-DEFINITIONS = (
-    item(
-        Strong("α"),
-        ": smoothing mass. With the convention ",
-        Code("uniform"),
-        " the target is q = (1 − α)·onehot + α/K over K classes, and the loss is the cross entropy with q. ",
-        Code("others"),
-        " spreads α over the wrong classes only. ",
-        Code("as_printed"),
-        " is a common mistake whose targets sum to 1 − α/K, kept so that its effect can be measured.",
-    ),
-    item(Strong("train accuracy"), " (in the CSV files): with the labels trained on, noise included."),
-    item(Strong("NLL"), ": mean of −ln p(true class) on the test split, in nats, without smoothing."),
-    item(
-        Strong("ECE"),
-        ": Σ (n_bin/n)·|accuracy − mean confidence| over 15 equal-width bins of confidence. It is biased "
-        "upwards; the ",
-        Strong("floor"),
-        " is the mean ECE of a perfectly calibrated model with the run's own confidences (labels drawn "
-        "from them; computed exactly), so an ECE at its floor is not a sign of miscalibration.",
-    ),
-    item(Strong("gap"), ": mean confidence − accuracy. Above 0 is over-confident, below 0 under-confident."),
-    item(
-        Strong("T"),
-        ": the temperature that minimises NLL on the calibrate split; logits are divided by it (Guo et al. "
-        "2017), and “scaled” columns are test results after that. † marks a mean that includes a run whose "
-        "calibrate split does not determine T; it was left at 1, and ",
-        Code("temperature_flag"),
-        " in runs.csv gives the reason.",
-    ),
-    item(
-        Strong("±"),
-        " and ",
-        Strong("[low, high]"),
-        ": 95 % t-interval over seeds; none at n = 1 or if the values do not vary.",
-    ),
-    item(
-        Strong("Δ"),
-        ": mean difference from the baseline, paired by seed: same split, initial weights and order of "
-        "data. The baseline has no smoothing and no other treatment (except what all runs have) under the "
-        "same conditions: data, model, label noise, optimiser, epochs, batch size, precision. If that was "
-        "not run, it is α = 0 with otherwise equal settings.",
-    ),
-    item(
-        Strong("T alone"),
-        ": the alternative to smoothing, that is, the same cell without smoothing after temperature "
-        "scaling. “ECE − T alone” is the ECE of the smoothed model as trained minus that of T alone, "
-        "paired by seed: above 0, scaling would have calibrated better.",
-    ),
-    item(
-        Strong("p (Holm)"),
-        ": two-sided paired t-test of Δ = 0, adjusted over the comparisons of its table (Holm 1979). The "
-        "comparisons of each metric form a family, of all rows and not of the chosen ones alone.",
-    ),
-    item(
-        Strong("Verdicts"),
-        ": ",
-        Emphasis("supported"),
-        " or ",
-        Emphasis("refuted"),
-        " if p (Holm) is below 0.05, better or worse; ",
-        Emphasis("equivalent"),
-        " if the difference lies within a margin stated beforehand, even if it is not 0, by two one-sided "
-        "t-tests (TOST, Schuirmann 1987) with a Holm correction of their own; else ",
-        Emphasis("inconclusive"),
-        ", which is not evidence of equality. Below 8 seeds each is marked ",
-        Emphasis("exploratory"),
-        ".",
-    ),
-    item(
-        "An α, and a method's strength if several were run, is ",
-        Strong("chosen"),
-        " by mean NLL on the select split after temperature scaling. T is fitted on the calibrate split. "
-        "The test split is used once, at the end, and has no part in either.",
-    ),
-)
+DEFINITIONS = {
+    "α": "smoothing mass. With the convention “uniform” the target is q = (1 − α)·onehot + α/K over K "
+    "classes, and the loss is the cross entropy with q. “others” spreads α over the wrong classes only. "
+    "“as_printed” is a common mistake whose targets sum to 1 − α/K, kept so that its effect can be "
+    "measured.",
+    "train accuracy": "(in the CSV files) with the labels trained on, noise included.",
+    "NLL": "mean of −ln p(true class) on the test split, in nats, without smoothing.",
+    "ECE": "Σ (n_bin/n)·|accuracy − mean confidence| over 15 equal-width bins of confidence. It is biased "
+    "upwards, so it is shown with its floor.",
+    "floor": "the mean ECE of a perfectly calibrated model with the run's own confidences (labels drawn "
+    "from them; computed exactly). An ECE at its floor is not a sign of miscalibration.",
+    "gap": "mean confidence − accuracy. Above 0 is over-confident, below 0 under-confident.",
+    "T": "the temperature that minimises NLL on the calibrate split; logits are divided by it (Guo et al. "
+    "2017), and “scaled” columns are test results after that. † marks a mean that includes a run whose "
+    "calibrate split does not determine T; it was left at 1, and temperature_flag in runs.csv gives the "
+    "reason.",
+    "±, [low, high]": "95 % t-interval over seeds; none at n = 1 or if the values do not vary.",
+    "Δ": "mean difference from the baseline, paired by seed: same split, initial weights and order of "
+    "data. The baseline has no smoothing and no other treatment (except what all runs have) under the same "
+    "conditions: data, model, label noise, optimiser, epochs, batch size, precision. If that was not run, "
+    "it is α = 0 with otherwise equal settings.",
+    "T alone": "the alternative to smoothing: the same cell without smoothing, after temperature scaling. "
+    "“ECE − T alone” is the ECE of the smoothed model as trained minus that of T alone, paired by seed: "
+    "above 0, scaling would have calibrated better.",
+    "p (Holm)": "two-sided paired t-test of Δ = 0, adjusted over the comparisons of its table (Holm 1979). "
+    "The comparisons of each metric form a family, of all rows and not of the chosen ones alone.",
+    "verdicts": "“supported” or “refuted” if p (Holm) is below 0.05, better or worse; “equivalent” if the "
+    "difference lies within a margin stated beforehand, even if it is not 0, by two one-sided t-tests "
+    "(TOST, Schuirmann 1987) with a Holm correction of their own; else “inconclusive”, which is not "
+    "evidence of equality. Below 8 seeds each is marked “exploratory”.",
+    "chosen": "an α, and a method's strength if several were run, by mean NLL on the select split after "
+    "temperature scaling. T is fitted on the calibrate split. The test split is used once, at the end, and "
+    "influences neither.",
+}
 
 
-def document(results: SweepResults, specs: Sequence[FigureSpec], ratios: pd.DataFrame) -> Document:
+def document(results: SweepResults, specs: Sequence[FigureSpec], ratios: pd.DataFrame) -> doc.Document:
     """The report, with the figures ``specs``; ``ratios`` are `penultimate.ratios`."""
     sections = [
-        Section(part.title, _part(part, [spec for spec in specs if spec.part == part.title], ratios))
+        doc.Section(part.title, _part(part, [spec for spec in specs if spec.part == part.title], ratios))
         for part in results.parts
     ]
     sections += left_out(results)
     if not results.runs.empty:
-        sections.append(Section("Every run", _every_run(results.runs)))
-    sections.append(Section("Definitions", (Bullets(DEFINITIONS),)))
+        sections.append(doc.Section("Every run", _every_run(results.runs)))
+    sections.append(doc.Section("Definitions", (doc.Facts(DEFINITIONS),)))
     titles = "; ".join(part.title for part in results.parts)
-    return Document(
+    return doc.Document(
         kind="lsbench report",
         title=f"Label smoothing: {titles or 'no runs'}",
         facts=facts(results),
@@ -141,62 +84,64 @@ def document(results: SweepResults, specs: Sequence[FigureSpec], ratios: pd.Data
     )
 
 
-def _part(part: Part, specs: Sequence[FigureSpec], ratios: pd.DataFrame) -> tuple[Block, ...]:
+def _part(part: Part, specs: Sequence[FigureSpec], ratios: pd.DataFrame) -> tuple[doc.Block, ...]:
     """The report of one data set and model."""
-    figures = {spec.kind: Section(spec.title, (FigureRef(spec),)) for spec in specs}
-    blocks: list[Block] = [Prose(setup(part.cells)), _comparison(part)]
+    figures = {spec.kind: doc.Section(spec.title, (doc.FigureRef(spec),)) for spec in specs}
+    blocks: list[doc.Block] = [doc.Prose(setup(part.cells)), _comparison(part)]
     blocks += [figures.pop("alpha")] if "alpha" in figures else []
     blocks += [
-        Section("α chosen on the select split", _choices(part)),
-        Section("Reading", interpretation(part)),
+        doc.Section("α chosen on the select split", _choices(part)),
+        doc.Section("Reading", interpretation(part)),
     ]
     if part.verdicts:
-        blocks.append(Section("Verdicts", _verdicts(part)))
+        blocks.append(doc.Section("Verdicts", _verdicts(part)))
     header, rows = power_table(part)
     if rows:
-        title = "What more seeds would show"
-        blocks.append(Section(title, (Prose(MORE), Table(f"{title}: {part.title}", header, rows))))
+        table = doc.Table(f"{MORE_SEEDS}: {part.title}", header, rows)
+        blocks.append(doc.Section(MORE_SEEDS, (doc.Prose(MORE), table)))
     geometry = figures.pop("geometry", None)
     blocks += figures.values()
     header, rows = penultimate.ratio_table(part, ratios)
     if rows:
-        table = Table(f"{penultimate.TITLE}: {part.title}", header, rows)
-        blocks.append(Section(penultimate.TITLE, (Prose(penultimate.ABOUT), table)))
+        table = doc.Table(f"{penultimate.TITLE}: {part.title}", header, rows)
+        blocks.append(doc.Section(penultimate.TITLE, (doc.Prose(penultimate.ABOUT), table)))
     return (*blocks, *([geometry] if geometry else []))
 
 
-def _comparison(part: Part) -> Table:
+def _comparison(part: Part) -> doc.Table:
     """All cells; a line separates the methods, and the chosen rows are highlighted."""
     header, rows = comparison(part)
     index = {row["cell"]: number for number, row in enumerate(part.rows)}
     groups = {min(index[cell] for cell in line["cell"]) for _, line in part.lines} - {0}
     chosen = frozenset(index[choice.row["cell"]] for choice in part.choices)
     label = f"Comparison: {part.title}"
-    return Table(label, header, rows, highlighted=chosen, groups=frozenset(groups), note=HIGHLIGHTED)
+    return doc.Table(label, header, rows, highlighted=chosen, groups=frozenset(groups), note=HIGHLIGHTED)
 
 
-def _choices(part: Part) -> tuple[Block, ...]:
+def _choices(part: Part) -> tuple[doc.Block, ...]:
     header, rows = choice_table(part)
-    text = Prose(choosing(part))
-    return (text, Table(f"α chosen on the select split: {part.title}", header, rows)) if rows else (text,)
+    text = doc.Prose(choosing(part))
+    return (text, doc.Table(f"α chosen on the select split: {part.title}", header, rows)) if rows else (text,)
 
 
-def _verdicts(part: Part) -> tuple[Block, ...]:
+def _verdicts(part: Part) -> tuple[doc.Block, ...]:
     """The verdict of every comparison, and the numbers behind each."""
     header, rows = word_table(part.verdicts)
-    labels = [
-        [*row[:2], *(label if label == DASH else (VerdictLabel(label),) for label in row[2:])] for row in rows
-    ]
-    numbers = Table(f"Verdicts in numbers: {part.title}", *full_table(part.verdicts))
+    labels = [[method, alpha, *map(_verdict, verdicts)] for method, alpha, *verdicts in rows]
+    numbers = doc.Table(f"Verdicts in numbers: {part.title}", *full_table(part.verdicts))
     return (
-        Table(f"Verdicts: {part.title}", header, labels),
-        Details("Effect, interval, n and p of each", (numbers,)),
+        doc.Table(f"Verdicts: {part.title}", header, labels),
+        doc.Details("Effect, interval, n and p of each", (numbers,)),
     )
 
 
-def _every_run(runs: pd.DataFrame) -> tuple[Block, ...]:
+def _verdict(label: str) -> doc.Text:
+    return label if label == DASH else (doc.VerdictLabel(label),)
+
+
+def _every_run(runs: pd.DataFrame) -> tuple[doc.Block, ...]:
     """What all runs share, once, and a table of what differs."""
-    shared: dict[str, Text] = {}
+    shared: dict[str, doc.Text] = {}
     header, columns = [], []
     for name in runs.columns:
         texts = [_cell(value, measured=is_metric(name)) for value in runs[name]]
@@ -207,10 +152,10 @@ def _every_run(runs: pd.DataFrame) -> tuple[Block, ...]:
             shared[name] = texts[0]
     rows = list(zip(*columns, strict=True))
     return (
-        Details(f"Settings and provenance that all {len(runs)} runs share", (Facts(shared),)),
-        Details(
+        doc.Details(f"Settings and provenance that all {len(runs)} runs share", (doc.Facts(shared),)),
+        doc.Details(
             "Settings, provenance and results of each run",
-            (Table("Every run", header, rows, prose_like=True),),
+            (doc.Table("Every run", header, rows, prose_like=True),),
         ),
     )
 
@@ -221,23 +166,23 @@ def _cell(value: Any, *, measured: bool) -> str:
     return f"{value:.5g}" if measured else format_setting(value)
 
 
-def left_out(results: SweepResults) -> list[Section]:
+def left_out(results: SweepResults) -> list[doc.Section]:
     """The runs that no mean contains, with status and reason; no section if there are none."""
     unfinished = as_rows(results.runs[results.runs["status"] != "done"])
     rows = [(row["run"], row["status"], _one_line(row["error"])) for row in unfinished]
     rows += [(run, "missing", "no record in the store") for run in results.missing]
     if not rows:
         return []
-    return [Section(LEFT_OUT, (Table(LEFT_OUT, ["run", "status", "reason"], rows, prose_like=True),))]
+    return [doc.Section(LEFT_OUT, (doc.Table(LEFT_OUT, ["run", "status", "reason"], rows, prose_like=True),))]
 
 
-def facts(results: SweepResults) -> dict[str, Text]:
+def facts(results: SweepResults) -> dict[str, doc.Text]:
     """The provenance of a report."""
     runs = results.runs
     status = runs["status"].value_counts()
     counts = ", ".join(f"{status.get(name, 0)} {name}" for name in ("done", "diverged", "failed"))
     return {
-        "Command": (Code(results.sweep.command),),
+        "Command": (doc.Code(results.sweep.command),),
         "Runs": f"{len(runs)} ({counts}); {len(results.missing)} missing",
         "Seeds": _values(runs["seed"]),
         "Versions": f"lsbench {_values(runs['lsbench'])}, torch {_values(runs['torch'])}",
@@ -247,7 +192,7 @@ def facts(results: SweepResults) -> dict[str, Text]:
     }
 
 
-def setup(cells: pd.DataFrame) -> Text:
+def setup(cells: pd.DataFrame) -> doc.Text:
     """Size and checksum of the data, and the settings that all ``cells`` share or that differ in them."""
     hashes = ", ".join(sha[:12] for sha in sorted(set(cells["data_sha256"].dropna())))
     train, test = (_values(cells[name], ",") for name in ("n_train", "n_test"))
@@ -263,7 +208,7 @@ def setup(cells: pd.DataFrame) -> Text:
         f"{name} {' and '.join(map(format_setting, values))}" for name, values in strengths(cells).items()
     ]
     sizes = f"{train} training and {test} test images, data SHA-256 "
-    return (sizes, Code(hashes) if hashes else DASH, f". {', '.join(settings)}.")
+    return (sizes, doc.Code(hashes) if hashes else DASH, f". {', '.join(settings)}.")
 
 
 def _values(column: "pd.Series[Any]", grouping: str = "") -> str:

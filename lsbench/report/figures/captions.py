@@ -7,24 +7,19 @@ import pandas as pd
 from lsbench.analysis.baselines import Row, as_rows
 from lsbench.formatting import format_setting, number
 
-OVER_ALPHA = (
-    "Points are means over seeds, bars their 95 % t-intervals. Overlapping bars say little about a "
-    "difference, since a seed affects all methods alike; this is why Δ is paired by seed."
-)
-RELIABILITY = (
-    "Accuracy over mean confidence in 15 bins of equal width, over all seeds together. On the diagonal the "
-    "two agree; above it the model is under-confident, below it over-confident. Bins with fewer than 30 "
-    "predictions are not drawn. Test split; T was fitted on the calibrate split."
-)
-CONFIDENCE = (
-    "Share of test predictions in each of 15 bins of confidence, over all seeds together, on a log "
-    "scale. It counts right and wrong predictions alike."
-)
-TRAINING = (
-    "Means over seeds. The train loss is the one that was minimised: for a smoothed run the smoothed loss, "
-    "which cannot fall below the entropy of its targets, and with dropout or augmentation the loss of the "
-    "perturbed network or images. The select split is evaluated after each epoch without any of these."
-)
+CAPTIONS = {
+    "alpha": "Points are means over seeds, bars their 95 % t-intervals. Overlapping bars say little about "
+    "a difference, since a seed affects all methods alike; this is why Δ is paired by seed.",
+    "reliability": "Accuracy over mean confidence in 15 bins of equal width, over all seeds together. On "
+    "the diagonal the two agree; above it the model is under-confident, below it over-confident. Bins with "
+    "fewer than 30 predictions are not drawn. Test split; T was fitted on the calibrate split.",
+    "confidence": "Share of test predictions in each of 15 bins of confidence, over all seeds together, on "
+    "a log scale. It counts right and wrong predictions alike.",
+    "training": "Means over seeds. The train loss is the one that was minimised: for a smoothed run the "
+    "smoothed loss, which cannot fall below the entropy of its targets, and with dropout or augmentation "
+    "the loss of the perturbed network or images. The select split is evaluated after each epoch without "
+    "any of these.",
+}
 
 
 def over_alpha(lines: Sequence[tuple[str, pd.DataFrame]]) -> str:

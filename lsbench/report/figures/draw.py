@@ -7,7 +7,6 @@ panels flow with the width of the window, and each line style alone for the page
 import io
 import re
 import textwrap
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,18 +57,13 @@ def draw(spec: FigureSpec, source: str) -> Drawing:
     """Draw a figure, with ``source`` in the metadata of its files."""
     with mpl.rc_context(STYLE):
         whole = _whole(spec)
-        png, svg = (
-            _save(whole, "png", Software=None, Source=source),
-            _save(whole, "svg", Date=None, Source=source),
-        )
-        titles = _titles(spec)
-        panels = [_single(panel, title, spec.size) for panel, title in zip(spec.panels, titles, strict=True)]
+        panels = [_single(*panel, spec.size) for panel in zip(spec.panels, _titles(spec), strict=True)]
         keys = [_key(style) for style in spec.legend]
         return Drawing(
-            png,
-            svg,
-            tuple(_element(figure, f"{spec.name}-{index}") for index, figure in enumerate(panels)),
-            tuple(_element(figure, f"{spec.name}-key-{index}") for index, figure in enumerate(keys)),
+            png=_save(whole, "png", Software=None, Source=source),
+            svg=_save(whole, "svg", Date=None, Source=source),
+            panels=tuple(_element(panel, f"{spec.name}-{index}") for index, panel in enumerate(panels)),
+            keys=tuple(_element(key, f"{spec.name}-key-{index}") for index, key in enumerate(keys)),
         )
 
 
@@ -123,9 +117,8 @@ def _add_panel(figure: Figure, panel: Panel, title: str, size: Size, corner: tup
 def _key(style: LineStyle) -> Figure:
     """A line style as the page's legend shows it."""
     figure = Figure(figsize=(KEY[0] / 72, KEY[1] / 72))
-    ends: Sequence[float] = (0.02, 0.5, 0.98)
-    line = Line2D(ends, (0.5, 0.5, 0.5), markevery=[1], transform=figure.transFigure, **line_options(style))
-    figure.add_artist(line)
+    options = line_options(style) | {"markevery": [1], "transform": figure.transFigure}
+    figure.add_artist(Line2D([0.02, 0.5, 0.98], [0.5, 0.5, 0.5], **options))
     return figure
 
 

@@ -19,10 +19,8 @@ from lsbench.report.figures.spec import (
     TRAINED,
     Confidence,
     FigureSpec,
-    LineStyle,
     OverAlpha,
     OverEpochs,
-    Panel,
     Reliability,
     as_plain,
     line_style,
@@ -67,13 +65,13 @@ def figure_specs(results: SweepResults) -> Iterator[FigureSpec]:
         suffix = f"-{part.data}-{part.model}" if len(results.parts) > 1 else ""
         done = part.cells[part.cells["n"] > 0]
         methods = [_method(label, rows) for label, rows in lines(done)]
+        binned = [method for method in methods if _cases(method, bins)]
+        traced = [method for method in methods if _cases(method, epochs)]
         if done["alpha"].nunique() > 1:
             yield _alpha(f"alpha{suffix}", part.title, methods)
-        binned = [method for method in methods if _cases(method, bins)]
         if binned:
-            yield _reliability(f"reliability{suffix}", part.title, binned, bins)
-            yield _confidence(f"confidence{suffix}", part.title, binned, bins)
-        traced = [method for method in methods if _cases(method, epochs)]
+            yield _by_method("reliability", suffix, part.title, binned, bins)
+            yield _by_method("confidence", suffix, part.title, binned, bins)
         if traced:
             yield _training(f"training{suffix}", part.title, traced, epochs)
 
@@ -100,45 +98,30 @@ def _alpha(name: str, part: str, methods: list[Method]) -> FigureSpec:
         OverAlpha("Negative log-likelihood, nats", series, nll, percent=False),
     )
     legend = (*(style for style, _ in series), TRAINED, SCALED)
-    caption = captions.OVER_ALPHA + _methods_left_out(methods, shown)
+    caption = captions.CAPTIONS["alpha"] + _methods_left_out(methods, shown)
     alt = captions.over_alpha([(method.label, method.rows) for method in shown])
     return FigureSpec(name, "alpha", part, TITLES["alpha"], panels, legend, caption, alt)
 
 
-def _reliability(name: str, part: str, methods: list[Method], bins: pd.DataFrame) -> FigureSpec:
-    shown = _shown(methods, MAX_METHODS["reliability"])
-    panels = tuple(Reliability(*_title_and_series(method, bins)) for method in shown)
-    caption = captions.RELIABILITY + _plain_chosen(shown) + _methods_left_out(methods, shown)
-    alt = captions.reliability(_labelled_cases(shown, bins))
-    legend = _legend(panels)
-    return FigureSpec(name, "reliability", part, TITLES["reliability"], panels, legend, caption, alt)
-
-
-def _confidence(name: str, part: str, methods: list[Method], bins: pd.DataFrame) -> FigureSpec:
-    shown = _shown(methods, MAX_METHODS["confidence"])
-    panels = tuple(Confidence(*_title_and_series(method, bins)) for method in shown)
-    caption = captions.CONFIDENCE + _plain_chosen(shown) + _methods_left_out(methods, shown)
-    alt = captions.confidence(_labelled_cases(shown, bins))
-    legend = _legend(panels)
-    return FigureSpec(name, "confidence", part, TITLES["confidence"], panels, legend, caption, alt)
-
-
-PLAIN_CASE, SMOOTHED_CASE = line_style(0, "α = 0"), line_style(1, BEST)
-
-
-def _title_and_series(
-    method: Method, bins: pd.DataFrame
-) -> tuple[str, tuple[tuple[LineStyle, pd.DataFrame], ...]]:
-    """A method's panel: its runs at alpha 0 and at the best alpha above it."""
-    cases = _cases(method, bins)
-    alphas = " and ".join(format_setting(alpha) for alpha, _ in cases)
-    series = tuple((SMOOTHED_CASE if alpha else PLAIN_CASE, table) for alpha, table in cases)
-    return f"{method.label}: α = {alphas}", series
-
-
-def _legend(panels: Sequence[Panel]) -> tuple[LineStyle, ...]:
-    shown = {style for panel in panels for style, _ in panel.lines}
-    return (*(style for style in (PLAIN_CASE, SMOOTHED_CASE) if style in shown), TRAINED, SCALED)
+def _by_method(kind: str, suffix: str, part: str, methods: list[Method], bins: pd.DataFrame) -> FigureSpec:
+    """Reliability or confidence: a panel for each method, with its runs at alpha 0 and at the best alpha."""
+    draw, describe = {
+        "reliability": (Reliability, captions.reliability),
+        "confidence": (Confidence, captions.confidence),
+    }[kind]
+    shown = _shown(methods, MAX_METHODS[kind])
+    plain, smoothed = line_style(0, "α = 0"), line_style(1, BEST)
+    panels, styles = [], set()
+    for method in shown:
+        cases = _cases(method, bins)
+        alphas = " and ".join(format_setting(alpha) for alpha, _ in cases)
+        series = tuple((smoothed if alpha else plain, table) for alpha, table in cases)
+        panels.append(draw(f"{method.label}: α = {alphas}", series))
+        styles |= {style for style, _ in series}
+    legend = (*(style for style in (plain, smoothed) if style in styles), TRAINED, SCALED)
+    caption = captions.CAPTIONS[kind] + _plain_chosen(shown) + _methods_left_out(methods, shown)
+    alt = describe(_labelled_cases(shown, bins))
+    return FigureSpec(kind + suffix, kind, part, TITLES[kind], tuple(panels), legend, caption, alt)
 
 
 def _training(name: str, part: str, methods: list[Method], epochs: pd.DataFrame) -> FigureSpec:
@@ -160,7 +143,7 @@ def _training(name: str, part: str, methods: list[Method], epochs: pd.DataFrame)
         legend.append(SMOOTHED)
     if 0 in alphas:
         legend.append(PLAIN)
-    caption = captions.TRAINING + _plain_chosen(shown) + _methods_left_out(methods, shown)
+    caption = captions.CAPTIONS["training"] + _plain_chosen(shown) + _methods_left_out(methods, shown)
     alt = captions.training(_labelled_cases(shown, epochs))
     return FigureSpec(name, "training", part, TITLES["training"], panels, tuple(legend), caption, alt)
 

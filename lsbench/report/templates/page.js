@@ -1,9 +1,9 @@
 "use strict";
-// Tables can be read without this; with it, a press on a column's title sorts: up, down, as it was.
+// Sorts a table when a column's title is pressed: ascending, descending, original order.
 const NUMBER = /^[<+-]?\d+(\.\d+)?(e[+-]?\d+)?(?=[\s†%]|$)/i;
 const number = (text) => {
-  const found = text.replace(/−/g, "-").match(NUMBER);
-  return found ? parseFloat(found[0].replace("<", "")) : NaN;
+  const match = text.replace(/−/g, "-").match(NUMBER);
+  return match ? parseFloat(match[0].replace("<", "")) : NaN;
 };
 const compare = (a, b, numeric) => (numeric ? number(a) - number(b) : a.localeCompare(b, "en", { numeric: true }));
 
@@ -35,10 +35,10 @@ for (const table of document.querySelectorAll("table.sortable")) {
   });
 }
 
-// On paper no lid can be lifted: what is closed is printed too, but for figures in words, and closed again.
-let lifted = [];
+// Collapsed parts are expanded for printing, except a figure's alternative text, and collapsed afterwards.
+let expanded = [];
 addEventListener("beforeprint", () => {
-  lifted = [...document.querySelectorAll("details:not([open])")].filter((lid) => !lid.closest("figure"));
-  lifted.forEach((lid) => { lid.open = true; });
+  expanded = [...document.querySelectorAll("details:not([open])")].filter((part) => !part.closest("figure"));
+  expanded.forEach((part) => { part.open = true; });
 });
-addEventListener("afterprint", () => lifted.forEach((lid) => { lid.open = false; }));
+addEventListener("afterprint", () => expanded.forEach((part) => { part.open = false; }));
