@@ -9,7 +9,7 @@ PERIOD = 4.0  # pixels from one stripe to the next
 
 
 def load(root: str | None, noise: float = 100.0) -> Splits:
-    """uint8 [1200,1,12,12] in 4 classes, 0 to 135 degrees, with Gaussian noise of standard deviation ``noise``.
+    """uint8 [1200,1,12,12] in 4 classes, 0 to 135 degrees, with Gaussian noise of deviation ``noise``.
 
     The images are drawn from a fixed seed, so every call returns the same; ``root`` is not used.
     """
