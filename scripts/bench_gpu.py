@@ -11,7 +11,6 @@ shape: their content does not change the cost.
 """
 
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from statistics import median
@@ -104,7 +103,12 @@ def strategies(
     def lsbench(members: Sequence[Run], *, graphs: bool, strategy: str = "vmap") -> Callable[[], Epoch]:
         def prepare() -> Epoch:
             stack = Stack(members, splits, device, graphs=graphs, strategy=strategy)
-            return lambda: deque(stack.steps(epoch=0), maxlen=0)
+
+            def train_epoch() -> None:
+                for _ in stack.steps(epoch=0):
+                    pass
+
+            return train_epoch
 
         return prepare
 
