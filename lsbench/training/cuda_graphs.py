@@ -1,13 +1,16 @@
-"""A step on a GPU as one launch: recorded once for each shape of its inputs as a CUDA graph, then replayed.
+"""Training steps on a GPU as CUDA graphs: recorded once for each shape of the inputs, then replayed by one
+launch.
 
-A replay repeats the recorded kernels on the same memory with the same numbers. So a step must take all that
-changes from its inputs, or from tensors that it changes in place, and neither wait for a value nor copy one.
+A replay repeats the recorded kernels on the same memory with the same numbers. So everything that changes
+from step to step must be in the step's inputs, or in tensors that it updates in place; and a step must
+neither synchronise with the host nor copy from it.
 """
 
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -15,67 +18,97 @@ from torch import Tensor
 
 log = logging.getLogger(__name__)
 
-# Steps of a shape before it is recorded: in them libraries choose kernels and the optimiser makes its state.
+# Eager steps of a shape before it is recorded: in them libraries choose kernels and the optimiser creates its
+# state.
 WARM_UP = 3
 
 
-class Recorded(NamedTuple):
-    """A step's graph, and the memory that it takes its inputs from and leaves its result in."""
+class RecordedStep(NamedTuple):
+    """A recorded step: the memory that a replay reads its inputs from and writes its result to, and the
+    replay."""
 
     inputs: tuple[Tensor, ...]
     result: Tensor
     replay: Callable[[], None]
 
 
-class Cuda:
-    """Where steps are recorded without being taken: a stream of their own, and memory that graphs share."""
+class Recorder:
+    """Records steps without running them, on a stream of its own and in memory that all graphs share."""
 
     def __init__(self, device: torch.device) -> None:
         self.stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         self.pool = torch.cuda.graph_pool_handle()
 
     @contextmanager
-    def aside(self) -> Iterator[None]:
-        """Work on the own stream, in order with what comes before and after on the current one."""
+    def on_stream(self) -> Iterator[None]:
+        """Work on the recorder's stream, ordered after earlier and before later work on the current
+        stream."""
         current = torch.cuda.current_stream(self.stream.device)
         self.stream.wait_stream(current)
         with torch.cuda.stream(self.stream):
             yield
         current.wait_stream(self.stream)
 
-    def record(self, step: Callable[..., Tensor], inputs: tuple[Tensor, ...]) -> Recorded:
+    def record(self, step: Callable[..., Tensor], inputs: tuple[Tensor, ...]) -> RecordedStep:
         graph = torch.cuda.CUDAGraph()
-        with self.aside(), torch.cuda.graph(graph, pool=self.pool, stream=self.stream):
+        with self.on_stream(), torch.cuda.graph(graph, pool=self.pool, stream=self.stream):
             result = step(*inputs)
-        return Recorded(inputs, result, graph.replay)
+        return RecordedStep(inputs, result, graph.replay)
+
+
+@dataclass
+class CaptureStatus:
+    """Whether graphs can still be recorded. A capture that CUDA aborts leaves torch's allocator unusable for
+    another capture in the same process."""
+
+    usable: bool = True
+
+
+PROCESS = CaptureStatus()
 
 
 class Graphs:
-    """Called with a step, the same each time, and its inputs, takes the step: by a replay as soon as it can.
-    Where it cannot be recorded, one line of the log says so, and what has no graph is taken as it is."""
+    """Takes training steps: ``graphs(step, *inputs)`` records a step for each shape of its inputs and replays
+    it.
 
-    failed = False  # here, or for the whole process
+    ``step`` must be the same at each call. If it cannot be recorded, a warning is logged once and steps
+    without a graph are taken eagerly: by this object if memory ran out, in the whole ``process`` otherwise.
+    """
 
     def __init__(self, device: torch.device) -> None:
-        self.cuda = Cuda(device)
-        self.taken: Counter[tuple[torch.Size, ...]] = Counter()
-        self.recorded: dict[tuple[torch.Size, ...], Recorded] = {}
+        self.recorder = Recorder(device)
+        self.process = PROCESS
+        self.out_of_memory = False
+        self.warm_up_steps: Counter[tuple[torch.Size, ...]] = Counter()
+        self.recorded: dict[tuple[torch.Size, ...], RecordedStep] = {}
+
+    @property
+    def failed(self) -> bool:
+        return self.out_of_memory or not self.process.usable
 
     def __call__(self, step: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
         shapes = tuple(tensor.shape for tensor in inputs)
         if shapes not in self.recorded and not self.failed:
-            if self.taken[shapes] < WARM_UP:
-                self.taken[shapes] += 1
-                with self.cuda.aside():
+            if self.warm_up_steps[shapes] < WARM_UP:
+                self.warm_up_steps[shapes] += 1
+                with self.recorder.on_stream():
                     return step(*inputs)
-            try:
-                self.recorded[shapes] = self.cuda.record(step, tuple(map(torch.clone, inputs)))
-            except RuntimeError as error:  # where CUDA broke it off, torch's allocator is not fit for another
-                (self if isinstance(error, torch.OutOfMemoryError) else Graphs).failed = True
-                log.warning("no CUDA graph, so steps take longer: %s", str(error).partition("\n")[0])
+            self._record(step, shapes, inputs)
         if (recorded := self.recorded.get(shapes)) is None:
             return step(*inputs)
-        for place, tensor in zip(recorded.inputs, inputs, strict=True):
-            place.copy_(tensor)
+        for memory, tensor in zip(recorded.inputs, inputs, strict=True):
+            memory.copy_(tensor)
         recorded.replay()
-        return recorded.result.clone()  # the next replay writes over it
+        return recorded.result.clone()  # the next replay overwrites it
+
+    def _record(
+        self, step: Callable[..., Tensor], shapes: tuple[torch.Size, ...], inputs: tuple[Tensor, ...]
+    ) -> None:
+        try:
+            self.recorded[shapes] = self.recorder.record(step, tuple(map(torch.clone, inputs)))
+        except RuntimeError as error:
+            if isinstance(error, torch.OutOfMemoryError):
+                self.out_of_memory = True
+            else:
+                self.process.usable = False
+            log.warning("no CUDA graph, so steps take longer: %s", str(error).partition("\n")[0])

@@ -1,4 +1,4 @@
-"""From a trained stack to one outcome a run: metrics on each split, before and after temperature scaling."""
+"""Evaluation of a trained stack: metrics of each run on each split, before and after temperature scaling."""
 
 from typing import Any
 
@@ -10,12 +10,13 @@ from lsbench.calibration.temperature import fit_temperature, rescale
 from lsbench.terms import Outcome
 from lsbench.training.loop import Trained
 
-# These get a second column, after temperature scaling; accuracy does not change with the temperature.
+# Metrics with a second column after temperature scaling, which does not change accuracy.
 SCALED_METRICS = ("nll", "brier", "ece")
 
 
 def evaluate(trained: Trained) -> list[Outcome]:
-    """Judge every member: T from calibrate, metrics from test, and what shows over-fitting from the rest."""
+    """The outcome of every member: temperature from calibrate, metrics from test, and accuracy and NLL of
+    train and select, which show overfitting."""
     logits, labels = trained.logits, trained.labels
     temperature = fit_temperature(logits["calibrate"], labels["calibrate"])
     test = metrics.measure(logits["test"], labels["test"])
@@ -56,7 +57,7 @@ def evaluate(trained: Trained) -> list[Outcome]:
 
 
 def _sizes(trained: Trained) -> dict[str, float]:
-    """What a run's row says of its stack; ``train_seconds`` is the run's share of the stack's time."""
+    """Sizes of the splits and of the stack; ``train_seconds`` is the run's share of the stack's time."""
     members = len(trained.history)
     return {
         "n_train": trained.labels["train"].shape[1],
@@ -77,9 +78,9 @@ def _diverged(trained: Trained, member: int) -> Outcome:
 
 
 def _predictions(trained: Trained, member: int) -> dict[str, Any]:
-    """Logits and labels of the two splits from which every figure of the report can be made again."""
-    kept = {}
+    """Logits and labels of test and calibrate, from which all figures of a report can be recomputed."""
+    arrays = {}
     for split in ("test", "calibrate"):
-        kept[f"{split}_logits"] = trained.logits[split][member].float().cpu().numpy()
-        kept[f"{split}_labels"] = trained.labels[split][member].cpu().numpy()
-    return kept
+        arrays[f"{split}_logits"] = trained.logits[split][member].float().cpu().numpy()
+        arrays[f"{split}_labels"] = trained.labels[split][member].cpu().numpy()
+    return arrays

@@ -1,4 +1,4 @@
-"""What a training step makes small: the smoothed loss, and what the methods make of it."""
+"""Training loss: smoothed cross entropy with the loss hooks of the active methods applied."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -10,15 +10,15 @@ from lsbench.methods import Active
 from lsbench.ops.smoothed_ce import loss_and_gradient, smoothed_cross_entropy, target_terms
 from lsbench.terms import Batch, Target
 
-# (logits [M,B,K], batch, parameters) -> the loss of each row [M,B], and the gradient of the sum of the
-# members' mean losses in each parameter.
+# (logits [M,B,K], batch, parameters) -> the loss of each row [M,B], and for each parameter the gradient of
+# the sum of the members' mean losses.
 Loss = Callable[[Tensor, Batch, Sequence[Tensor]], tuple[Tensor, tuple[Tensor, ...]]]
 
 
 @dataclass(frozen=True)
 class SmoothedLoss:
-    """The `Loss` of a stack: smoothed cross entropy with each member's ``alpha`` [M], and the loss hooks of
-    the ``active`` methods. ``common_alpha`` is the members' alpha if all have the same: it saves
+    """The `Loss` of a stack: each member's ``alpha`` [M], the ``convention`` of smoothing, and the ``active``
+    methods. ``common_alpha`` is the alpha of all members if they have the same; a number needs fewer
     operations."""
 
     alpha: Tensor
@@ -30,7 +30,7 @@ class SmoothedLoss:
         self, logits: Tensor, batch: Batch, params: Sequence[Tensor]
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         settings = self.alpha, self.convention, self.active
-        losses, logit_grad = losses_and_logit_grad(logits, batch, *settings, common=self.common_alpha)
+        losses, logit_grad = losses_and_logit_grad(logits, batch, *settings, common_alpha=self.common_alpha)
         return losses, torch.autograd.grad(logits, params, logit_grad)
 
 
@@ -41,23 +41,26 @@ def losses_and_logit_grad(
     convention: str,
     active: Collection[Active],
     *,
-    common: float | None = None,
+    common_alpha: float | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Every row's loss [M,B], as `training_losses` has it, and the gradient [M,B,K] in the ``logits`` of the
-    members' mean losses; in one call where smoothing is all that is at work, and with the fewest
-    operations where all members have one alpha in ``common``."""
-    changes = batch.others or batch.teacher or any(each.method.loss or each.method.penalty for each in active)
-    if changes:
+    """The loss of each row [M,B], as in `training_losses`, and the gradient [M,B,K] of the sum of the
+    members' mean losses in the ``logits``. If smoothing is all there is, one call of lsbench.ops computes
+    both."""
+    methods_change_it = any(item.method.loss or item.method.penalty for item in active)
+    if batch.others or batch.teacher or methods_change_it:
         logits = logits.detach().requires_grad_()
         losses = training_losses(logits, batch, alpha, convention, active)
         [logit_grad] = torch.autograd.grad(losses.mean(1).sum(), [logits])
         return losses.detach(), logit_grad
     labels = batch.labels
-    each = alpha.to(logits.dtype)[:, None].expand_as(labels).flatten() if common is None else common
+    if common_alpha is None:
+        row_alpha: Tensor | float = alpha.to(logits.dtype)[:, None].expand_as(labels).flatten()
+    else:
+        row_alpha = common_alpha
     losses, logit_grad = loss_and_gradient(
         logits.flatten(0, 1),
         labels.flatten(),
-        each,
+        row_alpha,
         convention=convention,
         scale=1 / labels.shape[1],
     )
@@ -67,29 +70,30 @@ def losses_and_logit_grad(
 def training_losses(
     logits: Tensor, batch: Batch, alpha: Tensor, convention: str, active: Collection[Active]
 ) -> Tensor:
-    """Every row's loss [M,B] for ``logits`` [M,B,K], with each member's own ``alpha`` [M].
+    """The loss of each row [M,B] for ``logits`` [M,B,K] and each member's ``alpha`` [M].
 
-    Rows that were mixed have several labels. Each has its share of the loss, smoothed and changed by methods
-    as if it were the only one; teachers and penalties, which know no label, come once.
+    A mixed row has several labels. The loss against each is computed, and changed by ``loss`` hooks, as if it
+    were the only one, and weighted by its share. ``distill`` and ``penalty`` hooks do not depend on labels
+    and are applied once.
     """
     alpha = alpha.to(logits.dtype)
-    alone = losses = _against(batch.labels, logits, alpha, convention, active)
+    losses = label_losses = _label_losses(batch.labels, logits, alpha, convention, active)
     for labels, share in batch.others:
-        rest = _against(labels, logits, alpha, convention, active) - alone
-        losses = losses + share.to(losses.dtype) * rest
-    for each in active:
-        if (teach := each.method.distill) and batch.teacher:
-            losses = teach(losses, logits, batch.teacher, each.strength)
-    for each in active:
-        if penalty := each.method.penalty:
-            losses = losses + penalty(logits, each.strength)
+        difference = _label_losses(labels, logits, alpha, convention, active) - label_losses
+        losses = losses + share.to(losses.dtype) * difference
+    for item in active:
+        if (distill := item.method.distill) and batch.teacher:
+            losses = distill(losses, logits, batch.teacher, item.strength)
+    for item in active:
+        if penalty := item.method.penalty:
+            losses = losses + penalty(logits, item.strength)
     return losses
 
 
-def _against(
+def _label_losses(
     labels: Tensor, logits: Tensor, alpha: Tensor, convention: str, active: Collection[Active]
 ) -> Tensor:
-    """The losses [M,B] of rows that have these ``labels`` [M,B] alone."""
+    """The losses [M,B] against one label for each row, ``labels`` [M,B]."""
     losses = smoothed_cross_entropy(
         logits.flatten(0, 1),
         labels.flatten(),
@@ -98,7 +102,7 @@ def _against(
         reduction="none",
     ).view_as(labels)
     target = Target(labels, *target_terms(alpha[:, None], logits.shape[-1], convention))
-    for each in active:
-        if change := each.method.loss:
-            losses = change(losses, logits, target, each.strength)
+    for item in active:
+        if change := item.method.loss:
+            losses = change(losses, logits, target, item.strength)
     return losses

@@ -1,8 +1,7 @@
 """SGD and AdamW on stacked parameters [M, ...], with a learning rate and a weight decay for each member.
 
-Both follow torch.optim's arithmetic (checked against it in float64), where every hyper-parameter that is a
-number there may be a tensor [M] here. Weight decay reaches every parameter, as in torch.optim and in He et
-al. 2016.
+Both follow torch.optim's arithmetic (tested against it in float64), but learning rate and weight decay are
+tensors [M]. Weight decay applies to every parameter, as in torch.optim and in He et al. 2016.
 """
 
 import math
@@ -20,7 +19,7 @@ Tensors = dict[str, Tensor]
 
 def schedule(settings: OptimConfig, epochs: int, steps_per_epoch: int) -> list[float]:
     """The factor on the learning rate at each step: a linear warm-up from 1/W to 1 over W steps, then
-    constant, or half a cosine that would reach 0 just after the last step (Loshchilov & Hutter 2017)."""
+    constant, or half a cosine that would reach 0 one step after the last (Loshchilov & Hutter 2017)."""
     total = epochs * steps_per_epoch
     warmup = min(round(settings.warmup_epochs * steps_per_epoch), total)
     rest = max(total - warmup, 1)
@@ -31,11 +30,11 @@ def schedule(settings: OptimConfig, epochs: int, steps_per_epoch: int) -> list[f
 
 
 class Optimizer:
-    """State for stacked parameters; `step` updates them in place.
+    """The optimiser of stacked parameters, which `step` updates in place.
 
-    ``lr`` and ``weight_decay`` are [M]; ``freeze`` stops members for good. ``steps``, int64 [], counts on the
-    device: after the first step nothing moves to other memory and no number of Python's changes, so that a
-    step can be replayed (graphs.py).
+    ``lr`` and ``weight_decay`` are [M]. ``steps``, int64 [], counts on the device: after the first step no
+    tensor moves to other memory and no Python number changes, so that a CUDA graph can replay a step
+    (cuda_graphs.py).
     """
 
     def __init__(self, params: Mapping[str, Tensor], lr: Tensor, weight_decay: Tensor, settings: OptimConfig):
@@ -59,7 +58,7 @@ class Optimizer:
                 else partial(self._adamw, corrections=self._corrections())
             )
             if not self._laid_out:
-                _lay_out_alike(self.params, grads)
+                _match_layouts(self.params, grads)
                 self._laid_out = True
             [dtype] = {param.dtype for param in self.params.values()}
             lr, decay = (self.lr * factor).to(dtype), self.weight_decay.to(dtype)
@@ -82,15 +81,15 @@ class Optimizer:
         param.addcmul_(grad, lr, value=-1)
 
     def _sum(self, grad: Tensor, velocity: Tensor, momentum: float) -> Tensor:
-        """grad + momentum · velocity, in memory that is kept: on a CPU new memory costs more than the sum."""
+        """grad + momentum · velocity, in reused memory: on a CPU allocating it costs more than the sum."""
         if self._scratch is None or self._scratch.dtype != grad.dtype:
             numel = max(param.numel() for param in self.params.values())
             self._scratch = grad.new_empty(numel)
-        place = self._scratch[: grad.numel()].as_strided(velocity.shape, velocity.stride())
-        return torch.add(grad, velocity, alpha=momentum, out=place)
+        out = self._scratch[: grad.numel()].as_strided(velocity.shape, velocity.stride())
+        return torch.add(grad, velocity, alpha=momentum, out=out)
 
     def _corrections(self) -> tuple[Tensor, Tensor]:
-        """What is to be divided by, since AdamW's two averages began at 0: float64 [] and []."""
+        """Divisors that correct the bias of AdamW's two averages, which start at 0: float64 [] and []."""
         steps = self.steps.double()
         return 1 - self.settings.beta1**steps, (1 - self.settings.beta2**steps).sqrt()
 
@@ -117,27 +116,27 @@ class Optimizer:
         param.addcmul_(first / denominator, lr / corrections[0], value=-1)
 
     def state(self) -> dict[str, Any]:
-        """All that `step` and `freeze` have changed beside the parameters, sharing its tensors."""
+        """Everything that `step` and `freeze` have changed except the parameters, sharing its tensors."""
         return {"steps": int(self.steps), "lr": self.lr, "slots": self.slots}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from the ``state`` of an optimiser of the same parameters."""
+        """Resume from the ``state`` of an optimiser of the same parameters."""
         self.steps.fill_(state["steps"])
         self.lr, self.slots, self._laid_out = state["lr"], state["slots"], state["steps"] > 0
 
-    def freeze(self, dead: Tensor) -> None:
-        """Stop the members in ``dead`` (bool [M]): their weights and state become 0 and their lr 0, so that
-        nothing non-finite stays in the stack."""
-        self.lr.masked_fill_(dead, 0)
+    def freeze(self, diverged: Tensor) -> None:
+        """Stop the members in ``diverged`` (bool [M]) for good: their weights, state and learning rate become
+        0, so that nothing in the stack stays non-finite."""
+        self.lr.masked_fill_(diverged, 0)
         with torch.no_grad():
             for tensors in (self.params, *self.slots):
                 for tensor in tensors.values():
-                    tensor[dead] = 0
+                    tensor[diverged] = 0
 
 
-def _lay_out_alike(params: Mapping[str, Tensor], grads: Mapping[str, Tensor]) -> None:
-    """Keep each parameter in memory as its gradient arrives. A batched matmul gives a weight's gradient
-    transposed, and updates that mix the two orders take four times as long (measured on a CPU)."""
+def _match_layouts(params: Mapping[str, Tensor], grads: Mapping[str, Tensor]) -> None:
+    """Give each parameter the memory layout of its gradient. A batched matrix product returns a weight's
+    gradient transposed, and updates that mix the two layouts take four times as long (measured on a CPU)."""
     for name, param in params.items():
         if grads[name].stride() != param.stride():
             param.data = torch.empty_like(grads[name]).copy_(param)

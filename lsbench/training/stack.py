@@ -19,16 +19,13 @@ from lsbench.config import Run
 from lsbench.methods import Active, all_methods
 from lsbench.terms import Batch, Splits
 from lsbench.training.cuda_graphs import Graphs
-from lsbench.training.device_data import DeviceDataset
+from lsbench.training.device_data import EVALUATION_ROWS, DeviceDataset
 from lsbench.training.forward import DTYPES, MemberForward
 from lsbench.training.loss import Loss, SmoothedLoss
 from lsbench.training.optim import Optimizer, schedule
 from lsbench.training.teacher_logits import load_teacher_logits
 
-# Rows of each member in one evaluation step on a CPU: few enough that a convolution's outputs stay in its
-# cache (measured: ResNet-8 takes three times as long with 4096), and enough for a stack of perceptrons.
-EVALUATION_ROWS = 256
-# On a GPU, rows of all members together: large enough to keep it busy, small in its memory.
+# Rows of all members together in one evaluation step on a GPU: enough to keep it busy, in little memory.
 EVALUATION_ROWS_GPU = 4096
 
 Tensors = dict[str, Tensor]

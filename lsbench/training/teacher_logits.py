@@ -1,4 +1,4 @@
-"""What teachers say of their students' training rows."""
+"""Logits of teachers on their students' training rows, for distillation."""
 
 from collections.abc import Sequence
 
@@ -9,63 +9,63 @@ from lsbench.config import Run
 from lsbench.errors import UsageError
 from lsbench.store.runs import RunKey, find_records
 from lsbench.terms import TeacherBatch
-from lsbench.training.device_data import DeviceDataset
-from lsbench.training.trained_model import CHUNK, read_stored_model
+from lsbench.training.device_data import EVALUATION_ROWS, DeviceDataset
+from lsbench.training.trained_model import read_stored_model
 
 
 def teacher_key(run: Run) -> RunKey | None:
-    """Where the teacher of ``run`` is found, if it has one."""
+    """The key of the stored run that teaches ``run``, None if it has no teacher."""
     cell = run.method.teacher
     return RunKey(run.results_dir, cell, run.seed) if cell else None
 
 
 class TeacherLogits:
-    """What each member's teacher says of its train rows, kept on the device: called with rows [M,B] of the
-    data, the `TeacherBatch` on them.
+    """The teacher logits of every member's train rows, on the device; called with rows [M,B] of the data set,
+    it returns the `TeacherBatch` for them.
 
-    ``logits`` [T,n,K] are those of T teachers, and ``teacher`` [M] says which of them is each member's: they
-    are of the member's rows ``rows`` [M,n], of a data set of ``total`` rows.
+    ``logits`` [T,n,K] are those of T teachers; ``teacher`` [M] is the index of each member's teacher. They
+    belong to each member's train rows ``rows`` [M,n] in a data set of ``total`` rows.
     """
 
     def __init__(self, logits: Tensor, teacher: Tensor, temperature: Tensor, rows: Tensor, total: int):
         _, count, classes = logits.shape
         self.logits, self.temperature = logits.reshape(-1, classes), temperature
-        place = teacher[:, None] * count + torch.arange(count, device=rows.device)
-        self.place = torch.zeros(len(rows), total, dtype=torch.int64, device=rows.device).scatter_(
-            1, rows, place
-        )
+        index = teacher[:, None] * count + torch.arange(count, device=rows.device)
+        # from a row of the data set to its row of ``self.logits`` [M,total]
+        self.index = torch.zeros(len(rows), total, dtype=torch.int64, device=rows.device)
+        self.index.scatter_(1, rows, index)
 
     def __call__(self, rows: Tensor) -> TeacherBatch:
-        flat = self.place.gather(1, rows).flatten()
-        return TeacherBatch(self.logits.index_select(0, flat).view(*rows.shape, -1), self.temperature)
+        index = self.index.gather(1, rows).flatten()
+        return TeacherBatch(self.logits.index_select(0, index).view(*rows.shape, -1), self.temperature)
 
 
 def load_teacher_logits(members: Sequence[Run], data: DeviceDataset, dtype: torch.dtype) -> TeacherLogits:
-    """The lessons for a stack of ``members``, each from its own teacher's stored weights.
+    """The teacher logits for a stack of ``members``, each from the stored weights of its own teacher.
 
-    A teacher sees the stored images as they are, without augmentation, and is asked once, alone, in eval mode
-    and in its own precision: what it says depends neither on the stack nor on where a training was resumed.
-    Raises `StorageError` where weights are missing or damaged, `UsageError` where there is no such run.
+    A teacher is evaluated once and by itself, on the stored images without augmentation, in eval mode and in
+    its own precision. So its logits depend neither on the stack nor on the step at which a training is
+    resumed. Raises `StorageError` if weights are missing or damaged, `UsageError` if there is no such run.
     """
     rows = data.rows["train"]
-    records = find_records(map(teacher_key, members))
-    taught: dict[RunKey | None, Tensor] = {}
-    for member, run in enumerate(members):
-        here = teacher_key(run)
-        if here in taught:
+    keys = [teacher_key(run) for run in members]
+    records = find_records(keys)
+    logits: dict[RunKey | None, Tensor] = {}
+    for member, (run, key) in enumerate(zip(members, keys, strict=True)):
+        if key in logits:
             continue
-        if here is None:
-            taught[here] = torch.zeros(rows.shape[1], data.classes, dtype=dtype, device=rows.device)
-        elif here in records:
-            taught[here] = _logits(run.results_dir, records[here]["run"], data.for_member(member)).to(dtype)
+        if key is None:
+            logits[key] = torch.zeros(rows.shape[1], data.classes, dtype=dtype, device=rows.device)
+        elif key in records:
+            record = records[key]
+            logits[key] = _train_logits(run.results_dir, record["run"], data.for_member(member)).to(dtype)
         else:
             raise UsageError(missing_teacher(run))
-    numbers = {here: number for number, here in enumerate(taught)}
-    teacher = torch.tensor([numbers[teacher_key(run)] for run in members], device=rows.device)
+    index = {key: number for number, key in enumerate(logits)}
     temperature = [run.method.teacher_temperature for run in members]
     return TeacherLogits(
-        torch.stack(list(taught.values())),
-        teacher,
+        torch.stack(list(logits.values())),
+        torch.tensor([index[key] for key in keys], device=rows.device),
         torch.tensor(temperature, dtype=torch.float64, device=rows.device),
         rows,
         len(data.labels),
@@ -73,19 +73,20 @@ def load_teacher_logits(members: Sequence[Run], data: DeviceDataset, dtype: torc
 
 
 @torch.no_grad()
-def _logits(results_dir: str, run_id: str, data: DeviceDataset) -> Tensor:
-    """The logits [n,K] of a stored run for the train rows of ``data``, which are one member's."""
+def _train_logits(results_dir: str, run_id: str, data: DeviceDataset) -> Tensor:
+    """The logits [n,K] of a stored run for the train rows of ``data``, which has a single member."""
     teacher = read_stored_model(results_dir, run_id)
     network = teacher.network(data.images.shape[1:], data.classes, data.images.device)
-    parts = torch.split(data.rows["train"], CHUNK, dim=1)
-    return torch.cat([network(data.normalise(data.images_at(rows), teacher.dtype)[0]) for rows in parts])
+    chunks = torch.split(data.rows["train"], EVALUATION_ROWS, dim=1)
+    return torch.cat([network(data.normalise(data.images_at(rows), teacher.dtype)[0]) for rows in chunks])
 
 
-def missing_teacher(run: Run, called: str | None = None) -> str:
-    """What to say where the teacher of ``run``, as the user ``called`` it, is not stored."""
+def missing_teacher(run: Run, given: str | None = None) -> str:
+    """The error message for a teacher of ``run`` that is not stored; ``given`` is the user's value of
+    method.teacher."""
     cell = run.method.teacher
-    which = "this cell" if called in (None, cell) else f"its cell {cell}"
+    which = "this cell" if given in (None, cell) else f"its cell {cell}"
     return (
-        f"method.teacher={called or cell}: no run of {which} with seed={run.seed} is stored in "
+        f"method.teacher={given or cell}: no run of {which} with seed={run.seed} is stored in "
         f"{run.results_dir}; train it first: a student learns from the teacher of its own seed and split"
     )

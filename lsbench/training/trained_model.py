@@ -1,4 +1,4 @@
-"""A stored run as a network again, with the data that it was trained on."""
+"""Networks rebuilt from stored runs, with the data that they were trained on."""
 
 import pickle
 from dataclasses import dataclass
@@ -16,13 +16,10 @@ from lsbench.terms import Splits
 from lsbench.training.device_data import DeviceDataset, stratified_order
 from lsbench.training.forward import DTYPES
 
-# Rows in one pass: few enough that a convolution's outputs stay in a CPU's cache.
-CHUNK = 256
-
 
 @dataclass(frozen=True)
 class StoredModel:
-    """A run that is done, its settings and weights as they are kept in ``folder``."""
+    """A finished run: its settings and weights, as stored in ``folder``."""
 
     folder: Path
     run: Run
@@ -31,15 +28,16 @@ class StoredModel:
 
     @property
     def dtype(self) -> torch.dtype:
-        """What the network computes in: of a run in bf16 float32, in which its weights are kept."""
+        """The type of the network's weights; float32 for a run in bf16."""
         return DTYPES[self.run.precision]
 
     def network(self, shape: tuple[int, ...], classes: int, device: torch.device) -> nn.Module:
-        """The plain model for images of ``shape`` (C, H, W) in eval mode; its weights take no gradient.
+        """The plain model for images of ``shape`` (C, H, W), in eval mode and without gradients of its
+        weights.
 
-        Raises `StorageError` where the weights do not fit.
+        Raises `StorageError` if the weights do not fit the model.
         """
-        with torch.random.fork_rng(devices=[]):  # its initial weights are drawn, and replaced
+        with torch.random.fork_rng(devices=[]):  # it draws initial weights, which are replaced
             model = models.build(self.run.model, shape, classes).to(self.dtype)
         try:
             model.load_state_dict(self.weights)
@@ -50,8 +48,7 @@ class StoredModel:
 
 
 def read_stored_model(results_dir: str | Path, run_id: str) -> StoredModel:
-    """What is stored of a run. Raises `StorageError` where its record, settings or weights are missing or
-    damaged."""
+    """Read a stored run. Raises `StorageError` if its record, settings or weights are missing or damaged."""
     folder = runs.run_dir(results_dir, run_id)
     record = runs.read(results_dir, run_id)
     if record is None:
@@ -72,42 +69,42 @@ def _settings(path: Path) -> Run:
 
 
 def _weights(path: Path) -> dict[str, Tensor]:
+    hint = "delete the run's folder to train it again"
     try:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
-        hint = "delete the run's folder and it is trained again"
         raise StorageError(f"{path}: cannot be read ({error.strerror}); {hint}") from error
     except (RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
-        raise StorageError(f"{path}: holds no weights; delete the run's folder to train it again") from error
+        raise StorageError(f"{path}: does not contain weights; {hint}") from error
     if not isinstance(loaded, dict):
-        raise StorageError(f"{path}: holds no weights; delete the run's folder to train it again")
+        raise StorageError(f"{path}: does not contain weights; {hint}")
     return loaded
 
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A trained network as a probe meets it: the plain ``model`` in eval mode, whose weights take no
-    gradient, and its data. ``seed`` is the run's; ``classes`` are the names of the K classes.
+    """A trained model for a probe: the plain ``network`` in eval mode, without gradients of its weights, and
+    its data. ``seed`` is the run's; ``classes`` are the names of the K classes.
 
-    A run trained in bf16 is probed in float32, in which its weights are kept.
+    A run trained in bf16 is probed in float32, the type of its weights.
     """
 
     seed: int
     classes: tuple[str, ...]
-    model: nn.Module
+    network: nn.Module
     data: DeviceDataset
     dtype: torch.dtype
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Pixels in [0,1] [B,C,H,W] to logits [B,K], with the normalisation of the run's own train split."""
-        logits: Tensor = self.model(self.data.normalise(255 * pixels[None], self.dtype)[0])
+        logits: Tensor = self.network(self.data.normalise(255 * pixels[None], self.dtype)[0])
         return logits
 
     def sample(self, split: str, most: int) -> tuple[Tensor, Tensor]:
         """Pixels in [0,1] [N,C,H,W] and labels int64 [N] of at most ``most`` rows of a split.
 
-        Where the split has more, a stratified draw from the seed: runs that are compared by seed are probed
-        on the same rows. Labels are the data's own, without label noise.
+        If the split has more rows, they are a stratified sample drawn from the seed, so that runs compared by
+        seed are probed on the same rows. Labels are the data's own, without label noise.
         """
         rows = self.data.rows[split][0]
         if len(rows) > most:
@@ -117,29 +114,38 @@ class TrainedModel:
 
 
 def load_trained_model(results_dir: str | Path, run_id: str, device: torch.device) -> TrainedModel:
-    """The network of a stored run on ``device``.
+    """The trained model of a stored run on ``device``.
 
-    Raises `StorageError` where its record, settings or weights are missing or damaged, `DataError` where its
-    data are missing or are not those it was trained on.
+    Raises `StorageError` if its record, settings or weights are missing or damaged, `DataError` if its data
+    are missing or are not those that it was trained on.
     """
-    found = read_stored_model(results_dir, run_id)
-    run, splits = found.run, _splits(found.run.data, found.data_sha256)
-    model = found.network(splits.train_images.shape[1:], len(splits.classes), device)
+    stored = read_stored_model(results_dir, run_id)
+    run, splits = stored.run, LATEST_DATA.load(stored.run.data, stored.data_sha256)
+    network = stored.network(splits.train_images.shape[1:], len(splits.classes), device)
     data = DeviceDataset(splits, run.data, [run.seed], device)
-    return TrainedModel(run.seed, splits.classes, model, data, found.dtype)
+    return TrainedModel(run.seed, splits.classes, network, data, stored.dtype)
 
 
-# The data set of the latest subject, by its hash: a sweep's runs share one, and reading it takes longer than
-# most probes.
-_held: dict[str, Splits] = {}
+class LatestData:
+    """Loads data sets and keeps the latest one: the runs of a sweep share it, and reading it takes longer
+    than most probes."""
+
+    def __init__(self) -> None:
+        self._splits: Splits | None = None
+
+    def load(self, config: DataConfig, sha256: str) -> Splits:
+        """The data set of a run. Raises `DataError` if it is missing or has another SHA-256 than
+        ``sha256``."""
+        splits = self._splits
+        if splits is None or splits.sha256 != sha256:
+            splits = load(config)
+            if splits.sha256 != sha256:
+                raise DataError(f"{config.name}: the run was trained on other data (SHA-256 {sha256[:12]}…)")
+            self._splits = splits
+        return splits
+
+    def clear(self) -> None:
+        self._splits = None
 
 
-def _splits(config: DataConfig, sha256: str) -> Splits:
-    splits = _held.get(sha256)
-    if splits is None:
-        splits = load(config)
-        if splits.sha256 != sha256:
-            raise DataError(f"{config.name}: the run was trained on other data (SHA-256 {sha256[:12]}…)")
-        _held.clear()
-        _held[sha256] = splits
-    return splits
+LATEST_DATA = LatestData()  # of this process

@@ -78,24 +78,24 @@ class Tape(TorchDispatchMode):
 
 
 class Tapes:
-    """Stands in for graphs.Cuda; ``made`` are the tapes of all instances."""
+    """Stands in for cuda_graphs.Recorder; ``made`` are the tapes of all instances."""
 
     made: list[Tape] = []  # noqa: RUF012
 
     def __init__(self, device):
-        self.aside = nullcontext
+        self.on_stream = nullcontext
 
     def record(self, step, inputs):
         with Tape() as tape:
             result = step(*inputs)
         self.made.append(tape)
-        return cuda_graphs.Recorded(inputs, result, tape.replay)
+        return cuda_graphs.RecordedStep(inputs, result, tape.replay)
 
 
 @pytest.fixture
 def tapes(monkeypatch):
     monkeypatch.setattr(Tapes, "made", [])
-    monkeypatch.setattr(cuda_graphs, "Cuda", Tapes)
+    monkeypatch.setattr(cuda_graphs, "Recorder", Tapes)
     return Tapes.made
 
 
@@ -134,7 +134,9 @@ def test_replayed_training_is_the_same_as_eager(model, name, members, splits, ma
     runs = [make_run(model, epochs=5, optim=OPTIMS[name], **knobs) for knobs in KNOBS[:members]]
     replayed, eager = both(runs, splits)
     assert_same(replayed, eager)
-    assert len(tapes) == 2 and replayed.stack.graphs.taken.total() == 2 * cuda_graphs.WARM_UP  # of 25 steps
+    assert (
+        len(tapes) == 2 and replayed.stack.graphs.warm_up_steps.total() == 2 * cuda_graphs.WARM_UP
+    )  # of 25 steps
 
 
 @pytest.mark.parametrize("name", OPTIMS)
@@ -225,12 +227,12 @@ def test_a_step_that_cannot_be_recorded_is_taken_as_it_is(
         raise error("CUDA error: out of luck\nTried to")
 
     monkeypatch.setattr(Tapes, "record", fail)
-    monkeypatch.setattr(cuda_graphs.Graphs, "failed", False)  # and put back at the end
+    monkeypatch.setattr(cuda_graphs, "PROCESS", cuda_graphs.CaptureStatus())
     runs = [make_run(epochs=5, **knobs) for knobs in KNOBS]
     with caplog.at_level(logging.WARNING):
         assert_same(*both(runs, splits))
     assert caplog.messages == ["no CUDA graph, so steps take longer: CUDA error: out of luck"]
-    assert cuda_graphs.Graphs.failed == (error is RuntimeError)
+    assert cuda_graphs.PROCESS.usable == (error is not RuntimeError)
 
 
 class OneDevice(TorchDispatchMode):
@@ -369,7 +371,7 @@ def test_no_step_makes_a_gpu_wait(graphed, splits, make_run):
 def test_a_gpu_goes_on_where_a_step_cannot_be_recorded(splits, make_run, caplog, monkeypatch):
     """A step that looks at a value breaks the capture off."""
     monkeypatch.setattr(cuda_graphs, "WARM_UP", 1)
-    monkeypatch.setattr(cuda_graphs.Graphs, "failed", False)  # and put back at the end
+    monkeypatch.setattr(cuda_graphs, "PROCESS", cuda_graphs.CaptureStatus())
     step = Stack._train_step
 
     def looking(self, rows, *others):

@@ -63,7 +63,7 @@ def test_a_convolution_alone_has_its_channels_last(precision, splits, make_run):
 
 def test_the_fastest_way_is_that_of_least_time_a_member(splits, make_run, monkeypatch, caplog):
     def seconds(training, steps):
-        if training.size > 1 and training.forward_pass.as_one:
+        if training.size > 1 and training.forward_pass.vectorised:
             raise torch.OutOfMemoryError("out of memory")
         return 0.5 + 0.125 * training.size
 
