@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from lsbench.errors import UsageError, suggest_or_list
-from lsbench.probes import all_probes, find
+from lsbench.probes import all_probes, find_probe
 from lsbench.report.probes import publish
 from lsbench.training.device import choose_device
 
@@ -22,7 +22,7 @@ def main(arguments: Sequence[str]) -> int:
         raise UsageError("probe: which sweep? lsbench probe NAME [PROBE ...]")
     sweep, names = words[0], list(dict.fromkeys(words[1:])) or list(all_probes())
     for name in names:
-        find(name)
+        find_probe(name)
     given = [key for key in FIGURE if options[key]]
     if given and "geometry" not in names:
         raise UsageError(

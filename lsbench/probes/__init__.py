@@ -1,8 +1,8 @@
-"""What is measured on stored weights, after training; one file a probe, found by its file.
+"""Probes: measurements on the weights of stored runs, one file each.
 
-A probe is a file beside this one with ``PROBE = Probe(columns, measure)``. Files whose names begin with an
-underscore are no probes. Results are kept beside the run, in probes/NAME.json, so that asking again costs
-nothing.
+A probe is a file in this folder with ``PROBE = Probe(columns, measure)``; its name is the file's. Files whose
+names begin with an underscore are helpers. Results are stored beside the run, in probes/NAME.json, and
+computed only once.
 """
 
 import json
@@ -21,7 +21,15 @@ from lsbench.store.runs import run_dir
 from lsbench.training import memory
 from lsbench.training.trained_model import TrainedModel, load_trained_model
 
-__all__ = ["Probe", "TrainedModel", "all_probes", "load_trained_model", "probed", "run_probe"]
+__all__ = [
+    "Probe",
+    "TrainedModel",
+    "all_probes",
+    "find_probe",
+    "load_trained_model",
+    "read_stored",
+    "run_probe",
+]
 
 __path__ = registry.with_extensions(__path__, __name__)
 
@@ -34,8 +42,8 @@ def all_probes() -> dict[str, Probe]:
     return {name: import_module(f"{__name__}.{name}").PROBE for name in registry.names(__path__)}
 
 
-def find(name: str) -> Probe:
-    """The probe called ``name``. Raises `UsageError` where there is none."""
+def find_probe(name: str) -> Probe:
+    """The probe called ``name``. Raises `UsageError` if there is none."""
     probes = all_probes()
     if name not in probes:
         raise UsageError(f"{name}: no such probe{suggest_or_list(name, probes)}")
@@ -45,33 +53,38 @@ def find(name: str) -> Probe:
 def run_probe(
     results_dir: str | Path, run_id: str, name: str, device: torch.device = CPU
 ) -> dict[str, float]:
-    """The numbers of probe ``name`` on the stored run, by column; NaN for one that is not defined.
+    """The values of probe ``name`` on a stored run, by column; NaN where undefined.
 
-    Computed once and then read. Several processes or threads may ask at once: at worst each computes the
-    same, and the file appears in one piece. Raises `UsageError` for an unknown probe, `StorageError` for a
-    run without weights, `DataError` where its data are missing or have changed.
+    They are computed once and then read from the store. Processes or threads that ask at the same time may
+    each compute them; the file is written atomically. Raises `UsageError` for an unknown probe,
+    `StorageError` for a run without weights, `DataError` if its data are missing or have changed.
     """
-    probe = find(name)
-    path = run_dir(results_dir, run_id) / "probes" / f"{name}.json"
-    values = _kept(path, probe)
+    probe = find_probe(name)
+    path = _path(results_dir, run_id, name)
+    values = _read(path, probe)
     if values is None:
         memory.keep_freed_memory()
-        found = probe.measure(load_trained_model(results_dir, run_id, device))
+        measured = probe.measure(load_trained_model(results_dir, run_id, device))
         values = {
-            column: found[column] if math.isfinite(found[column]) else math.nan for column in probe.columns
+            column: measured[column] if math.isfinite(measured[column]) else math.nan
+            for column in probe.columns
         }
-        made_with = {"lsbench": __version__, "torch": str(torch.__version__), "device": device.type}
-        write_atomically(path, to_json({"version": probe.version, "values": values, **made_with}))
+        environment = {"lsbench": __version__, "torch": str(torch.__version__), "device": device.type}
+        write_atomically(path, to_json({"version": probe.version, "values": values, **environment}))
     return values
 
 
-def probed(results_dir: str | Path, run_id: str, name: str) -> dict[str, float] | None:
-    """What `run_probe` has kept of the stored run, without computing it; None where that is nothing."""
-    return _kept(run_dir(results_dir, run_id) / "probes" / f"{name}.json", find(name))
+def read_stored(results_dir: str | Path, run_id: str, name: str) -> dict[str, float] | None:
+    """The values that `run_probe` has stored of a run, None if there are none."""
+    return _read(_path(results_dir, run_id, name), find_probe(name))
 
 
-def _kept(path: Path, probe: Probe) -> dict[str, float] | None:
-    """The values in the file, unless there is none, or it is damaged or of another version."""
+def _path(results_dir: str | Path, run_id: str, name: str) -> Path:
+    return run_dir(results_dir, run_id) / "probes" / f"{name}.json"
+
+
+def _read(path: Path, probe: Probe) -> dict[str, float] | None:
+    """The values in the file, None if it is missing, damaged or of another version of the probe."""
     try:
         content = json.loads(path.read_bytes())
         if content["version"] != probe.version:

@@ -1,4 +1,4 @@
-"""The record that a probe's file declares."""
+"""The record that the file of a probe declares."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,11 +8,11 @@ from lsbench.training.trained_model import TrainedModel
 
 @dataclass(frozen=True)
 class Probe:
-    """A measurement: ``measure`` takes a subject and gives a number for each of ``columns``, in their order.
+    """A measurement: ``measure`` takes a trained model and returns a number for each of ``columns``.
 
-    ``shown`` are those that the terminal's table has room for; one whose name ends in _accuracy is a
-    fraction, and its difference from the baseline stands beside it; ``note`` explains them there. ``version``
-    is raised whenever the same weights would give other numbers: what is kept is then stale.
+    ``shown`` are the columns in the terminal's table, which ``note`` explains; one whose name ends in
+    _accuracy is a fraction and is shown with its difference from the baseline. Raise ``version`` whenever the
+    same weights would give other numbers: results of an older version are computed again.
     """
 
     columns: tuple[str, ...]

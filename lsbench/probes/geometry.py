@@ -1,4 +1,4 @@
-"""How tightly the penultimate layer gathers each class (Müller, Kornblith & Hinton 2019, figure 1)."""
+"""Tightness of the class clusters in the penultimate layer (Müller, Kornblith & Hinton 2019, figure 1)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,31 +8,33 @@ from torch import Tensor, nn
 
 from lsbench.errors import UsageError
 from lsbench.probes._probe import Probe
-from lsbench.training.trained_model import CHUNK, TrainedModel
+from lsbench.training.device_data import EVALUATION_ROWS
+from lsbench.training.trained_model import TrainedModel
 
-# Of each split: the scatter of 256 units is well determined by it, and a pass over CIFAR-10 takes seconds.
+# Rows of each split: enough to determine the scatter of 256 units well, and seconds on CIFAR-10.
 ROWS = 10_000
 COLUMNS = tuple("within_between within_between_train within_between_plane within_between_plane_train".split())
 
 
-def measure(subject: TrainedModel) -> dict[str, float]:
+def measure(model: TrainedModel) -> dict[str, float]:
     """`within_between` of the test rows and of the train rows, in the whole layer and in the plane of all
-    templates, which is all that the last layer sees but for the part that moves every logit alike."""
-    whole, seen = [], []
+    templates. Activations outside that plane shift all logits alike, so they do not affect predictions."""
+    whole, plane = [], []
     for split in ("test", "train"):
-        pixels, labels = subject.sample(split, ROWS)
-        activations, head = penultimate(subject, pixels)
+        pixels, labels = model.sample(split, ROWS)
+        activations, head = penultimate(model, pixels)
         whole.append(within_between(activations, labels))
-        seen.append(within_between(_with_one(activations, head) @ basis(templates(head)), labels))
-    return dict(zip(COLUMNS, [*whole, *seen], strict=True))
+        plane.append(within_between(_with_one(activations, head) @ basis(templates(head)), labels))
+    return dict(zip(COLUMNS, [*whole, *plane], strict=True))
 
 
 def within_between(points: Tensor, labels: Tensor) -> float:
-    """Trace of the within-class scatter over that of the between-class scatter, over all classes that occur.
+    """Trace of the within-class scatter over that of the between-class scatter, for the classes in
+    ``labels``.
 
     Σ_i |x_i − m_{y_i}|² / Σ_i |m_{y_i} − m|² for points [N,D] and labels [N], with class means m_k and the
     mean of all m. With K classes it is (N−K)/(K−1) over the index of Caliński & Harabasz (1974), and does not
-    change with the scale of the layer. Infinite where the class means coincide; NaN where all points do.
+    change with the scale of the layer. Infinite if the class means coincide; NaN if all points do.
     """
     points = points.double()
     present, member = torch.unique(labels, return_inverse=True)
@@ -44,64 +46,65 @@ def within_between(points: Tensor, labels: Tensor) -> float:
     return (within / between).item()
 
 
-def penultimate(subject: TrainedModel, pixels: Tensor) -> tuple[Tensor, nn.Linear]:
+def penultimate(model: TrainedModel, pixels: Tensor) -> tuple[Tensor, nn.Linear]:
     """The inputs [N,D] of the model's last Linear for pixels [N,C,H,W], and that layer.
 
-    Raises `UsageError` for a model whose logits do not come straight out of a Linear.
+    Raises `UsageError` for a model whose logits are not the output of a Linear.
     """
     calls: list[tuple[nn.Module, Tensor, Tensor]] = []
-    linear = [module for module in subject.model.modules() if isinstance(module, nn.Linear)]
+    linear = [module for module in model.network.modules() if isinstance(module, nn.Linear)]
     hooks = [
-        module.register_forward_hook(lambda layer, given, out: calls.append((layer, given[0], out)))
+        module.register_forward_hook(lambda layer, inputs, out: calls.append((layer, inputs[0], out)))
         for module in linear
     ]
-    parts = []
+    activations = []
     try:
-        for part in torch.split(pixels, CHUNK):
+        for chunk in torch.split(pixels, EVALUATION_ROWS):
             calls.clear()
-            logits = subject.forward(part)
+            logits = model.forward(chunk)
             if not calls or calls[-1][2] is not logits or calls[-1][1].ndim != 2:
                 raise UsageError(
-                    "geometry: the model's last layer is no Linear on [B,D], so it has no templates"
+                    "geometry: the model's last layer is not a Linear on [B,D], so it has no templates"
                 )
-            parts.append(calls[-1][1])
+            activations.append(calls[-1][1])
     finally:
         for hook in hooks:
             hook.remove()
     head = calls[-1][0]
     assert isinstance(head, nn.Linear)
-    return torch.cat(parts), head
+    return torch.cat(activations), head
 
 
 @dataclass(frozen=True)
 class Projection:
-    """Points [N,2] of three classes in the plane of their templates, and the class's number of each [N], by
-    split. ``classes`` are the three by number, with their names."""
+    """Points [N,2] of three classes in the plane of their templates, and the class index [N] of each, by
+    split. ``classes`` are the names of the three classes by index."""
 
     classes: dict[int, str]
     points: dict[str, Tensor]
     labels: dict[str, Tensor]
 
 
-def project(subject: TrainedModel, classes: Sequence[int], most: int) -> Projection:
-    """At most ``most`` rows of each of three ``classes``, by their numbers, in train and in test.
+def project(model: TrainedModel, classes: Sequence[int], most: int) -> Projection:
+    """Project the activations of at most ``most`` rows of each of three ``classes``, by index, in train and
+    in test.
 
-    As in the paper: the plane through the three templates, which are the last layer's rows with their biases;
-    an orthonormal basis of it; activations, with 1 appended for the bias, projected on it. The first axis
-    runs from the first template to the second, and the third template is above it.
+    As in the paper: templates are the last layer's rows with their biases, and activations have a 1 appended
+    for the bias; activations are projected on an orthonormal basis of the plane through the three templates.
+    The first axis runs from the first template to the second, and the third template lies above it.
     """
     points, labels = {}, {}
     for split in ("train", "test"):
-        pixels, labelled = subject.sample(split, ROWS)
-        kept = torch.cat([(labelled == number).nonzero()[:most, 0] for number in classes])
-        activations, head = penultimate(subject, pixels[kept])
+        pixels, sample_labels = model.sample(split, ROWS)
+        rows = torch.cat([(sample_labels == index).nonzero()[:most, 0] for index in classes])
+        activations, head = penultimate(model, pixels[rows])
         points[split] = _with_one(activations, head) @ basis(templates(head)[list(classes)])
-        labels[split] = labelled[kept]
-    return Projection({number: subject.classes[number] for number in classes}, points, labels)
+        labels[split] = sample_labels[rows]
+    return Projection({index: model.classes[index] for index in classes}, points, labels)
 
 
 def templates(head: nn.Linear) -> Tensor:
-    """A row for each class: its weights, and its bias where the layer has one, float64 [K,D] or [K,D+1]."""
+    """The weights of each class, with its bias if the layer has one: float64 [K,D] or [K,D+1]."""
     rows = [head.weight] if head.bias is None else [head.weight, head.bias[:, None]]
     return torch.cat(rows, dim=1).double()
 
@@ -112,11 +115,13 @@ def _with_one(activations: Tensor, head: nn.Linear) -> Tensor:
 
 
 def basis(points: Tensor) -> Tensor:
-    """An orthonormal basis [D,K−1] of the directions in the plane through K points [K,D], by Gram-Schmidt on
-    the lines from the first point to the others; [D,D] where that is less."""
+    """An orthonormal basis [D,min(D,K−1)] of the directions in the plane through K points [K,D], by
+    Gram-Schmidt on the lines from the first point to the others."""
     orthonormal, upper = torch.linalg.qr((points[1:] - points[0]).T)
-    turned: Tensor = orthonormal * torch.where(upper.diagonal() < 0, -1.0, 1.0)  # LAPACK leaves signs open
-    return turned
+    oriented: Tensor = orthonormal * torch.where(
+        upper.diagonal() < 0, -1.0, 1.0
+    )  # LAPACK's signs are arbitrary
+    return oriented
 
 
 NOTE = "w/b: scatter of the penultimate layer within classes over that between; plane: of the templates."

@@ -68,9 +68,9 @@ def ratios(results_dir: Path, runs: pd.DataFrame) -> pd.DataFrame:
     ]
     if not probed_runs:
         return pd.DataFrame(columns=["cell", *TITLES])
-    from lsbench.probes import probed  # imports torch, which takes longer than most reports
+    from lsbench.probes import read_stored  # imports torch, which takes longer than most reports
 
-    measured = [(cell, probed(results_dir, run, "geometry")) for run, cell in probed_runs]
+    measured = [(cell, read_stored(results_dir, run, "geometry")) for run, cell in probed_runs]
     rows = [{"cell": cell, **values} for cell, values in measured if values is not None]
     return pd.DataFrame(rows, columns=["cell", *TITLES])
 

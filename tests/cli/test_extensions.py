@@ -66,8 +66,8 @@ options: {}
 """The norm of the first weights."""
 from lsbench.probes import Probe
 
-def measure(subject):
-    return {"norm": float(next(subject.model.parameters()).norm())}
+def measure(model):
+    return {"norm": float(next(model.network.parameters()).norm())}
 
 PROBE = Probe(("norm",), measure, shown=("norm",), note="norm: of the first weights.")
 ''',

@@ -13,7 +13,7 @@ from lsbench.training.stack import Stack
 def store(tmp_path, make_run, splits, monkeypatch):
     """Trains and stores a run; its name. The data come from `splits` wherever a config.yaml says."""
     monkeypatch.setattr(trained_model, "load", lambda config: splits)
-    trained_model._held.clear()
+    trained_model.LATEST_DATA.clear()
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # the networks are so small that two wait for one another
 
@@ -24,4 +24,4 @@ def store(tmp_path, make_run, splits, monkeypatch):
 
     yield stored
     torch.set_num_threads(threads)
-    trained_model._held.clear()
+    trained_model.LATEST_DATA.clear()

@@ -126,9 +126,9 @@ def test_greyscale_and_colour_have_a_box_of_their_own():
 @pytest.mark.parametrize("model", ["mlp", "resnet8"])
 def test_a_stronger_attack_leaves_less_and_no_attack_leaves_all(model, store, tmp_path, monkeypatch):
     run_id = store(model, epochs=6 if model == "mlp" else 2, seed=1)
-    subject = load_trained_model(tmp_path, run_id, CPU)
-    pixels, labels = subject.sample("test", 1000)
-    clean = (subject.forward(pixels).argmax(1) == labels).double().mean().item()
+    trained = load_trained_model(tmp_path, run_id, CPU)
+    pixels, labels = trained.sample("test", 1000)
+    clean = (trained.forward(pixels).argmax(1) == labels).double().mean().item()
     monkeypatch.setattr(_attacks, "GREY", 0.15)
     fgsm, strong = run_probe(tmp_path, run_id, "fgsm"), run_probe(tmp_path, run_id, "pgd")
     least = min(strong["pgd_ce_accuracy"], strong["pgd_margin_accuracy"])
@@ -138,7 +138,7 @@ def test_a_stronger_attack_leaves_less_and_no_attack_leaves_all(model, store, tm
     assert fgsm["fgsm_epsilon"] == strong["pgd_epsilon"] == 0.15
     assert 1 / 3 < strong["pgd_confidence"] <= 1 and 1 / 3 < fgsm["fgsm_confidence"] <= 1
     monkeypatch.setattr(_attacks, "GREY", 0.0)
-    unchanged = pgd.measure(subject)
+    unchanged = pgd.measure(trained)
     assert unchanged["pgd_accuracy"] == unchanged["pgd_ce_accuracy"] == pytest.approx(clean)
 
 

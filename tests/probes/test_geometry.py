@@ -45,20 +45,20 @@ def test_a_ratio_that_is_not_defined():
 
 @pytest.mark.parametrize("model", ["mlp", "resnet8"])
 def test_the_last_layer_makes_the_logits_of_the_penultimate_activations(model, store, tmp_path):
-    subject = load_trained_model(tmp_path, store(model, epochs=1), CPU)
-    pixels, _ = subject.sample("train", 1000)
-    activations, head = penultimate(subject, pixels)
+    trained = load_trained_model(tmp_path, store(model, epochs=1), CPU)
+    pixels, _ = trained.sample("train", 1000)
+    activations, head = penultimate(trained, pixels)
     assert activations.shape == (66, 16) and activations.min() >= 0 and activations.std() > 0
-    assert torch.allclose(head(activations), subject.forward(pixels), atol=1e-12)
-    assert not any(module._forward_hooks for module in subject.model.modules())
+    assert torch.allclose(head(activations), trained.forward(pixels), atol=1e-12)
+    assert not any(module._forward_hooks for module in trained.network.modules())
 
 
 def test_a_network_without_a_last_linear_is_refused(store, tmp_path):
-    subject = load_trained_model(tmp_path, store(), CPU)
-    subject.model.layers.append(nn.Softmax(1))
-    with pytest.raises(UsageError, match="no Linear"):
-        penultimate(subject, subject.sample("test", 5)[0])
-    assert not any(module._forward_hooks for module in subject.model.modules())
+    trained = load_trained_model(tmp_path, store(), CPU)
+    trained.network.layers.append(nn.Softmax(1))
+    with pytest.raises(UsageError, match="not a Linear"):
+        penultimate(trained, trained.sample("test", 5)[0])
+    assert not any(module._forward_hooks for module in trained.network.modules())
 
 
 def test_the_plane_holds_the_templates_and_its_axes_are_orthonormal():
@@ -73,8 +73,8 @@ def test_the_plane_holds_the_templates_and_its_axes_are_orthonormal():
 
 def test_templates_carry_the_bias_and_activations_a_one(store, tmp_path):
     """So that template times activation is the logit, as in the paper."""
-    subject = load_trained_model(tmp_path, store(), CPU)
-    activations, head = penultimate(subject, subject.sample("test", 5)[0])
+    trained = load_trained_model(tmp_path, store(), CPU)
+    activations, head = penultimate(trained, trained.sample("test", 5)[0])
     logits = geometry._with_one(activations, head) @ templates(head).T
     assert torch.allclose(logits, head(activations), atol=1e-12)
     bare = nn.Linear(4, 3, bias=False)
@@ -82,18 +82,18 @@ def test_templates_carry_the_bias_and_activations_a_one(store, tmp_path):
 
 
 def test_a_projection_has_the_rows_of_three_classes_of_train_and_test(store, tmp_path):
-    subject = load_trained_model(tmp_path, store(), CPU)
-    found = project(subject, [2, 0, 1], most=6)
+    trained = load_trained_model(tmp_path, store(), CPU)
+    found = project(trained, [2, 0, 1], most=6)
     assert list(found.classes.items()) == [(2, "c"), (0, "a"), (1, "b")]
     assert found.labels["train"].tolist() == [2] * 6 + [0] * 6 + [1] * 6
     assert {split: points.shape for split, points in found.points.items()} == {
         "train": (18, 2),
         "test": (len(found.labels["test"]), 2),
     }
-    whole = project(subject, [2, 0, 1], most=1000)
-    pixels, labels = subject.sample("test", 1000)
+    whole = project(trained, [2, 0, 1], most=1000)
+    pixels, labels = trained.sample("test", 1000)
     order = torch.cat([(labels == number).nonzero()[:, 0] for number in (2, 0, 1)])
-    activations, head = penultimate(subject, pixels)
+    activations, head = penultimate(trained, pixels)
     rows = templates(head)
     # differences of logits see nothing but the plane, if there are no more than three classes
     across = geometry._with_one(activations, head)[order] @ (rows[0] - rows[2])
@@ -104,9 +104,9 @@ def test_the_plane_of_all_templates_is_all_that_tells_logits_apart(store, tmp_pa
     """Activations that differ across it have other distances, but no other predictions."""
     run_id = store(epochs=1)
     values = run_probe(tmp_path, run_id, "geometry")
-    subject = load_trained_model(tmp_path, run_id, CPU)
-    activations, head = penultimate(subject, subject.sample("test", 1000)[0])
-    labels = subject.sample("test", 1000)[1]
+    trained = load_trained_model(tmp_path, run_id, CPU)
+    activations, head = penultimate(trained, trained.sample("test", 1000)[0])
+    labels = trained.sample("test", 1000)[1]
     logits = head(activations)
     flat = geometry._with_one(activations, head) @ basis(templates(head))
     assert flat.shape == (14, 2)

@@ -8,7 +8,7 @@ import torch
 
 from lsbench import probes
 from lsbench.errors import DataError, StorageError, UsageError
-from lsbench.probes import all_probes, find, load_trained_model, run_probe
+from lsbench.probes import all_probes, find_probe, load_trained_model, run_probe
 from lsbench.store import runs
 from lsbench.terms import Outcome
 from lsbench.training import trained_model
@@ -23,14 +23,14 @@ def test_a_restored_network_gives_the_stored_predictions(model, precision, store
     run_id = store(
         model, epochs=2, precision=precision, seed=3, alpha=0.1, dropout=0.3, augment=1.0, label_noise=0.2
     )
-    subject = load_trained_model(tmp_path, run_id, CPU)
+    trained = load_trained_model(tmp_path, run_id, CPU)
     stored = np.load(runs.run_dir(tmp_path, run_id) / "predictions.npz")
     for split in ("test", "calibrate"):
-        rows = subject.data.rows[split][0]
-        pixels = subject.data.images_at(rows[None])[0].to(subject.dtype) / 255
-        logits = subject.forward(pixels)
+        rows = trained.data.rows[split][0]
+        pixels = trained.data.images_at(rows[None])[0].to(trained.dtype) / 255
+        logits = trained.forward(pixels)
         assert logits.dtype == (torch.float32 if precision == "fp32" else torch.float64)
-        assert np.array_equal(subject.data.labels[rows].numpy(), stored[f"{split}_labels"])
+        assert np.array_equal(trained.data.labels[rows].numpy(), stored[f"{split}_labels"])
         assert np.abs(stored[f"{split}_logits"]).max() > 0.1
         assert np.allclose(logits.numpy(), stored[f"{split}_logits"], rtol=1e-5, atol=1e-5)
 
@@ -83,13 +83,15 @@ def test_what_is_kept_of_another_version_or_damaged_is_computed_again(change, st
 def test_a_newer_version_of_a_probe_takes_the_place_of_the_old(store, tmp_path, monkeypatch):
     run_id = store()
     old = run_probe(tmp_path, run_id, "fgsm")
-    newer = replace(find("fgsm"), measure=lambda subject: dict.fromkeys(old, 0.5), version=2)
+    newer = replace(find_probe("fgsm"), measure=lambda trained: dict.fromkeys(old, 0.5), version=2)
     monkeypatch.setitem(all_probes(), "fgsm", newer)
     assert set(run_probe(tmp_path, run_id, "fgsm").values()) == {0.5}
 
 
 def test_what_is_not_defined_is_kept_as_null(store, tmp_path, monkeypatch):
-    undefined = replace(find("fgsm"), measure=lambda subject: dict.fromkeys(find("fgsm").columns, np.inf))
+    undefined = replace(
+        find_probe("fgsm"), measure=lambda trained: dict.fromkeys(find_probe("fgsm").columns, np.inf)
+    )
     run_id = store()
     monkeypatch.setitem(all_probes(), "fgsm", undefined)
     for _ in range(2):
@@ -168,4 +170,4 @@ def test_a_sweeps_runs_share_one_reading_of_the_data(store, splits, tmp_path, mo
 
 def test_an_unknown_probe_is_usage():
     with pytest.raises(UsageError, match="pdg: no such probe; did you mean pgd"):
-        find("pdg")
+        find_probe("pdg")
