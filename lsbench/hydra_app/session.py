@@ -10,7 +10,6 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.utils import to_absolute_path
 
 from lsbench.config import Run
-from lsbench.report.publish import publish
 from lsbench.store import runs, sweeps
 
 if TYPE_CHECKING:
@@ -77,6 +76,8 @@ class Multirun:
         )
 
     def _publish(self, members: Sequence[tuple[str, str]]) -> int:
+        from lsbench.report.publish import publish
+
         here = Path.cwd()
         places = [(Path(results_dir), name) for results_dir, name in members]
         shown = [(p.relative_to(here) if p.is_relative_to(here) else p, name) for p, name in places]

@@ -1,7 +1,9 @@
 """Content of the page of claims, and the claims' comparisons as a table for claims.csv."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from lsbench.analysis.evidence import Evidence
 from lsbench.analysis.findings import Finding, findings
@@ -23,12 +25,8 @@ from lsbench.report.claim_wording import (
     title,
 )
 from lsbench.report.figures.forest import in_margins
+from lsbench.report.figures.spec import FigureSpec
 from lsbench.report.sweep import facts, left_out, setup
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from lsbench.report.figures.spec import FigureSpec
 
 Findings = Mapping[str, Sequence[Finding]]  # the comparisons of each claim, the deciding one first
 
@@ -53,15 +51,13 @@ def judge(results: SweepResults) -> dict[str, list[Finding]]:
 
 
 def _evidence(results: SweepResults, claim: str, members: Sequence[str]) -> Evidence:
-    import pandas as pd
-
     file = measured_file(results.folder, claim)
     measured = pd.read_csv(file) if file.exists() else None
     done = results.runs[results.runs["run"].isin(members) & (results.runs["status"] == "done")]
     return Evidence(done, results.folder.parent, measured)
 
 
-def document(judged: Findings, results: SweepResults, specs: "Sequence[FigureSpec]") -> doc.Document:
+def document(judged: Findings, results: SweepResults, specs: Sequence[FigureSpec]) -> doc.Document:
     """The page: all claims in a table, the figures, a section for each claim, and how to read them."""
     overview: list[doc.Block] = [] if results.runs.empty else [doc.Prose(setup(results.summary))]
     overview.append(_overview(judged))
@@ -138,11 +134,9 @@ def _in_margins(finding: Finding) -> str:
     return number(in_margins(finding)[0], 1, sign=True) if finding.margin > 0 else DASH
 
 
-def comparisons(judged: Findings) -> "pd.DataFrame":
+def comparisons(judged: Findings) -> pd.DataFrame:
     """claims.csv: a row for each comparison, the deciding one of a claim first; numbers in the metric's own
     unit."""
-    import pandas as pd
-
     rows = [
         {"claim": name, "words": all_claims()[name].words, **numbers}
         for name, group in judged.items()

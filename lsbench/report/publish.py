@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lsbench.analysis.results import SweepResults, load_results
+from lsbench.report import html, json_report, markdown, penultimate, sweep, terminal
+from lsbench.report.document import Document
+from lsbench.report.figures import geometry
+from lsbench.report.figures.files import write as write_figures
+from lsbench.report.figures.spec import FigureSpec
+from lsbench.report.figures.sweep_figures import KINDS, figure_specs
 from lsbench.store.files import to_csv, write_atomically
 
 if TYPE_CHECKING:
     from lsbench.analysis.findings import Finding
-    from lsbench.report.document import Document
-    from lsbench.report.figures.spec import FigureSpec
 
 
 def publish(results_dir: str | Path, name: str) -> int:
@@ -23,8 +27,6 @@ def publish(results_dir: str | Path, name: str) -> int:
     sweep of claims has claims.html and claims.md, any other sweep report.html and report.md. Raises
     `UsageError` for an unknown sweep, `StorageError` for files that cannot be read or written.
     """
-    from lsbench.report import terminal
-
     results = load_results(results_dir, name)
     if results.sweep.claims:
         from lsbench.report import claims
@@ -39,8 +41,6 @@ def publish(results_dir: str | Path, name: str) -> int:
 
 def describe(results_dir: str | Path, name: str) -> tuple[dict[str, Any], int]:
     """Write the report as `publish` does and return it as JSON values, with the exit code."""
-    from lsbench.report import json_report
-
     results = load_results(results_dir, name)
     if results.sweep.claims:
         from lsbench.report import claims
@@ -58,10 +58,6 @@ def write_report(results: SweepResults) -> None:
     The report also shows the penultimate layer as `lsbench probe` has measured it; tables of an earlier probe
     of other runs are removed.
     """
-    from lsbench.report import penultimate, sweep
-    from lsbench.report.figures import geometry
-    from lsbench.report.figures.sweep_figures import KINDS, figure_specs
-
     penultimate.remove_stale(results.folder, results.runs)
     points = penultimate.points(results.folder, results.runs)
     specs = [*figure_specs(results), *geometry.figure_specs(points, several=len(results.parts) > 1)]
@@ -93,11 +89,8 @@ def write_claims(results: SweepResults) -> "dict[str, list[Finding]]":
 
 
 def _write_document(
-    folder: Path, stem: str, document: "Document", specs: "Sequence[FigureSpec]", kinds: Iterable[str]
+    folder: Path, stem: str, document: Document, specs: Sequence[FigureSpec], kinds: Iterable[str]
 ) -> None:
-    from lsbench.report import html, markdown
-    from lsbench.report.figures.files import write as write_figures
-
     figures = write_figures(folder / "figures", specs, kinds)
     write_atomically(folder / f"{stem}.md", markdown.render(document, f"{stem}.md").encode())
     write_atomically(folder / f"{stem}.html", html.render(document, figures, f"{stem}.html"))

@@ -13,7 +13,7 @@ from lsbench.report import document as doc
 from lsbench.report import penultimate
 from lsbench.report.comparison import comparison
 from lsbench.report.figures.spec import FigureSpec
-from lsbench.report.tables import MORE, full_table, word_table
+from lsbench.report.tables import MORE, Table, full_table, word_table
 from lsbench.report.wording import choice_table, choosing, interpretation, power_table
 
 FILES = {
@@ -86,26 +86,27 @@ def document(results: SweepResults, specs: Sequence[FigureSpec], ratios: pd.Data
 
 def _part(part: Part, specs: Sequence[FigureSpec], ratios: pd.DataFrame) -> tuple[doc.Block, ...]:
     """The report of one data set and model."""
-    figures = {spec.kind: doc.Section(spec.title, (doc.FigureRef(spec),)) for spec in specs}
-    blocks: list[doc.Block] = [doc.Prose(setup(part.cells)), _comparison(part)]
-    blocks += [figures.pop("alpha")] if "alpha" in figures else []
-    blocks += [
+
+    def figures(*kinds: str) -> list[doc.Block]:
+        return [doc.Section(spec.title, (doc.FigureRef(spec),)) for spec in specs if spec.kind in kinds]
+
+    def section(title: str, about: str, table: Table) -> list[doc.Block]:
+        header, rows = table
+        blocks = (doc.Prose(about), doc.Table(f"{title}: {part.title}", header, rows))
+        return [doc.Section(title, blocks)] if rows else []
+
+    return (
+        doc.Prose(setup(part.cells)),
+        _comparison(part),
+        *figures("alpha"),
         doc.Section("α chosen on the select split", _choices(part)),
         doc.Section("Reading", interpretation(part)),
-    ]
-    if part.verdicts:
-        blocks.append(doc.Section("Verdicts", _verdicts(part)))
-    header, rows = power_table(part)
-    if rows:
-        table = doc.Table(f"{MORE_SEEDS}: {part.title}", header, rows)
-        blocks.append(doc.Section(MORE_SEEDS, (doc.Prose(MORE), table)))
-    geometry = figures.pop("geometry", None)
-    blocks += figures.values()
-    header, rows = penultimate.ratio_table(part, ratios)
-    if rows:
-        table = doc.Table(f"{penultimate.TITLE}: {part.title}", header, rows)
-        blocks.append(doc.Section(penultimate.TITLE, (doc.Prose(penultimate.ABOUT), table)))
-    return (*blocks, *([geometry] if geometry else []))
+        *([doc.Section("Verdicts", _verdicts(part))] if part.verdicts else []),
+        *section(MORE_SEEDS, MORE, power_table(part)),
+        *figures("reliability", "confidence", "training"),
+        *section(penultimate.TITLE, penultimate.ABOUT, penultimate.ratio_table(part, ratios)),
+        *figures("geometry"),
+    )
 
 
 def _comparison(part: Part) -> doc.Table:

@@ -4,12 +4,9 @@ import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from lsbench.report.figures.spec import FigureSpec
 from lsbench.store.files import remove, write_atomically
-
-if TYPE_CHECKING:
-    from lsbench.report.figures.spec import FigureSpec
 
 
 @dataclass(frozen=True)
@@ -21,7 +18,7 @@ class PageFigure:
     keys: tuple[str, ...]
 
 
-def write(folder: Path, specs: "Sequence[FigureSpec]", kinds: Iterable[str]) -> dict[str, PageFigure]:
+def write(folder: Path, specs: Sequence[FigureSpec], kinds: Iterable[str]) -> dict[str, PageFigure]:
     """Write each figure into ``folder`` as NAME.png and NAME.svg and return what the page needs, by name.
     Other figures of these ``kinds`` are removed.
 

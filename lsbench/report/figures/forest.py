@@ -5,16 +5,15 @@ in favour of the claim positive.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from lsbench.analysis.findings import Finding
 from lsbench.claims import all_claims
 from lsbench.formatting import DASH, number
 from lsbench.report.claim_wording import said, title
 from lsbench.report.figures.spec import GREY, FigureSpec, Forest, LineStyle
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 KIND = "claims"
 WIDTH = 320  # of the panel, in points
@@ -36,10 +35,8 @@ CAPTION = (
 )
 
 
-def forest(judged: Mapping[str, Sequence[Finding]], runs: "pd.DataFrame") -> FigureSpec | None:
+def forest(judged: Mapping[str, Sequence[Finding]], runs: pd.DataFrame) -> FigureSpec | None:
     """The figure of the deciding findings that have numbers; None if no finding has."""
-    import pandas as pd
-
     deciding = {name: group[0] for name, group in judged.items() if group[0].n and group[0].margin > 0}
     if not deciding:
         return None
