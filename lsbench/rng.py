@@ -1,8 +1,9 @@
-"""Randomness as a pure function of (seed, stream, position).
+"""Random numbers as a pure function of (seed, stream, position).
 
-SplitMix64 (Steele, Lea & Flood 2014) in integer arithmetic on tensors: the same bits on every device, for any
-number of members and in any order, because nothing is drawn from a shared generator. A key is an int64 that
-names a place ("seed 3, dropout, epoch 2, step 17"); `bits` gives as many words as one wants at that place.
+SplitMix64 (Steele, Lea & Flood 2014) in integer arithmetic on tensors. There is no shared generator, so the
+bits are the same on every device, for any number of members and in any order. A key is an int64 that
+identifies a position, such as "seed 3, dropout, epoch 2, step 17"; `bits` returns any number of random words
+for a key.
 """
 
 from hashlib import sha256
@@ -23,22 +24,23 @@ def mix(z: Tensor) -> Tensor:
 
 
 def bits(keys: Tensor, n: int) -> Tensor:
-    """The first ``n`` words of the streams that start at ``keys`` [...]: int64 [..., n], all bits random."""
+    """The first ``n`` words for each of ``keys`` [...]: int64 [..., n], all bits random."""
     counters = torch.arange(1, n + 1, device=keys.device) * _GAMMA
     return mix(keys[..., None] + counters)
 
 
 def uniform(keys: Tensor, n: int) -> Tensor:
-    """``n`` numbers from [0, 1) with 53 random bits at each key: float64 [..., n]."""
+    """``n`` numbers in [0, 1) with 53 random bits for each key: float64 [..., n]."""
     return ((bits(keys, n) >> 11) & 0x1FFFFFFFFFFFFF).double() * 2.0**-53
 
 
 def symmetric_beta(keys: Tensor, shape: Tensor) -> Tensor:
-    """A number from Beta(shape, shape) at each key [...], for ``shape`` [...] above 0: float64 [...].
+    """A number from Beta(shape, shape) for each key [...], with ``shape`` [...] above 0: float64 [...].
 
-    Two uniforms and no rejection, so that no draw has to wait for another: Bailey's polar method (1994, Math.
-    Comp. 62:779) gives T of Student's t with 2·shape degrees of freedom, and (1 + T/√(2·shape + T²))/2 is
-    Beta(shape, shape) (Devroye 1996). Unlike the draws above it is the same on all devices only to rounding.
+    It takes two uniforms and no rejection, so the number of draws is fixed: Bailey's polar method (1994,
+    Math. Comp. 62:779) gives T from Student's t with 2·shape degrees of freedom, and (1 + T/√(2·shape +
+    T²))/2 is Beta(shape, shape) (Devroye 1996). Unlike the functions above, it is equal on all devices only
+    up to rounding.
     """
     u, v = uniform(keys, 2).unbind(-1)
     cosine = torch.cos(2 * torch.pi * v)
@@ -48,21 +50,22 @@ def symmetric_beta(keys: Tensor, shape: Tensor) -> Tensor:
 
 
 def fold(keys: Tensor, position: Tensor | int) -> Tensor:
-    """Keys for a place below the given ones: a step of an epoch, a layer of a step. Broadcasts."""
-    if isinstance(position, int):  # filled in on the device: a copy from here would make a GPU wait
+    """Keys of a position within those of ``keys``: a step in an epoch, a layer in a step. Broadcasts."""
+    if isinstance(position, int):  # filled on the device: copying it there would synchronise a GPU
         position = torch.full((), position, device=keys.device)
     return mix(keys ^ mix((position + 1) * _GAMMA))
 
 
 def key(seeds: Tensor, stream: str) -> Tensor:
-    """The root of all draws for one purpose: keys for int64 ``seeds`` [...].
+    """The root keys of one stream for int64 ``seeds`` [...].
 
-    ``stream`` is any name (split, init, order, a method's). Each has draws of its own, so that using one
-    never shifts another.
+    ``stream`` is any name: split, init, order, or a method's. Streams are independent, so using one never
+    changes the draws of another.
     """
     return fold(mix(seeds * _GAMMA), int.from_bytes(sha256(stream.encode()).digest()[:4]))
 
 
 def permutation(keys: Tensor, n: int) -> Tensor:
-    """A random order of ``n`` items for each key [...]: int64 [..., n], by a stable sort of random words."""
+    """A random permutation of ``n`` items for each key [...]: int64 [..., n], by a stable sort of random
+    words."""
     return torch.sort(bits(keys, n), dim=-1, stable=True).indices

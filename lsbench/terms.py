@@ -1,7 +1,16 @@
-"""The glossary as code: the words that several files share, one meaning each.
+"""Glossary: the records that several parts of lsbench share, one meaning for each word.
 
-Letters for shapes: M members of a stack, B rows of a batch, N rows of a split, K classes,
-C, H, W channels, height and width of an image.
+    run       one configuration with one seed
+    cell      the runs that differ in nothing but the seed
+    stack     M runs, its members, of one model and data set, trained together as one program; M may be 1
+    knob      a number that may differ between the members of a stack: alpha, seed, lr, and each method's
+    strength method    a regulariser other than label smoothing, switched on by its knob alpha     the
+    smoothing mass split     train (fits weights), select (chooses alpha and strengths), calibrate (fits the
+    temperature),
+              test (used once, after training)
+
+Letters in shapes: M members of a stack, B rows of a batch, N rows of a split, K classes; C, H, W channels,
+height and width of an image.
 """
 
 import hashlib
@@ -16,7 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor, nn
 
-# The errors belong to lsbench.errors; extensions import them from here, with the records that they use.
+# Re-exported errors of lsbench.errors: extensions import them from here, together with the records.
 __all__ = [
     "COLUMNS",
     "CONVENTIONS",
@@ -37,7 +46,7 @@ __all__ = [
     "did_you_mean",
 ]
 
-# The columns of runs.csv and the keys of result.json, in the order in which users read them.
+# The columns of runs.csv, and the keys of result.json, in their order.
 COLUMNS = (
     "run status data model method convention alpha dropout augment weight_decay label_noise lr epochs "
     "batch_size seed n_train n_test train_accuracy test_accuracy test_nll test_brier test_ece test_ece_mass "
@@ -49,7 +58,7 @@ COLUMNS = (
 # The status of a run: it finished, its loss became infinite or NaN, or an error ended it.
 DONE, DIVERGED, FAILED = "done", "diverged", "failed"
 
-# What "label smoothing" can mean; lsbench/ops/smoothed_ce.py defines each.
+# Definitions of "label smoothing"; see lsbench/ops/smoothed_ce.py.
 CONVENTIONS = ("uniform", "others", "as_printed")
 
 SPLIT_NAMES = ("train", "select", "calibrate", "test")
@@ -57,10 +66,11 @@ SPLIT_NAMES = ("train", "select", "calibrate", "test")
 
 @dataclass(frozen=True)
 class Splits:
-    """A data set as its source delivers it; the seed decides later which row falls into which split.
+    """A data set as its source provides it; each run's seed then assigns its rows to the four splits.
 
     ``train_images`` uint8 [N,C,H,W] and ``train_labels`` int64 [N] are divided into train, select and
-    calibrate, and into test too where the source has no test set of its own (``test_images`` None).
+    calibrate, and also test if the source has no test set of its own (``test_images`` and ``test_labels`` are
+    None). ``classes`` are the names of the K classes.
     """
 
     train_images: "np.ndarray[Any, np.dtype[np.uint8]]"
@@ -71,7 +81,7 @@ class Splits:
 
     @cached_property
     def sha256(self) -> str:
-        """SHA-256 over class names, shapes, pixels and labels: the data's content, wherever it came from."""
+        """SHA-256 of the content: class names, shapes, pixels and labels. It does not depend on the files."""
         digest = hashlib.sha256("\n".join(self.classes).encode(errors="surrogateescape"))
         for array in (self.train_images, self.train_labels, self.test_images, self.test_labels):
             if array is not None:
@@ -82,8 +92,8 @@ class Splits:
 
 @dataclass(frozen=True)
 class TeacherBatch:
-    """What each member's teacher makes of a batch's rows: ``logits`` [M,B,K], of the stored images as they
-    are, to be softened by ``temperature`` [M]. A member without a teacher has zeros."""
+    """Teacher logits for a batch: ``logits`` [M,B,K] on the images before augmentation, and the softening
+    ``temperature`` [M] of each member. The logits of a member without a teacher are 0."""
 
     logits: "Tensor"
     temperature: "Tensor"
@@ -91,12 +101,12 @@ class TeacherBatch:
 
 @dataclass(frozen=True)
 class Batch:
-    """One training step's rows for every member.
+    """The rows of one training step for every member.
 
-    ``images`` [M,B,C,H,W] in raw pixel values 0..255 (uint8, or float once a method has mixed them),
-    ``labels`` int64 [M,B]. ``others`` are labels [M,B] of what was mixed into the images, each with the share
-    of a row's loss that is theirs, [M,1] or [M,B]; what they leave is the loss against ``labels``. There is a
-    ``teacher`` where some member has a teacher.
+    ``images`` [M,B,C,H,W] are raw pixel values 0..255 (uint8, or float after a method has mixed them),
+    ``labels`` int64 [M,B]. If images were mixed, ``others`` holds pairs of the other images' labels [M,B] and
+    their share of the row's loss, [M,1] or [M,B]; the rest of the loss is against ``labels``. ``teacher`` is
+    None unless some member learns from a teacher.
     """
 
     images: "Tensor"
@@ -122,22 +132,34 @@ class Target:
 
 @dataclass(frozen=True)
 class Method:
-    """A regulariser: the knob that turns it on (0 is off, ``low <= knob < high``, up to ``high`` itself where
-    ``closed``), the knobs that cannot be on beside it, and its places in training.
+    """A regulariser: a ``knob``, whose value is the method's strength, and hooks into training.
 
-    Strengths arrive as [M], one per member, and keys (see rng.py) as int64 [M], so that a hook serves every
-    member at once and its draws depend on nothing but the member's own seed and the step. A hook that is
-    None is not called; a method whose knob is 0 for the whole stack is not called either. At strength 0 a
-    hook must return its input bit for bit, and a penalty 0.
+    The strength is 0 (off) or from ``low`` to below ``high``; ``high`` itself is included if ``closed``.
+    While it is on, the knobs in ``excludes`` must be 0.
 
-    labels:  (labels [N], strength, K, key []) -> labels [N], once, before training, train split only
-    batch:   (batch, strength [M], keys [M], shift in pixels, flip allowed) -> batch, each step
-    layers:  (model, strength [M], keys [M]) -> {buffer name: [M, ...]}, each step
-    loss:    (losses [M,B], logits [M,B,K], target, strength [M]) -> losses [M,B], each step, and again for
-             each of the batch's other labels
-    distill: (losses [M,B], logits [M,B,K], teacher, strength [M]) -> losses [M,B], each step, once a row,
-             after ``loss``; a method that has it needs a teacher (see teachers.py)
-    penalty: (logits [M,B,K], strength [M]) -> [M,B], each step; it is added to the loss, whatever the label
+    To add a method, write a file in methods/ that defines ``METHOD = Method(knob=..., ...)`` and a yaml in
+    conf/method/ that sets the knob. Define only the hooks that the method needs:
+
+    labels   (labels [N], strength, K, key []) -> labels [N]
+             once for each member, before training: changes the labels of the train split
+    batch    (batch, strength [M], keys [M], shift, flip) -> batch
+             each step, before the forward pass: changes images or labels. The data set allows shifts by up to
+             ``shift`` pixels, and mirroring if ``flip``
+    layers   (model, strength [M], keys [M]) -> {buffer name: values [M, ...]}
+             each step, before the forward pass: switches on the layers of the model that the method uses, and
+             returns new values for their buffers
+    loss     (losses [M,B], logits [M,B,K], target, strength [M]) -> losses [M,B]
+             each step, for every label of a row: changes the loss against ``target``; a mixed row has several
+    distill  (losses [M,B], logits [M,B,K], teacher, strength [M]) -> losses [M,B]
+             each step, after ``loss``: combines the loss with one against the teacher's logits. A method with
+             this hook needs method.teacher
+    penalty  (logits [M,B,K], strength [M]) -> penalties [M,B]
+             each step: is added to the loss
+
+    A hook serves all members of a stack in one call (``labels`` one member). It is called only if some member
+    has a strength above 0, and must leave members at strength 0 exactly as they are; their penalty is 0.
+    Random numbers must be drawn from ``keys`` (int64) with lsbench.rng. Keys are functions of a member's
+    seed, the method's name and the step, so a member's draws do not depend on the other members.
     """
 
     knob: str
@@ -155,11 +177,12 @@ class Method:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one run: ``status`` done, diverged or failed, and everything that the store keeps.
+    """The result of one run, as the store saves it: ``status`` is done, diverged or failed.
 
-    ``columns`` are values for COLUMNS; ``history`` has a dict per epoch, ``reliability`` one per bin of
-    confidence; ``predictions`` holds float32 logits [N,K] and int64 labels [N]; ``weights`` is a state dict
-    of CPU tensors. A run that is not done has none of the last three, and says why in ``error``.
+    ``columns`` are values of COLUMNS and further columns; ``history`` has a dict for each epoch,
+    ``reliability`` one for each bin of confidence; ``predictions`` holds logits float32 [N,K] and labels
+    int64 [N] of test and calibrate; ``weights`` is a state dict of CPU tensors. A run that is not done has
+    none of the last three, but an ``error``.
     """
 
     status: str

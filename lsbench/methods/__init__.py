@@ -1,4 +1,4 @@
-"""Regularisers other than smoothing, one file a method; `all_methods` finds them by their files."""
+"""Regularisers other than label smoothing, one file each; see `lsbench.terms.Method` for how to write one."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -14,7 +14,7 @@ __path__ = registry.with_extensions(__path__, __name__)
 
 @dataclass(frozen=True)
 class Active:
-    """A method that some member has switched on: its strength [M] and the root key [M] of its draws."""
+    """A method that is on for some member of a stack: its strength [M], and the root key [M] of its draws."""
 
     method: Method
     strength: Tensor
@@ -23,5 +23,5 @@ class Active:
 
 @cache
 def all_methods() -> dict[str, Method]:
-    """Every method by its file's name; files whose names begin with an underscore are left out."""
+    """Every method by the name of its file, except files whose names begin with an underscore."""
     return {name: import_module(f"{__name__}.{name}").METHOD for name in registry.names(__path__)}

@@ -1,4 +1,5 @@
-"""Random shifts and mirroring: pad and crop, as He et al. 2016 do on CIFAR; a small shift for digits."""
+"""Random shifts and mirroring: padding and cropping as in He et al. 2016 on CIFAR; small shifts for
+digits."""
 
 from dataclasses import replace
 
@@ -11,9 +12,9 @@ from lsbench.terms import Batch, Method
 
 
 def batch(batch: Batch, strength: Tensor, keys: Tensor, shift: int, flip: bool) -> Batch:
-    """Shift each image by up to strength * shift pixels each way, drawn uniformly, rounded up so that no
-    strength above 0 is idle; black comes in at the edges. Where the data set allows it, mirror it with
-    probability strength / 2."""
+    """Shift each image by up to strength * shift pixels in each direction, drawn uniformly, and fill with
+    black. The bound is rounded up, so that every strength above 0 has an effect. If the data set allows it,
+    mirror each image with probability strength / 2."""
     images = batch.images
     members, rows, _, height, width = images.shape
     reach = (strength * shift - 1e-9).ceil()

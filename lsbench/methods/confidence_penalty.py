@@ -1,4 +1,4 @@
-"""Confidence penalty (Pereyra et al. 2017, arXiv:1701.06548): the loss less a share of the entropy."""
+"""Confidence penalty (Pereyra et al. 2017, arXiv:1701.06548): the loss minus a multiple of the entropy."""
 
 import torch.nn.functional as F
 from torch import Tensor

@@ -8,9 +8,10 @@ from lsbench.terms import Method
 
 
 def layers(model: nn.Module, strength: Tensor, keys: Tensor) -> dict[str, Tensor]:
-    """Probability and key for each dropout layer of the model; layer i draws from position i of the key."""
+    """Switch on the dropout layers of the model, and return the probability and key of each; layer i draws
+    from position i of the key."""
     values = {}
-    dropouts = [item for item in model.named_modules() if isinstance(item[1], KeyedDropout)]
+    dropouts = [(name, module) for name, module in model.named_modules() if isinstance(module, KeyedDropout)]
     for index, (name, module) in enumerate(dropouts):
         module.active = True
         values[f"{name}.probability"] = strength

@@ -1,4 +1,4 @@
-"""Symmetric label noise: an exact share of the train labels, each replaced by another class."""
+"""Symmetric label noise: an exact fraction of the train labels, each replaced by another class."""
 
 from torch import Tensor
 
@@ -7,9 +7,9 @@ from lsbench.terms import Method
 
 
 def labels(labels: Tensor, strength: float, classes: int, key: Tensor) -> Tensor:
-    """Replace round(strength * N) of ``labels`` [N] by a class drawn uniformly from the K-1 others.
+    """Replace round(strength * N) of ``labels`` [N], each by a class drawn uniformly from the K-1 others.
 
-    The order of replacement depends on the seed alone, so the rows that change at 0.2 also change at 0.4.
+    The order of replacement depends only on the seed, so the rows that change at 0.2 also change at 0.4.
     """
     count = round(strength * len(labels))
     chosen = rng.permutation(rng.fold(key, 0), len(labels))[:count]

@@ -1,4 +1,4 @@
-"""Weight decay: a knob of the optimiser (optim.py), so nothing has to be done here but to say so."""
+"""Weight decay: a knob of the optimiser (training/optim.py), registered here as a method without hooks."""
 
 from lsbench.terms import Method
 

@@ -1,6 +1,7 @@
-"""Networks: ordinary modules for one member, built as ``target(shape, classes, **options)``.
+"""Models: ordinary modules for a single member, built as ``target(shape, classes, **options)``.
 
-A model draws no random numbers of its own; dropout is `lsbench.ops.dropout.KeyedDropout`.
+A model must not draw random numbers in its forward pass; for dropout it uses
+`lsbench.ops.dropout.KeyedDropout`.
 """
 
 import inspect
@@ -22,8 +23,12 @@ Settings = Mapping[str, Any]
 def build_on_meta(
     settings: Settings, shape: tuple[int, ...] | None = None, classes: int = 2
 ) -> nn.Module | None:
-    """Raise `UsageError` for settings that name no model or that it does not take, and where ``shape``
-    (C, H, W) is known, for a model that cannot be built or trained; that model has no memory for weights."""
+    """Build a model on the meta device, without memory for weights, to check its settings; None if its
+    ``shape`` (C, H, W) is not known yet.
+
+    Raises `UsageError` for an unknown model or option, and if the shape is known, for a model that cannot be
+    built or would train differently in a stack.
+    """
     if shape is None:
         _resolve(settings)
         return None
@@ -37,11 +42,12 @@ def build_on_meta(
 
 
 def build(settings: Settings, shape: tuple[int, ...], classes: int) -> nn.Module:
-    """The network of conf/model/*.yaml. Raises `UsageError` where it cannot be built with these settings."""
+    """Build the model of a conf/model/*.yaml. Raises `UsageError` if that is impossible with these
+    settings."""
     target, options = _resolve(settings)
     try:
         module = target(shape, classes, **options)
-    except Exception as error:  # whatever the model's own checks raise
+    except Exception as error:  # the model's own checks may raise anything
         given = ", ".join(f"{name}={value}" for name, value in options.items())
         raise UsageError(f"model={settings['name']} ({given}): {error}") from error
     assert isinstance(module, nn.Module)

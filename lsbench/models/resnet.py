@@ -7,8 +7,8 @@ from lsbench.ops.dropout import KeyedDropout
 
 
 class Block(nn.Module):
-    """Two 3x3 convolutions with BatchNorm. Where the shape changes, the shortcut takes every second pixel and
-    pads the new channels with zeros (option A of the paper): it has no parameters."""
+    """Two 3x3 convolutions with BatchNorm. If the shape changes, the shortcut takes every second pixel and
+    pads the new channels with zeros (option A of the paper), so it has no parameters."""
 
     def __init__(self, fan_in: int, fan_out: int, stride: int) -> None:
         super().__init__()
@@ -62,7 +62,8 @@ class ResNet(nn.Module):
 
 
 def resnet18(shape: tuple[int, ...], classes: int) -> nn.Module:
-    """torchvision's ResNet-18 with the stem that small images take: 3x3 convolution, stride 1, no pooling."""
+    """torchvision's ResNet-18 with a stem for small images: a 3x3 convolution with stride 1, and no
+    pooling."""
     from torchvision.models import resnet18 as torchvision_resnet18
 
     module: nn.Module = torchvision_resnet18(num_classes=classes)

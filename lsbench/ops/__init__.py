@@ -1,4 +1,4 @@
-"""The smoothed loss, for lsbench's own training and for any other PyTorch program."""
+"""The smoothed loss, for lsbench and for any other PyTorch program."""
 
 from lsbench.ops.smoothed_ce import SmoothedCrossEntropy, loss_and_gradient, smoothed_cross_entropy
 

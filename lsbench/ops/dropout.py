@@ -1,4 +1,4 @@
-"""Dropout whose mask is a pure function of a key, so that it may differ between the members of a stack."""
+"""Dropout whose mask is a pure function of a key, which may differ between the members of a stack."""
 
 from typing import Any
 
@@ -12,8 +12,9 @@ class KeyedDropout(nn.Module):
     """Zeroes each activation with ``probability`` and scales the rest by 1/(1 - probability).
 
     ``probability`` (float, in [0, 1)) and ``key`` (int64) are buffers, set before each training step; under
-    vmap they differ by member. Sixteen bits decide an activation, so the probability is met to 1/65536. At
-    probability 0 the input passes bit for bit. In eval mode, and until ``active`` is set, it does nothing.
+    vmap they differ between members. Each activation is decided by 16 bits, so the probability is exact to
+    1/65536. At probability 0 the output equals the input bit for bit. In eval mode, and unless ``active`` is
+    set, the layer does nothing.
     """
 
     probability: Tensor
@@ -35,8 +36,8 @@ class KeyedDropout(nn.Module):
 
 
 class _Draws(torch.autograd.Function):
-    """``n`` random int16 for each key [...], four to a word of `rng.bits`. vmap has no rule of its own for
-    the view that parts the words (torch 2.11), hence this one."""
+    """``n`` random int16 for each key [...], four from each word of `rng.bits`. This class exists because
+    vmap has no rule for the view that splits the words (torch 2.11)."""
 
     @staticmethod
     def forward(keys: Tensor, n: int) -> Tensor:
