@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from lsbench.store.provenance import provenance
 
@@ -96,9 +97,9 @@ def spread(values: Sequence[float], prefix: str = "") -> dict[str, float]:
     return dict(zip(names, (median(values), min(values), max(values)), strict=True))
 
 
-def interval(centre: float, low: float, high: float, form: str) -> str:
-    """``centre [low, high]``, each formatted by ``form``."""
-    return f"{centre:{form}} [{low:{form}}, {high:{form}}]"
+def interval(row: Mapping[str, Any], name: str, form: str) -> str:
+    """The `spread` of ``name`` in ``row`` as median [minimum, maximum], each formatted by ``form``."""
+    return f"{row[name]:{form}} [{row[f'{name}_min']:{form}}, {row[f'{name}_max']:{form}}]"
 
 
 def table(titles: str, rows: Iterable[Sequence[object]]) -> list[str]:

@@ -12,8 +12,9 @@ shape: their content does not change the cost.
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from statistics import median
+from typing import Any
 
 import numpy as np
 import torch
@@ -54,26 +55,7 @@ NETWORKS = (
 )
 
 
-@dataclass(frozen=True)
-class Row:
-    """One strategy with one network: seconds per epoch of one run, and how many times as fast that is as
-    lsbench's single run, each as median, minimum and maximum over turns."""
-
-    network: str
-    batch: int
-    precision: str
-    strategy: str
-    members: int
-    seconds: float
-    seconds_min: float
-    seconds_max: float
-    images_per_second: float
-    faster: float
-    faster_min: float
-    faster_max: float
-    peak_mib: float | None
-
-
+Row = dict[str, Any]
 Epoch = Callable[[], None]
 Key = tuple[str, int]  # a strategy's name and its number of members
 
@@ -139,7 +121,8 @@ def timed(epoch: Epoch, device: torch.device) -> float:
 
 
 def bench(network: Network, images: int, device: torch.device, turns: int) -> list[Row]:
-    """All strategies with one network."""
+    """A row for each strategy with one network: seconds per epoch of one run, and how many times as fast as
+    lsbench's single run that is, as median, minimum and maximum over turns."""
     splits = data(network, images)
     is_gpu = device.type == "cuda"
     epochs: dict[Key, Epoch] = {}
@@ -159,41 +142,36 @@ def bench(network: Network, images: int, device: torch.device, turns: int) -> li
             seconds[key].append(timed(epoch, device) / members)
     single = seconds["lsbench, graph" if is_gpu else "lsbench", 1]
     return [
-        Row(
-            network=network.name,
-            batch=network.batch,
-            precision=network.precision,
-            strategy=strategy,
-            members=members,
-            images_per_second=images / median(values),
-            peak_mib=peaks[strategy, members],
+        {
+            "network": network.name, "batch": network.batch, "precision": network.precision,
+            "strategy": strategy, "members": members,
             **spread(values, "seconds"),
+            "images_per_second": images / median(values),
             **spread([a / b for a, b in zip(single, values, strict=True)], "faster"),
-        )
+            "peak_mib": peaks[strategy, members],
+        }
         for (strategy, members), values in seconds.items()
-    ]
+    ]  # fmt: skip
 
 
 def text(rows: list[Row], images: dict[str, int], turns: int) -> list[str]:
     """The table with a line above it."""
     sizes = ", ".join(f"{name} {count:,}" for name, count in images.items())
-    titles = "network | batch: | precision | strategy | runs at once: | seconds: | times: | images/s: | MiB:"
     cells = [
         (
-            *(row.network, row.batch, row.precision, row.strategy, row.members),
-            interval(row.seconds, row.seconds_min, row.seconds_max, ".3g"),
-            interval(row.faster, row.faster_min, row.faster_max, ".2f"),
-            f"{row.images_per_second:,.0f}",
-            "" if row.peak_mib is None else f"{row.peak_mib:.0f}",
+            *(row["network"], row["batch"], row["precision"], row["strategy"], row["members"]),
+            *(interval(row, "seconds", ".3g"), interval(row, "faster", ".2f")),
+            f"{row['images_per_second']:,.0f}",
+            "" if row["peak_mib"] is None else f"{row['peak_mib']:.0f}",
         )
         for row in rows
     ]
-    return [
+    heading = (
         "Seconds per epoch of one run, and how many times as fast as lsbench's single run that is: medians "
-        f"of {turns} interleaved turns, with minimum and maximum. Images: {sizes}.",
-        "",
-        *table(titles, cells),
-    ]
+        f"of {turns} interleaved turns, with minimum and maximum. Images: {sizes}."
+    )
+    titles = "network | batch: | precision | strategy | runs at once: | seconds: | times: | images/s: | MiB:"
+    return [heading, "", *table(titles, cells)]
 
 
 def main() -> None:
@@ -208,11 +186,12 @@ def main() -> None:
     rows: list[Row] = []
     for network in networks:
         measured = bench(network, images[network.name], device, turns)
-        print(network.name, ", ".join(f"{r.strategy} {r.seconds:.3g} s" for r in measured), flush=True)
+        shown = (f"{row['strategy']} {row['seconds']:.3g} s" for row in measured)
+        print(network.name, ", ".join(shown), flush=True)
         rows += measured
     name = torch.cuda.get_device_name() if device.type == "cuda" else "CPU"
     slug = name.lower().replace(" ", "-")
-    write_files(options.out, f"gpu-{slug}", [asdict(row) for row in rows], text(rows, images, turns), name)
+    write_files(options.out, f"gpu-{slug}", rows, text(rows, images, turns), name)
 
 
 if __name__ == "__main__":

@@ -19,12 +19,12 @@ largest error of the gradient in 64 rows, against float64, relative to the large
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from itertools import cycle
 from statistics import median
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -42,29 +42,8 @@ CPU_SHAPES = ((128, 10), (8192, 10), (8192, 100), (4096, 1000), (512, 32000), (1
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 MOVED = {"eager": 9, "eager again": 9, "compiled": 3, "lsbench": 3, "lsbench fused": 2, "liger": 3}
 Key = tuple[str, bool]  # an implementation, and whether it is replayed from a CUDA graph
+Row = dict[str, Any]
 Step = Callable[[Tensor, Tensor], Tensor]  # (logits, target) -> gradient of the mean loss
-
-
-@dataclass(frozen=True)
-class Row:
-    """One implementation at one shape; microseconds and ratios as median, minimum and maximum over turns."""
-
-    rows: int
-    classes: int
-    dtype: str
-    implementation: str
-    graphed: bool
-    us: float
-    us_min: float
-    us_max: float
-    bytes: int
-    share: float
-    times_eager: float
-    times_eager_min: float
-    times_eager_max: float
-    times_compiled: float
-    peak_mib: float | None
-    error: float
 
 
 def autograd(loss: Callable[[Tensor, Tensor], Tensor], logits: Tensor, target: Tensor) -> Tensor:
@@ -163,7 +142,8 @@ def error(gradient: Tensor, inputs: tuple[Tensor, Tensor]) -> float:
 
 
 def bench(device: str, shape: tuple[int, int], dtype: str, turns: int, budget: float) -> list[Row]:
-    """All implementations at one shape; eager may take ``budget`` seconds per turn."""
+    """A row for each implementation at one shape: µs and ratios as median, minimum and maximum over turns.
+    Eager may take ``budget`` seconds per turn."""
     inputs = rotating(device, shape, DTYPES[dtype])
     copies = {"liger": [(logits.clone(), target.clone()) for logits, target in inputs]}  # it writes on them
     steps = {(name, False): step for name, step in implementations(device).items()}
@@ -197,21 +177,14 @@ def bench(device: str, shape: tuple[int, int], dtype: str, turns: int, budget: f
     for (name, graphed), values in times.items():
         bytes_moved = moved(name, shape, device) * size
         shares = [bytes_moved / value / rate for value, rate in zip(values, rates, strict=True)]
-        rows.append(
-            Row(
-                *shape,
-                dtype,
-                name,
-                graphed,
-                bytes=bytes_moved,
-                share=median(shares),
-                times_compiled=median(ratios(times["compiled", False], values)),
-                peak_mib=peaks[name, graphed],
-                error=errors[name, graphed],
-                **spread([1e6 * value for value in values], "us"),
-                **spread(ratios(times["eager", False], values), "times_eager"),
-            )
-        )
+        rows.append({
+            "rows": shape[0], "classes": shape[1], "dtype": dtype, "implementation": name, "graphed": graphed,
+            **spread([1e6 * value for value in values], "us"),
+            "bytes": bytes_moved, "share": median(shares),
+            **spread(ratios(times["eager", False], values), "times_eager"),
+            "times_compiled": median(ratios(times["compiled", False], values)),
+            "peak_mib": peaks[name, graphed], "error": errors[name, graphed],
+        })  # fmt: skip
     return rows
 
 
@@ -229,32 +202,27 @@ def moved(name: str, shape: tuple[int, int], device: str) -> int:
 
 
 def label_of(row: Row) -> str:
-    return f"{row.implementation}, graph" if row.graphed else row.implementation
+    return row["implementation"] + (", graph" if row["graphed"] else "")
 
 
 def text(rows: list[Row], turns: int) -> list[str]:
     """The table with a line above it."""
-    words = "rows: | classes: | type | implementation"
-    numbers = "µs: | bytes: | of copy: | times eager: | times compiled: | MiB: | error:"
     cells = [
         (
-            *(row.rows, row.classes, row.dtype),
-            label_of(row),
-            interval(row.us, row.us_min, row.us_max, ".4g"),
-            f"{row.bytes:.3g}",
-            f"{row.share:.2f}",
-            interval(row.times_eager, row.times_eager_min, row.times_eager_max, ".2f"),
-            f"{row.times_compiled:.2f}",
-            "" if row.peak_mib is None else f"{row.peak_mib:.1f}",
-            f"{row.error:.1e}",
+            *(row["rows"], row["classes"], row["dtype"], label_of(row), interval(row, "us", ".4g")),
+            *(f"{row['bytes']:.3g}", f"{row['share']:.2f}", interval(row, "times_eager", ".2f")),
+            f"{row['times_compiled']:.2f}",
+            "" if row["peak_mib"] is None else f"{row['peak_mib']:.1f}",
+            f"{row['error']:.1e}",
         )
         for row in rows
     ]
-    return [
-        f"Medians of {turns} interleaved turns, with minimum and maximum; times is how many times as fast.",
-        "",
-        *table(f"{words} | {numbers}", cells),
-    ]
+    words = "rows: | classes: | type | implementation"
+    numbers = "µs: | bytes: | of copy: | times eager: | times compiled: | MiB: | error:"
+    heading = (
+        f"Medians of {turns} interleaved turns, with minimum and maximum; times is how many times as fast."
+    )
+    return [heading, "", *table(f"{words} | {numbers}", cells)]
 
 
 def main() -> None:
@@ -271,12 +239,10 @@ def main() -> None:
     for shape in shapes[:3] if options.quick else shapes:
         for dtype in DTYPES:
             measured = bench(device, shape, dtype, turns, budget=0.01 if options.quick else 0.3)
-            shown = (
-                f"{r.implementation}{', graph' if r.graphed else ''} {r.times_eager:.2f}" for r in measured
-            )
+            shown = (f"{label_of(row)} {row['times_eager']:.2f}" for row in measured)
             print(*shape, dtype, ", ".join(shown), flush=True)
             rows += measured  # written after each, since a later shape may run out of memory
-            content = write_files(options.out, name, [asdict(row) for row in rows], text(rows, turns), label)
+            content = write_files(options.out, name, rows, text(rows, turns), label)
     print(content)
 
 

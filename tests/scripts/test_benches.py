@@ -49,11 +49,12 @@ def test_every_training_strategy_is_timed(load, uncompiled):
         (("vmap", 2), ("streams", 2)),
     )
     rows = script.bench(network, network.images, CPU, turns=2)
-    alone = ["a loop", "a loop, compiled", "lsbench", "lsbench, augmented"]
+    single = ("a loop", "a loop, compiled", "lsbench", "lsbench, augmented")
     several = [("lsbench, vmap", 2), ("lsbench, streams", 2)]
-    assert [(row.strategy, row.members) for row in rows] == [*((strategy, 1) for strategy in alone), *several]
+    measured = [(row["strategy"], row["members"]) for row in rows]
+    assert measured == [*((strategy, 1) for strategy in single), *several]
     for row in rows:
-        assert 0 < row.seconds_min <= row.seconds <= row.seconds_max
-        assert row.images_per_second == pytest.approx(60 / row.seconds)
-    assert rows[2].faster == 1
+        assert 0 < row["seconds_min"] <= row["seconds"] <= row["seconds_max"]
+        assert row["images_per_second"] == pytest.approx(60 / row["seconds"])
+    assert rows[2]["faster"] == 1
     assert len(script.text(rows, {"resnet8": 60}, 2)) == 4 + len(rows)
