@@ -22,9 +22,9 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from lsbench.analysis.columns import Row, settings_of
 from lsbench.terms import COLUMNS
 
-Row = dict[str, Any]
 Key = tuple[Any, ...]
 
 TREATMENTS = ["dropout", "augment", "weight_decay"]
@@ -48,18 +48,6 @@ def treatments(settings: Iterable[str]) -> list[str]:
 def _is_condition(name: str) -> bool:
     """Whether a setting that has no column in COLUMNS is one of the model, the data or the optimiser."""
     return "." in name and not name.startswith("method.")
-
-
-def settings_of(table: pd.DataFrame) -> list[str]:
-    """The columns of a summary that are settings."""
-    return list(table.columns[: table.columns.get_loc("cell")])
-
-
-def as_rows(table: pd.DataFrame) -> list[Row]:
-    """The rows of a table as dictionaries; ten times as fast here as pandas' own to_dict."""
-    names = list(table.columns)
-    columns = [table[name].tolist() for name in names]
-    return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
 
 
 def strengths(table: pd.DataFrame) -> dict[str, list[float]]:

@@ -1,13 +1,15 @@
-"""What a claim is made of, and how its file takes numbers from the runs of its grid."""
+"""Evidence for a claim: the finished runs of its grid, and the comparisons made from them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lsbench.analysis.selection import CRITERION
+from lsbench.formatting import PER_CENT, POINTS, Unit
 from lsbench.store import runs
 
 if TYPE_CHECKING:
@@ -15,40 +17,31 @@ if TYPE_CHECKING:
 
     BySeed = pd.Series[float]
 
+CONFIDENCE_MARGIN = 0.01  # one percentage point of confidence
+DEFAULT_ALPHA = 0.1  # that of Szegedy et al. 2016, fixed in advance, so that nothing has to be chosen
+
 
 class NothingToJudgeError(Exception):
-    """Raised by a claim's ``compare`` where the evidence lacks what it compares; the message says what."""
+    """Raised by a claim's ``compare`` if the evidence lacks what it compares; the message says what."""
 
 
-@dataclass(frozen=True)
-class Unit:
-    """How a number is written: times ``scale``, with so many ``digits``, and ``name`` behind it."""
+class Knob(Enum):
+    """A state of a knob, as a condition of `Evidence.where`."""
 
-    name: str
-    scale: float
-    digits: int
+    ON = "above 0"
 
 
-POINTS = Unit(" points", 100, 2)
-NATS = Unit(" nats", 1, 4)
-EPOCHS = Unit(" epochs", 1, 1)
-PER_CENT = Unit(" %", 100, 1)
-
-CONFIDENCE_MARGIN = 0.01  # a point of confidence
-
-DEFAULT_ALPHA = (
-    0.1  # the alpha of Szegedy et al. 2016, fixed before any run, so that nothing has to be chosen
-)
+ON = Knob.ON
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """``values`` against ``base``, both by seed; seeds that are in both are compared.
+    """``values`` against ``base``, both by seed; the seeds in both are compared.
 
-    ``better`` is the sign that the difference has if the claim is true. Differences within ``margin``, in the
-    metric's own unit, count as none. ``meaning`` says what a verdict word comes to where that is not plain.
-    ``withheld`` has the words that these values cannot bear out, whatever their p, and why: instead of one of
-    them the verdict is inconclusive.
+    ``better`` is the sign of the difference if the claim is true. Differences within ``margin``, in the
+    metric's own unit, do not matter. ``meaning`` says what a verdict implies, by its word, if that is not
+    obvious. ``undecidable`` gives the reason, by word, for each verdict that these values cannot support at
+    any p: the verdict is inconclusive instead.
     """
 
     words: str
@@ -58,13 +51,13 @@ class Comparison:
     better: int = 1
     unit: Unit = POINTS
     meaning: Mapping[str, str] = field(default_factory=dict)
-    withheld: Mapping[str, str] = field(default_factory=dict)
+    undecidable: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """``values`` of one quantity, a round each, against a stated ``bound``: the median and the interval of
-    the median decide. Not a test over seeds: it has no p."""
+    """``values`` of one quantity, one per round, against a ``bound`` that was fixed in advance. The interval
+    of their median decides; there is no test over seeds and no p."""
 
     words: str
     values: "BySeed"
@@ -74,28 +67,31 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a claim is decided on: ``runs``, the finished runs of its grid, a row each; the folder they are
-    stored in; and the table that the claim's own `measure` made, if it has one."""
+    """The finished ``runs`` of a claim's grid, one per row, the folder that they are stored in, and the table
+    of the claim's own `measure`, if it has one."""
 
     runs: "pd.DataFrame"
     results_dir: Path = Path("results")
     measured: "pd.DataFrame | None" = None
 
     def where(self, **settings: object) -> "Evidence":
-        """Those runs with the given settings; a truth value asks whether a knob is on, a set for any of its
-        values."""
-        kept = self.runs
+        """The runs with these settings. A condition is a value, a set of values, or `ON`."""
+        table = self.runs
         for name, value in settings.items():
-            column = kept[name] > 0 if isinstance(value, bool) else kept[name]
-            kept = kept[column.isin(value) if isinstance(value, set) else column == value]
-        return Evidence(kept, self.results_dir, self.measured)
+            if value is ON:
+                table = table[table[name] > 0]
+            elif isinstance(value, set):
+                table = table[table[name].isin(value)]
+            else:
+                table = table[table[name] == value]
+        return replace(self, runs=table)
 
     def by_seed(self, metric: str, **settings: object) -> "BySeed":
-        """``metric`` of the runs with the given settings, of which there may be one a seed."""
-        found = self.where(**settings).runs.set_index("seed")
-        if found.index.has_duplicates:
-            raise ValueError(f"several runs a seed have {settings}")
-        return found[metric].astype(float).dropna()
+        """``metric`` of the runs with these settings, of which each seed may have one."""
+        table = self.where(**settings).runs.set_index("seed")
+        if table.index.has_duplicates:
+            raise ValueError(f"several runs per seed match {settings}")
+        return table[metric].astype(float).dropna()
 
     def names(self) -> "dict[int, str]":
         """The names of the runs, by seed."""
@@ -103,32 +99,30 @@ class Evidence:
 
     def both(self, metric: str, **settings: object) -> "tuple[BySeed, BySeed]":
         """``metric`` at alpha 0.1 and at alpha 0, by seed."""
-        return self.by_seed(metric, alpha=DEFAULT_ALPHA, **settings), self.by_seed(
-            metric, alpha=0.0, **settings
-        )
+        smoothed = self.by_seed(metric, alpha=DEFAULT_ALPHA, **settings)
+        return smoothed, self.by_seed(metric, alpha=0.0, **settings)
 
     def gain(self, metric: str, **settings: object) -> "BySeed":
-        """The first of `both` minus the second."""
+        """``metric`` at alpha 0.1 minus ``metric`` at alpha 0, by seed."""
         smoothed, plain = self.both(metric, **settings)
         return (smoothed - plain).dropna()
 
     def interaction(
         self, metric: str, one: Mapping[str, object], other: Mapping[str, object]
     ) -> "tuple[BySeed, BySeed]":
-        """Two sums by seed, whose difference is the `gain` under the settings ``one`` minus that under
-        ``other``. Sums have the size of what was measured, by which rounding is told from a difference."""
-        (smoothed, plain), (smoothed_other, plain_other) = (
-            self.both(metric, **settings) for settings in (one, other)
-        )
+        """Two sums by seed, whose difference is the `gain` under the settings ``one`` minus the gain under
+        ``other``. They are sums of measured values so that rounding can be told from a difference."""
+        smoothed, plain = self.both(metric, **one)
+        smoothed_other, plain_other = self.both(metric, **other)
         return (smoothed + plain_other).dropna(), (plain + smoothed_other).dropna()
 
     def chosen(self, by: str = "alpha", **settings: object) -> "pd.DataFrame":
-        """For each seed the run that is least by `CRITERION`, on a tie that with the smaller number of the
-        setting ``by``; seeds in the index. Seeds that lack one of its values are left out, since they had
-        less to choose from. Test has no say."""
-        found = self.where(**settings).runs.sort_values([CRITERION, by])
-        whole = found.groupby("seed")[by].transform("nunique") == found[by].nunique()
-        return found[whole].groupby("seed").head(1).set_index("seed").sort_index()
+        """For each seed the run with the least `CRITERION`, and of equal ones that with the smaller value of
+        the setting ``by``; seeds are the index. Seeds that lack one of its values are left out: they had
+        less to choose from. Test results have no influence."""
+        table = self.where(**settings).runs.sort_values([CRITERION, by])
+        complete = table.groupby("seed")[by].transform("nunique") == table[by].nunique()
+        return table[complete].groupby("seed").head(1).set_index("seed").sort_index()
 
     def history(self, metric: str, **settings: object) -> "dict[int, list[float]]":
         """``metric`` after each epoch of the runs with the given settings, by seed."""
@@ -142,19 +136,32 @@ class Evidence:
 def comparison(
     words: str, evidence: Evidence, metric: str, margin: float, *, better: int = 1, unit: Unit = POINTS
 ) -> Comparison:
-    """The usual one: ``metric`` at alpha 0.1 against alpha 0."""
-    return Comparison(
-        f"{words}, α = {DEFAULT_ALPHA:g} against 0", *evidence.both(metric), margin, better, unit
-    )
+    """``metric`` at alpha 0.1 against alpha 0."""
+    smoothed, plain = evidence.both(metric)
+    return Comparison(f"{words}, α = {DEFAULT_ALPHA:g} against 0", smoothed, plain, margin, better, unit)
 
 
 def regression_slopes(table: "pd.DataFrame", over: Sequence[float]) -> "BySeed":
-    """The least-squares slope of each row over its columns' numbers; no rows where there is one column.
+    """The least-squares slope of each row over the numbers ``over``, one per column; no rows if there is one
+    column.
 
-    To 12 digits: equal numbers in a row would else have a slope of 1e-17, equal in all rows and significant.
+    Rounded to 12 digits: otherwise equal numbers in a row have a slope of 1e-17, equal in all rows and
+    significant.
     """
     centred = np.asarray(over, dtype=float) - np.mean(over)
     if len(centred) < 2:
         return table.iloc[:0, 0]
-    fitted: BySeed = table @ centred / float(centred @ centred)
-    return fitted.round(12)
+    slopes: BySeed = table @ centred / float(centred @ centred)
+    return slopes.round(12)
+
+
+def at_grid_boundary(chosen: "BySeed", largest: float) -> bool:
+    """True if most seeds choose the ``largest`` alpha of the grid, so that a larger one might be better. An
+    alpha of 0 is not a boundary: none is below it, and a grid of 0 alone leaves no choice."""
+    return largest > 0 and bool((chosen == largest).mean() > 0.5)
+
+
+def undecidable(words: Sequence[str], largest: float, where: str = "") -> dict[str, str]:
+    """The reason why each of these verdicts is not given at the grid boundary."""
+    place = f" at {where}" if where else ""
+    return dict.fromkeys(words, f"at the edge of the grid: most seeds choose α = {largest:g}{place}")

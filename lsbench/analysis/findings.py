@@ -1,132 +1,92 @@
-"""From a claim's comparisons to findings: effect, interval, n, p and a verdict word each."""
+"""Judge the claims: from each claim's comparisons to effects, intervals, p-values and verdicts."""
 
 import logging
-import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
-from lsbench.analysis.evidence import Comparison, Evidence, Measurement, NothingToJudgeError, Unit
-from lsbench.analysis.stats import equivalence, holm, paired
-from lsbench.analysis.verdicts import judge
-from lsbench.formatting import number
-
-if TYPE_CHECKING:
-    from lsbench.analysis.evidence import BySeed
+from lsbench.analysis.evidence import Comparison, Evidence, Measurement, NothingToJudgeError
+from lsbench.analysis.stats import median_interval, paired
+from lsbench.analysis.verdicts import Judged, judge_family, unjudged
 
 log = logging.getLogger(__name__)
-
-CONFIDENCE = 0.95
-NAN = math.nan
 
 Compare = Callable[[Evidence], Sequence[Comparison | Measurement]]
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One comparison, judged: ``effect`` and its 95 % interval in the metric's own unit, NaN where there is
-    none; ``p`` as it is and ``p_holm`` after Holm's correction over its family, and ``p_equivalent`` that of
-    a difference beyond the margin, so corrected. ``verdict`` is a verdict word, or "failed"; ``meaning`` what
-    it comes to here, or why a verdict is withheld. ``exploratory`` marks what rests on too few seeds to be
-    more. ``better`` is the sign that the effect has if the claim is true; ``bounded`` marks a measurement,
-    whose margin is its bound; ``sd`` is that of the paired differences."""
+def findings(claims: Mapping[str, Compare], evidence: Mapping[str, Evidence]) -> dict[str, list[Judged]]:
+    """The judged comparisons of each claim, given by name with its ``compare``, the deciding one first. A
+    claim whose evidence cannot be read has a single one with the word "failed".
 
-    words: str
-    verdict: str
-    effect: float = NAN
-    low: float = NAN
-    high: float = NAN
-    n: int = 0
-    p: float = NAN
-    p_holm: float = NAN
-    margin: float = NAN
-    unit: Unit = Unit("", 1, 2)
-    exploratory: bool = False
-    meaning: str = ""
-    p_equivalent: float = NAN
-    better: int = 1
-    bounded: bool = False
-    sd: float = NAN
-
-
-def findings(claims: Mapping[str, Compare], evidence: Mapping[str, Evidence]) -> dict[str, list[Finding]]:
-    """The findings of each claim, given by name with its ``compare``, the deciding one first. A claim whose
-    evidence cannot be read has one that failed.
-
-    The deciding comparisons of all claims are a family for Holm's correction, and the other comparisons of
-    each claim are one: they explain its verdict and decide nothing. Equivalences are corrected by themselves.
+    The deciding comparisons of all claims are one family for Holm's correction; the other comparisons of a
+    claim are another, which explains the claim's verdict and decides nothing.
     """
-    asked = {name: _asked(compare, evidence[name]) for name, compare in claims.items()}
-    deciding = _family([items[0] for items in asked.values()])
+    comparisons = {name: _compare(compare, evidence[name]) for name, compare in claims.items()}
+    deciding = _judge([items[0] for items in comparisons.values()])
     return {
-        name: [first, *_family(items[1:])]
-        for (name, items), first in zip(asked.items(), deciding, strict=True)
+        name: [first, *_judge(items[1:])]
+        for (name, items), first in zip(comparisons.items(), deciding, strict=True)
     }
 
 
-def _asked(compare: Compare, evidence: Evidence) -> Sequence[Comparison | Measurement | Finding]:
+def _compare(compare: Compare, evidence: Evidence) -> Sequence[Comparison | Measurement | Judged]:
     if evidence.runs.empty:
-        return [Finding("none of its runs is done", "inconclusive")]
+        return [Judged("none of its runs is done")]
     try:
-        return compare(evidence) or [Finding("nothing was measured", "inconclusive")]
+        return compare(evidence) or [Judged("nothing was measured")]
     except NothingToJudgeError as reason:
-        return [Finding(str(reason), "inconclusive")]
-    except Exception as error:  # the other claims shall not be lost
+        return [Judged(str(reason))]
+    except Exception as error:  # one claim's error must not lose the others
         log.debug("claim failed", exc_info=True)
-        return [Finding(f"{type(error).__name__}: {error}".splitlines()[0], "failed")]
+        return [Judged(f"{type(error).__name__}: {error}".splitlines()[0], "failed")]
 
 
-def _family(items: Sequence[Comparison | Measurement | Finding]) -> list[Finding]:
-    """Each judged, the comparisons among them with one correction."""
-    judged = iter(_judge_all([item for item in items if isinstance(item, Comparison)]))
-    return [next(judged) if isinstance(item, Comparison) else _plain(item) for item in items]
+def _judge(items: Sequence[Comparison | Measurement | Judged]) -> list[Judged]:
+    """Each item judged, the comparisons among them as one family."""
+    comparisons = [item for item in items if isinstance(item, Comparison)]
+    family = judge_family([_paired(comparison) for comparison in comparisons])
+    judged = iter(map(_interpret, comparisons, family))
+    return [next(judged) if isinstance(item, Comparison) else _judge_alone(item) for item in items]
 
 
-def _judge_all(tests: Sequence[Comparison]) -> list[Finding]:
-    alone = [paired(*_common(test)) for test in tests]
-    p_holm = holm([each.p for each in alone])
-    p_equivalent = holm([equivalence(each, test.margin) for each, test in zip(alone, tests, strict=True)])
-    found = []
-    for test, own, p, within in zip(tests, alone, p_holm, p_equivalent, strict=True):
-        final = judge(own, test.margin, test.better, p, within)
-        withheld = final.word in test.withheld
-        word, meanings = ("inconclusive", test.withheld) if withheld else (final.word, test.meaning)
-        numbers = (own.diff, own.low, own.high, own.n, own.p, p)
-        finding = Finding(test.words, word, *numbers, test.margin, test.unit, final.exploratory)
-        meaning = meanings.get(final.word, "")
-        found.append(replace(finding, meaning=meaning, p_equivalent=within, better=test.better, sd=own.sd))
-    return found
+def _paired(comparison: Comparison) -> Judged:
+    """The differences between the seeds that both sides have."""
+    seeds = comparison.values.index.intersection(comparison.base.index)
+    pair = paired(comparison.values.loc[seeds].tolist(), comparison.base.loc[seeds].tolist())
+    return unjudged(comparison.words, pair, comparison.margin, comparison.better, comparison.unit)
 
 
-def _common(test: Comparison) -> tuple[list[float], list[float]]:
-    """The values of the seeds that both sides have, equal positions paired."""
-    seeds = test.values.index.intersection(test.base.index)
-    return test.values.loc[seeds].tolist(), test.base.loc[seeds].tolist()
+def _interpret(comparison: Comparison, judged: Judged) -> Judged:
+    """The verdict with its meaning, or inconclusive with the reason if the values cannot support it."""
+    if judged.word in comparison.undecidable:
+        return replace(judged, word="inconclusive", meaning=comparison.undecidable[judged.word])
+    return replace(judged, meaning=comparison.meaning.get(judged.word, ""))
 
 
-def _plain(item: Measurement | Finding) -> Finding:
+def _judge_alone(item: Measurement | Judged) -> Judged:
     return by_median(item) if isinstance(item, Measurement) else item
 
 
-def by_median(item: Measurement) -> Finding:
-    """Judged by the 95 % interval of the median: all of it within the bound supports, all beyond refutes."""
-    low, high = median_interval(item.values)
-    verdict = "supported" if high <= item.bound else "refuted" if low > item.bound else "inconclusive"
-    ends = [
-        number(x, item.unit.digits, item.unit.scale, sign=True) for x in (min(item.values), max(item.values))
-    ]
-    words = f"{item.words}, median (rounds: {' to '.join(ends)})"
-    effect, n = float(item.values.median()), len(item.values)
-    numbers = (effect, low, high, n)
-    return Finding(words, verdict, *numbers, margin=item.bound, unit=item.unit, better=-1, bounded=True)
-
-
-def median_interval(values: "BySeed") -> tuple[float, float]:
-    """The tightest pair of order statistics that hold the median with 95 % confidence at the least (Conover
-    1999, section 3.2); NaN below six values, which cannot."""
-    from scipy.special import bdtr
-
-    ordered = sorted(float(value) for value in values)
-    half = (1 - CONFIDENCE) / 2
-    ranks = [rank for rank in range(len(ordered) // 2) if bdtr(rank, len(ordered), 0.5) <= half]
-    return (ordered[ranks[-1]], ordered[-1 - ranks[-1]]) if ranks else (NAN, NAN)
+def by_median(item: Measurement) -> Judged:
+    """A measurement judged by the 95 % interval of its median: supported if all of it is at the bound or
+    below, refuted if all of it is above."""
+    values = item.values.tolist()
+    low, high = median_interval(values)
+    least, most = (item.unit.number(value, sign=True) for value in (min(values), max(values)))
+    if high <= item.bound:
+        word = "supported"
+    elif low > item.bound:
+        word = "refuted"
+    else:
+        word = "inconclusive"
+    return Judged(
+        f"{item.words}, median (rounds: {least} to {most})",
+        word,
+        effect=float(item.values.median()),
+        low=low,
+        high=high,
+        n=len(values),
+        margin=item.bound,
+        better=-1,
+        unit=item.unit,
+        bounded=True,
+    )

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from lsbench.analysis.baselines import settings_of
+from lsbench.analysis.columns import settings_of
 from lsbench.formatting import format_setting
 
 

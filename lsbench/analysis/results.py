@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from lsbench.analysis import selection, traces, verdicts
-from lsbench.analysis.baselines import Row, as_rows
+from lsbench.analysis.columns import Row, as_rows
 from lsbench.analysis.labels import lines
 from lsbench.analysis.tables import runs_table, summary_table
 from lsbench.store.runs import Record, read_all
@@ -50,8 +50,8 @@ class Part:
         return selection.choices(self.runs, self.cells)
 
     @cached_property
-    def verdicts(self) -> list[verdicts.Verdict]:
-        """A verdict for each comparison, in the order of ``cells``."""
+    def verdicts(self) -> list[verdicts.Judged]:
+        """Every comparison of a cell with its verdict, in the order of ``cells``."""
         return verdicts.verdicts(self.cells, self.labels)
 
 

@@ -15,7 +15,8 @@ from typing import Any, cast
 
 import pandas as pd
 
-from lsbench.analysis.baselines import Row, settings_of, treatments
+from lsbench.analysis.baselines import treatments
+from lsbench.analysis.columns import Row, settings_of
 from lsbench.analysis.labels import by_method, lines, varying_settings
 from lsbench.formatting import format_setting
 from lsbench.terms import DONE

@@ -1,8 +1,7 @@
-"""Means over seeds, differences paired by seed, tests of difference and of equivalence, Holm's correction,
-and what more seeds would buy.
+"""Means over seeds, paired differences, tests of difference and of equivalence, Holm's correction, and power.
 
 The t quantile and tail come from `scipy.special`, where they cost microseconds; a table of a thousand runs
-needs tens of thousands of them. The tests hold every number to `scipy.stats`.
+needs tens of thousands of them. The tests compare every number with `scipy.stats`.
 """
 
 import math
@@ -39,19 +38,19 @@ class Paired(NamedTuple):
 def t_interval(values: Values) -> Interval:
     """Mean, sd and 95 % t-interval, in the unit of ``values``.
 
-    There is no interval at n = 1, and none for values that are all equal: they hold no estimate of their
-    own spread, and an interval of width 0 would claim a certainty that nobody measured.
+    There is no interval at n = 1, and none if all values are equal: they give no estimate of their standard
+    deviation, and an interval of width 0 would claim a certainty that was not measured.
     """
     x = np.asarray(values, dtype=np.float64)
     return _interval(x, scale=abs(_mean(x)))
 
 
 def paired(a: Values, b: Values) -> Paired:
-    """The paired t-test of ``a`` − ``b``, equal positions together. Raises `ValueError` on unequal lengths.
+    """The paired t-test of ``a`` − ``b``, paired by position. Raises `ValueError` on unequal lengths.
 
-    Where all differences are equal, the t statistic has no denominator and there is no interval. The exact
-    sign-flip test still answers: p = 1 if they are all 0, and otherwise 2^(1−n), the least that n signs can
-    give (0.0625 at n = 5).
+    If all differences are equal, the t statistic has no denominator and there is no interval. The exact
+    sign-flip test still has a p: 1 if they are all 0, and otherwise 2^(1−n), the least that n signs can give
+    (0.0625 at n = 5).
     """
     x, y = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     if x.shape != y.shape:
@@ -68,20 +67,21 @@ def paired(a: Values, b: Values) -> Paired:
     return Paired(mean, low, high, p, n, sd)
 
 
-def equivalence(found: Paired, margin: float) -> float:
+def equivalence(pair: Paired, margin: float) -> float:
     """The p of two one-sided paired t-tests (TOST, Schuirmann 1987) that the difference lies within ±margin.
 
-    The larger of the two p is that of the nearer bound. Where all differences are equal, the exact sign-flip
-    test answers as in `paired`: 2^(−n) inside the margin, else 1. Raises `ValueError` for no margin.
+    It is the larger p of the two, that of the nearer bound. If all differences are equal, it is that of the
+    exact sign-flip test as in `paired`: 2^(−n) inside the margin, else 1. Raises `ValueError` unless
+    ``margin`` is above 0.
     """
     if not margin > 0:
-        raise ValueError(f"a margin of {margin}: equivalence needs one above 0")
-    inside = margin - abs(found.diff)
-    if math.isnan(found.sd):
+        raise ValueError(f"margin {margin}: equivalence needs a margin above 0")
+    inside = margin - abs(pair.diff)
+    if math.isnan(pair.sd):
         return math.nan
-    if math.isnan(found.low):
-        return 2.0**-found.n if inside > _rounding(margin) else 1.0
-    return float(stdtr(found.n - 1, -inside / found.sd * math.sqrt(found.n)))
+    if math.isnan(pair.low):
+        return 2.0**-pair.n if inside > _rounding(margin) else 1.0
+    return float(stdtr(pair.n - 1, -inside / pair.sd * math.sqrt(pair.n)))
 
 
 def half_width(sd: float, n: int) -> float:
@@ -90,16 +90,25 @@ def half_width(sd: float, n: int) -> float:
 
 
 def detectable(sd: float, n: int, power: float = 0.8, level: float = 0.05) -> float:
-    """The true difference that a two-sided paired t-test at this ``level`` finds with this ``power``, where
-    ``n`` differences have the standard deviation ``sd``.
+    """The true difference that a two-sided paired t-test of ``n`` differences with standard deviation ``sd``
+    detects with ``power`` at ``level``.
 
-    By the noncentral t distribution; the far tail, below 1e-5 at this power, is left out.
+    From the noncentral t distribution, without the opposite tail, which is below 1e-5 at this power.
     """
     return float(nctdtrinc(n - 1, 1 - power, stdtrit(n - 1, 1 - level / 2))) * sd / math.sqrt(n)
 
 
+def median_interval(values: Values) -> tuple[float, float]:
+    """The narrowest pair of order statistics that contains the median with at least 95 % confidence (Conover
+    1999, section 3.2); NaN below six values, which have none."""
+    from scipy.stats import quantile_test
+
+    interval = quantile_test(values, p=0.5).confidence_interval(0.95)
+    return float(interval.low), float(interval.high)
+
+
 def holm(p: Values) -> list[float]:
-    """Holm's (1979) step-down adjusted p-values, in the order given. NaN stays NaN and is no comparison."""
+    """Holm's (1979) step-down adjusted p-values, in the order given. NaN stays NaN and is not counted."""
     raw = np.asarray(p, dtype=np.float64)
     adjusted = np.full(raw.shape, np.nan)
     order = np.argsort(raw, kind="stable")[: int(np.sum(~np.isnan(raw)))]  # NaN sorts last
@@ -125,5 +134,5 @@ def _mean(x: "np.ndarray[Any, np.dtype[np.float64]]") -> float:
 
 
 def _rounding(scale: float) -> float:
-    """What rounding alone may add to numbers of this size; R's t.test calls such data constant too."""
+    """The largest difference between numbers of this size that may be rounding, as in R's t.test."""
     return 10 * float(np.finfo(np.float64).eps) * scale

@@ -1,98 +1,108 @@
-"""What the paired differences of a table come to: supported, refuted, equivalent or inconclusive.
+"""Verdicts on paired differences: supported, refuted, equivalent or inconclusive.
 
-- supported, refuted: the difference from what a cell is compared with is not 0, by a two-sided paired t-test
-  whose p is below 5 % after Holm's correction, and is for the better or for the worse.
-- equivalent: it lies within ± a margin that was stated beforehand, by two one-sided tests (TOST, Schuirmann
-  1987) at 5 % after Holm's correction. A difference that is not 0 and within the margin all the same is
-  equivalent: the margin is the least difference that anybody would act on.
-- inconclusive: neither was shown. That is no evidence of equality.
+- supported, refuted: the difference is not 0, by a two-sided paired t-test whose p is below 5 % after Holm's
+  correction, and is an improvement or a deterioration.
+- equivalent: the difference lies within ± a margin that was fixed in advance, by two one-sided tests (TOST,
+  Schuirmann 1987) at 5 % after Holm's correction. A difference that is not 0 and yet within the margin is
+  equivalent: nobody would act on a smaller difference than the margin.
+- inconclusive: neither was shown. That is not evidence of equality.
 
-Below `VERDICT_SEEDS` pairs the word is exploratory: it says what the numbers point to, and is never to be
-shown without saying so (`Verdict.said`). At n = 5 no test by signs or ranks could go below 0.0625, and the
-t-test rests on a spread estimated from five numbers.
+Below `VERDICT_SEEDS` pairs a verdict is exploratory and is always shown as such (`Judged.verdict_label`): at
+n = 5 no test by signs or ranks can reach a p below 0.0625, and the t-test relies on a standard deviation
+estimated from five numbers.
 
-Multiplicity: the comparisons of one table in one metric are a family, of all cells and not of the chosen ones
-alone. Holm's correction is taken over the differences of a family, and by itself over its equivalences. So
-the chance of any wrong supported or refuted in a family is at most 5 %, and so is that of any wrong
-equivalent. One comparison can be wrong in one of the two ways only, for it can't both be 0 and beyond
-the margin. Metrics are families of their own: they answer different questions, and each p is printed.
+Multiplicity: the comparisons of one table in one metric are a family, with all cells and not only the chosen
+ones. Holm's correction is applied to the differences of a family and, separately, to its equivalences. So the
+chance of any wrong supported or refuted in a family is at most 5 %, and so is that of any wrong equivalent. A
+single comparison can be wrong in only one of the two ways, since the true difference can't be both 0 and
+beyond the margin. Different metrics are different families: they answer different questions, and every p is
+printed.
 """
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from lsbench.analysis.baselines import Row, as_rows
+from lsbench.analysis.columns import P_HOLM, P_TOST, P_TOST_HOLM, VERDICT, Row, as_rows, read_paired
 from lsbench.analysis.selection import choice_groups, chosen
 from lsbench.analysis.stats import Paired, equivalence, holm
-from lsbench.formatting import format_setting
+from lsbench.formatting import NATS, POINTS, Unit, format_setting
 
-VERDICT_SEEDS = 8  # below it a verdict is exploratory; 10 or more are better
+NAN = math.nan
+VERDICT_SEEDS = 8  # with fewer a verdict is exploratory; 10 or more are better
 LEVEL = 0.05
+EXPLORATORY = "exploratory: "
 
-# The margins: differences below them nobody would act on. They come from published results and from the size
-# of test sets, not from the runs that they judge.
+# The margins: smaller differences have no practical importance. They come from published results and from the
+# size of test sets, not from the runs that are judged.
 # Accuracy, 0.2 points: 20 of 10,000 test images, about what such a test set resolves (its standard error is
 # 0.14 points at 98 %), and less than what is published as a gain: 0.25 points on MNIST (re-labelsmoothing),
-# 0.6 on CIFAR-100 (Müller et al. 2019). The 0.1 points that the latter lose on CIFAR-10 are within it.
+# 0.6 on CIFAR-100 (Müller et al. 2019). The loss of 0.1 points on CIFAR-10 in the latter is within it.
 ACCURACY_MARGIN = 0.002
 # ECE, 0.5 points: the noise floor of 10,000 test images is 0.4 to 1.1 points.
 ECE_MARGIN = 0.005
-# NLL, 0.005 nats: the probability given to the true class changes by half a per cent (geometric mean).
+# NLL, 0.005 nats: the probability of the true class changes by half a per cent (geometric mean).
 NLL_MARGIN = 0.005
 
 
 @dataclass(frozen=True)
-class Judgement:
-    """A paired difference judged: its mean and 95 % t-interval in the metric's unit, the number of pairs, the
-    p of no difference, the margin and the word; the p of a difference beyond the margin, the differences'
-    standard deviation, and whether there are too few of them to be more than exploratory."""
+class Judged:
+    """A comparison and its verdict. NaN stands for what there is not.
 
-    effect: float
-    low: float
-    high: float
-    n: int
-    p: float
-    margin: float
-    word: str
-    p_equivalent: float
-    sd: float
-    exploratory: bool
+    ``words`` name what is compared; ``effect`` is the mean of ``n`` paired differences in the metric's own
+    unit, with its 95 % interval ``low`` to ``high`` and their standard deviation ``sd``; ``better`` is the
+    sign of an improvement, or of what the claim says. ``p`` is that of no difference and ``p_tost`` that of a
+    difference beyond ± ``margin``; each is adjusted over the ``family`` comparisons that have a p. ``unit``
+    is for reading. ``meaning`` says what the verdict implies, or why there is none. ``bounded`` marks a
+    measurement, whose margin is an upper bound.
 
+    Of a cell: the ``label`` of its line, its ``alpha``, the ``metric`` that begins its columns of the
+    summary, what it is compared ``against``, and whether it is ``chosen`` on the select split.
+    """
 
-@dataclass(frozen=True)
-class Verdict(Judgement):
-    """A cell compared with ``against`` in one respect. ``p`` and ``p_equivalent`` are adjusted by Holm's
-    method; ``metric`` begins the summary's columns that it is read from; ``chosen`` marks the α and strength
-    that the select split recommends for its method; ``family`` counts the comparisons that Holm's correction
-    is taken over."""
-
-    label: str
-    alpha: float
-    against: str
     words: str
-    metric: str
-    chosen: bool
-    family: int
-    cell: str
+    word: str = "inconclusive"  # supported, refuted, equivalent, inconclusive, or failed
+    effect: float = NAN
+    low: float = NAN
+    high: float = NAN
+    n: int = 0
+    p: float = NAN
+    p_holm: float = NAN
+    p_tost: float = NAN
+    p_tost_holm: float = NAN
+    sd: float = NAN
+    margin: float = NAN
+    better: int = 1
+    unit: Unit = POINTS
+    exploratory: bool = False
+    meaning: str = ""
+    bounded: bool = False
+    family: int = 0
+    label: str = ""
+    alpha: float = NAN
+    metric: str = ""
+    against: str = ""
+    chosen: bool = False
+    cell: str = ""
 
     @property
-    def said(self) -> str:
-        """The word as it may be shown."""
+    def verdict_label(self) -> str:
+        """The word as it is shown: marked if it is exploratory."""
         return verdict_label(self.word, self.exploratory)
 
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked of every cell: ``better`` is the sign of an improvement; ``rival`` asks it against the
-    same cell without smoothing after temperature scaling, instead of against the baseline."""
+    """A comparison that is made for every cell; ``better`` is the sign of an improvement. Cells are compared
+    with their baseline or, with ``rival``, with the cell without smoothing after temperature scaling."""
 
     words: str
     metric: str
     better: int
     margin: float
+    unit: Unit = POINTS
     rival: bool = False
 
 
@@ -100,82 +110,106 @@ QUESTIONS = (
     Question("accuracy", "test_accuracy", 1, ACCURACY_MARGIN),
     Question("ECE as trained", "test_ece", -1, ECE_MARGIN),
     Question("ECE after scaling", "test_ece_ts", -1, ECE_MARGIN),
-    Question("NLL after scaling", "test_nll_ts", -1, NLL_MARGIN),
+    Question("NLL after scaling", "test_nll_ts", -1, NLL_MARGIN, NATS),
     Question("ECE as trained", "test_ece_vs_ts", -1, ECE_MARGIN, rival=True),
     Question("ECE after scaling", "test_ece_ts_vs_ts", -1, ECE_MARGIN, rival=True),
 )
 
 
-def judge(
-    found: Paired,
-    margin: float,
-    better: int,
-    p_adjusted: float | None = None,
-    p_equivalent_adjusted: float | None = None,
-) -> Judgement:
-    """The paired differences ``found``; ``better`` is +1 where higher is better, else −1.
-
-    The adjusted p stand in for those of this comparison alone where it is one of several.
-    Raises `ValueError` on no margin.
-    """
-    diff, low, high, p, n, sd = found
-    p = p if p_adjusted is None else p_adjusted
-    within = equivalence(found, margin) if p_equivalent_adjusted is None else p_equivalent_adjusted
-    if within < LEVEL:  # False for NaN
-        word = "equivalent"
-    elif p < LEVEL:
-        word = "supported" if diff * better > 0 else "refuted"
-    else:
-        word = "inconclusive"
-    return Judgement(diff, low, high, n, p, margin, word, within, sd, n < VERDICT_SEEDS)
+def unjudged(words: str, pair: Paired, margin: float, better: int, unit: Unit = POINTS) -> Judged:
+    """A paired difference before `judge_family`. Raises `ValueError` unless ``margin`` is above 0."""
+    numbers = pair._asdict()
+    effect, p_tost = numbers.pop("diff"), equivalence(pair, margin)
+    return Judged(words, effect=effect, **numbers, p_tost=p_tost, margin=margin, better=better, unit=unit)
 
 
-def verdicts(table: pd.DataFrame, labels: Mapping[str, str]) -> list[Verdict]:
-    """Every comparison of ``table``, the summary's rows of one data set and model: cell by cell in the
-    table's order, and of a cell in the order of `QUESTIONS`. ``labels`` are those of the cells. A cell that
-    is compared with nothing, or with itself, has none."""
-    rows = as_rows(table)
-    names = {row["cell"]: f"{labels[row['cell']]}, α = {format_setting(row['alpha'])}" for row in rows}
-    best = {row["cell"] for _, _, cells in choice_groups(table) if (row := chosen(cells))}
-    order = {cell: place for place, cell in enumerate(names)}
-    found = [
-        Verdict(
-            label=labels[row["cell"]],
-            alpha=row["alpha"],
-            against=names[other] + (", after temperature scaling" if question.rival else ""),
-            words=question.words,
-            metric=question.metric,
-            chosen=row["cell"] in best,
+def judge_family(comparisons: Sequence[Judged]) -> list[Judged]:
+    """The comparisons with their verdicts, each p adjusted by Holm's method over all of them."""
+    p_holm = holm([comparison.p for comparison in comparisons])
+    p_tost_holm = holm([comparison.p_tost for comparison in comparisons])
+    family = sum(not math.isnan(p) for p in p_holm)
+    return [
+        replace(
+            comparison,
+            word=_word(comparison, different, equal),
+            p_holm=different,
+            p_tost_holm=equal,
+            exploratory=comparison.n < VERDICT_SEEDS,
             family=family,
-            cell=row["cell"],
-            **vars(judgement),
         )
-        for question in QUESTIONS
-        for row, other, family, judgement in _family(rows, question)
+        for comparison, different, equal in zip(comparisons, p_holm, p_tost_holm, strict=True)
     ]
-    return sorted(found, key=lambda verdict: order[verdict.cell])  # stable: questions stay in order
+
+
+def _word(comparison: Judged, p_holm: float, p_tost_holm: float) -> str:
+    if p_tost_holm < LEVEL:  # False for NaN
+        return "equivalent"
+    if p_holm < LEVEL:
+        return "supported" if comparison.effect * comparison.better > 0 else "refuted"
+    return "inconclusive"
 
 
 def verdict_label(word: str, exploratory: bool) -> str:
-    """A verdict's word as it may be shown: never without saying that it is exploratory, where it is."""
-    return f"exploratory: {word}" if exploratory and word != "inconclusive" else word
+    """A verdict's word as it is shown: marked if it is exploratory."""
+    return f"{EXPLORATORY}{word}" if exploratory and word != "inconclusive" else word
 
 
-def _family(rows: list[Row], question: Question) -> Iterator[tuple[Row, str, int, Judgement]]:
-    """The comparisons that one correction is taken over: (row, the cell it is compared with, their number,
-    judgement)."""
-    asked = [(row, row["unsmoothed" if question.rival else "baseline"]) for row in rows]
-    asked = [(row, other) for row, other in asked if other not in ("", row["cell"])]
-    found = [_found(row, question.metric) for row, _ in asked]
-    family = sum(not math.isnan(pair.p) for pair in found)
-    within = holm([equivalence(pair, question.margin) for pair in found])
-    for (row, other), pair, p_equivalent in zip(asked, found, within, strict=True):
-        if question.metric == "test_ece_ts_vs_ts" and row["baseline"] == other:
-            continue  # asked already, of the baseline
-        p = row[f"{question.metric}_p_holm"]
-        yield row, other, family, judge(pair, question.margin, question.better, p, p_equivalent)
+def verdict_columns(rows: Sequence[Row]) -> list[Row]:
+    """For each row of the summary of one data set and model, and for each of `QUESTIONS`: the p of TOST, the
+    same adjusted by Holm's method, and the verdict's label, empty if nothing is compared."""
+    columns: list[Row] = [{} for _ in rows]
+    for question in QUESTIONS:
+        comparisons = [
+            unjudged(question.words, read_paired(row, question.metric), question.margin, question.better)
+            for row in rows
+        ]
+        for row, judged, cells in zip(rows, judge_family(comparisons), columns, strict=True):
+            cells[f"{question.metric}{P_TOST}"] = judged.p_tost
+            cells[f"{question.metric}{P_TOST_HOLM}"] = judged.p_tost_holm
+            cells[f"{question.metric}{VERDICT}"] = judged.verdict_label if _other(row, question) else ""
+    return columns
 
 
-def _found(row: Row, metric: str) -> Paired:
-    diff, low, high, sd, n = (row[f"{metric}_diff{name}"] for name in ("", "_low", "_high", "_sd", "_n"))
-    return Paired(diff, low, high, row[f"{metric}_p"], int(n), sd)
+def verdicts(cells: pd.DataFrame, labels: Mapping[str, str]) -> list[Judged]:
+    """Every comparison of ``cells``, the summary's rows of one data set and model, as the summary has it: in
+    the order of the cells and then of `QUESTIONS`. ``labels`` are those of the cells."""
+    rows = as_rows(cells)
+    names = {row["cell"]: f"{labels[row['cell']]}, α = {format_setting(row['alpha'])}" for row in rows}
+    best = {row["cell"] for _, _, group in choice_groups(cells) if (row := chosen(group))}
+    family = {question: int(cells[f"{question.metric}_p"].notna().sum()) for question in QUESTIONS}
+    return [
+        replace(
+            _read(row, question),
+            family=family[question],
+            label=labels[row["cell"]],
+            against=names[_other(row, question)] + (", after temperature scaling" if question.rival else ""),
+            chosen=row["cell"] in best,
+        )
+        for row in rows
+        for question in QUESTIONS
+        if row[f"{question.metric}{VERDICT}"]
+    ]
+
+
+def _other(row: Row, question: Question) -> str:
+    """The cell with which a row is compared; empty if there is none."""
+    other = str(row["unsmoothed" if question.rival else "baseline"])
+    if other == row["cell"]:
+        return ""
+    # After scaling, the cell without smoothing may be the baseline, with which the row is compared anyway.
+    return "" if question.metric == "test_ece_ts_vs_ts" and other == row["baseline"] else other
+
+
+def _read(row: Row, question: Question) -> Judged:
+    metric, label = question.metric, row[f"{question.metric}{VERDICT}"]
+    pair = read_paired(row, metric)
+    return replace(
+        unjudged(question.words, pair, question.margin, question.better, question.unit),
+        word=label.removeprefix(EXPLORATORY),
+        p_holm=row[f"{metric}{P_HOLM}"],
+        p_tost_holm=row[f"{metric}{P_TOST_HOLM}"],
+        exploratory=pair.n < VERDICT_SEEDS,
+        alpha=row["alpha"],
+        metric=metric,
+        cell=row["cell"],
+    )

@@ -15,13 +15,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Claim:
-    """``words``: the claim as people make it; ``source``: who does, or has measured it; ``measured``: what is
-    compared here and by what criterion, written before any outcome is known. ``compare`` makes comparisons of
-    the evidence, of which the first decides the claim. ``measure`` is for what is timed rather than trained:
-    it is given the jobs of the grid, whose runs are stored, and returns a table.
-    ``students`` is an experiment whose runs learn from those of the grid: it is done once for each cell of
-    the grid, as their method.teacher. ``rank`` orders the claims, the most important first; those without one
-    come last, by name."""
+    """``words``: the claim as people make it. ``source``: who makes or has measured it. ``measured``: what is
+    compared here and by which criterion, written before any outcome is known.
+
+    ``compare`` makes the comparisons from the evidence; the first one decides the claim. ``measure`` is for
+    what is timed rather than trained: it receives the jobs of the grid, whose runs are stored, and returns a
+    table. ``students`` names an experiment whose runs are distilled from those of the grid; it is run once
+    for each cell of the grid, as their method.teacher. ``rank`` orders the claims, the most important first;
+    claims without a rank come last, by name.
+    """
 
     words: str
     source: str

@@ -1,8 +1,8 @@
-"""Two factors, smoothing and another method, each on and off: does smoothing gain on top of the method?"""
+"""Factorial design of smoothing and another method, each on and off."""
 
 from collections.abc import Sequence
 
-from lsbench.analysis.evidence import DEFAULT_ALPHA, Comparison, Evidence
+from lsbench.analysis.evidence import DEFAULT_ALPHA, ON, Comparison, Evidence
 from lsbench.analysis.verdicts import ACCURACY_MARGIN
 from lsbench.claims._claim import Claim
 
@@ -10,9 +10,9 @@ from lsbench.claims._claim import Claim
 def adds_to(knob: str, words: str, source: str) -> Claim:
     """The claim that smoothing adds to the method with this ``knob``, which people call ``words``.
 
-    What they mean is that the two together are better than the method alone, and that decides. How much of
-    smoothing's gain survives is the interaction contrast of the 2 × 2 design, paired by seed: what smoothing
-    gains with the method on, minus what it gains with the method off.
+    It means that the two together are better than the method alone, and that comparison decides. The second
+    comparison is the interaction contrast of the 2 × 2 design, paired by seed: the gain of smoothing with the
+    method minus its gain without.
     """
     added = {
         "supported": f"better than {words} alone",
@@ -26,17 +26,13 @@ def adds_to(knob: str, words: str, source: str) -> Claim:
     }
 
     def compare(evidence: Evidence) -> Sequence[Comparison]:
-        both = evidence.both("test_accuracy", **{knob: True})
-        interaction = evidence.interaction("test_accuracy", {knob: True}, {knob: False})
+        smoothed, plain = evidence.both("test_accuracy", **{knob: ON})
+        gain_with, gain_without = evidence.interaction("test_accuracy", {knob: ON}, {knob: 0})
+        accuracy = f"test accuracy with {words}, α = {DEFAULT_ALPHA:g} against 0"
         gain = f"gain of α = {DEFAULT_ALPHA:g} with {words} minus gain without"
         return [
-            Comparison(
-                f"test accuracy with {words}, α = {DEFAULT_ALPHA:g} against 0",
-                *both,
-                ACCURACY_MARGIN,
-                meaning=added,
-            ),
-            Comparison(gain, *interaction, ACCURACY_MARGIN, meaning=summed),
+            Comparison(accuracy, smoothed, plain, ACCURACY_MARGIN, meaning=added),
+            Comparison(gain, gain_with, gain_without, ACCURACY_MARGIN, meaning=summed),
         ]
 
     return Claim(

@@ -1,4 +1,4 @@
-"""Does smoothing add to augmentation?"""
+"""Claim: smoothing adds to augmentation."""
 
 from lsbench.claims._factorial import adds_to
 

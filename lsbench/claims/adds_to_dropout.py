@@ -1,4 +1,4 @@
-"""Does smoothing add to dropout?"""
+"""Claim: smoothing adds to dropout."""
 
 from lsbench.claims._factorial import adds_to
 

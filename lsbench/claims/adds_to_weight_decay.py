@@ -1,4 +1,4 @@
-"""Does smoothing add to weight decay?"""
+"""Claim: smoothing adds to weight decay."""
 
 from lsbench.claims._factorial import adds_to
 

@@ -1,4 +1,4 @@
-"""Does smoothing make a model robust to adversarial examples?"""
+"""Claim: smoothing makes a model robust to adversarial examples."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -28,10 +28,9 @@ def _accuracy(attack: str, evidence: Evidence) -> "BySeed":
 
     from lsbench.probes import run_probe
 
-    names = evidence.names()
     values = {
         seed: run_probe(evidence.results_dir, run, attack)[f"{attack}_accuracy"]
-        for seed, run in names.items()
+        for seed, run in evidence.names().items()
     }
     return pd.Series(values, dtype=float).dropna()
 
@@ -43,8 +42,8 @@ CLAIM = Claim(
         "PGD: Madry et al. 2018 (arXiv:1706.06083)"
     ),
     measured=(
-        "test accuracy under PGD, which decides, and FGSM: one gradient step can be misled by a model whose "
-        "gradients smoothing has made small"
+        "test accuracy under PGD, which decides, and under FGSM, whose single gradient step may fail on a "
+        "model whose gradients smoothing has made small"
     ),
     compare=compare,
     rank=6,

@@ -1,13 +1,12 @@
-"""Is α = 0.1 a good default?"""
+"""Claim: α = 0.1 is a good default."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
-from lsbench.analysis.evidence import DEFAULT_ALPHA, NATS, Comparison, Evidence
+from lsbench.analysis.evidence import DEFAULT_ALPHA, Comparison, Evidence, at_grid_boundary, undecidable
 from lsbench.analysis.selection import CRITERION_TITLE
 from lsbench.analysis.verdicts import ACCURACY_MARGIN, NLL_MARGIN
 from lsbench.claims._claim import Claim
-from lsbench.claims._edge import is_at_the_edge, withheld
+from lsbench.formatting import NATS
 
 MEANING = {
     "supported": "better than choosing",
@@ -17,32 +16,41 @@ MEANING = {
 
 
 def compare(evidence: Evidence) -> Sequence[Comparison]:
-    chosen, usual, largest = (
-        evidence.chosen(),
-        evidence.where(alpha=DEFAULT_ALPHA),
-        evidence.runs["alpha"].max(),
-    )
-    # Among larger ones a better choice might be found, and a default that now does as well would do worse.
-    unsafe = (
-        withheld(["equivalent", "supported"], largest) if is_at_the_edge(chosen["alpha"], largest) else {}
-    )
+    chosen, default = evidence.chosen(), evidence.where(alpha=DEFAULT_ALPHA)
+    largest = evidence.runs["alpha"].max()
+    reasons = {}
+    if at_grid_boundary(chosen["alpha"], largest):
+        # A larger α might be a better choice, and a default that does as well now would do worse.
+        reasons = undecidable(["equivalent", "supported"], largest)
     words = f"α = {DEFAULT_ALPHA:g} against α chosen by {CRITERION_TITLE}"
-    accuracy, nll = usual.by_seed("test_accuracy"), usual.by_seed("test_nll_ts")
-    regret = Comparison(
-        f"test accuracy, {words}", accuracy, chosen["test_accuracy"], ACCURACY_MARGIN, meaning=MEANING
-    )
-    scaled = Comparison(f"NLL after scaling, {words}", nll, chosen["test_nll_ts"], NLL_MARGIN, -1, NATS)
-    return [replace(each, withheld=unsafe) for each in (regret, scaled)]
+    return [
+        Comparison(
+            f"test accuracy, {words}",
+            default.by_seed("test_accuracy"),
+            chosen["test_accuracy"],
+            ACCURACY_MARGIN,
+            meaning=MEANING,
+            undecidable=reasons,
+        ),
+        Comparison(
+            f"NLL after scaling, {words}",
+            default.by_seed("test_nll_ts"),
+            chosen["test_nll_ts"],
+            NLL_MARGIN,
+            better=-1,
+            unit=NATS,
+            undecidable=reasons,
+        ),
+    ]
 
 
 CLAIM = Claim(
     words="α = 0.1 is a good default",
     source="Szegedy et al. 2016 (arXiv:1512.00567) and most tutorials",
     measured=(
-        "what is lost on test (regret) by taking 0.1 instead of the α that each seed's select split chooses "
-        "by NLL: in accuracy, which decides, and in NLL after scaling. "
-        "Where most seeds choose the largest α of the grid, there is no verdict that nothing is lost, since "
-        "a larger one might be better"
+        "the loss on test (regret) of taking 0.1 instead of the α that each seed's select split chooses by "
+        "NLL: in accuracy, which decides, and in NLL after scaling. If most seeds choose the largest α of "
+        "the grid, the verdict cannot be that nothing is lost, since a larger one might be better"
     ),
     compare=compare,
     rank=12,

@@ -1,20 +1,18 @@
-"""Does smoothing calibrate better, as trained and beside temperature scaling?"""
+"""Claim: smoothing calibrates better, as trained and compared with temperature scaling."""
 
 from collections.abc import Sequence
 
-from lsbench.analysis.evidence import DEFAULT_ALPHA, NATS, Comparison, Evidence, comparison
+from lsbench.analysis.evidence import DEFAULT_ALPHA, Comparison, Evidence, comparison
 from lsbench.analysis.verdicts import ECE_MARGIN, NLL_MARGIN
 from lsbench.claims._claim import Claim
-from lsbench.formatting import number
+from lsbench.formatting import NATS, POINTS
 
 GAP = "test_confidence_gap"
 
 
 def compare(evidence: Evidence) -> Sequence[Comparison]:
-    smoothed, scaled = (
-        evidence.by_seed("test_ece", alpha=DEFAULT_ALPHA),
-        evidence.by_seed("test_ece_ts", alpha=0.0),
-    )
+    smoothed = evidence.by_seed("test_ece", alpha=DEFAULT_ALPHA)
+    scaled = evidence.by_seed("test_ece_ts", alpha=0.0)
     rival = f"ECE, α = {DEFAULT_ALPHA:g} as trained against temperature scaling alone"
     return [
         comparison("ECE as trained", evidence, "test_ece", ECE_MARGIN, better=-1),
@@ -27,11 +25,11 @@ def compare(evidence: Evidence) -> Sequence[Comparison]:
 
 
 def distance(evidence: Evidence) -> Comparison:
-    """How far mean confidence is from accuracy, to whichever side. The signed gaps are told and not judged:
-    it is no improvement to go from a little too confident to far too little."""
+    """The distance between mean confidence and accuracy. The signed gaps are reported and not judged: going
+    from slightly over-confident to far under-confident is not an improvement."""
     smoothed, plain = evidence.both(GAP)
     seeds = smoothed.index.intersection(plain.index)
-    means = (number(gap.loc[seeds].mean(), 2, 100, sign=True) for gap in (smoothed, plain))
+    means = (POINTS.number(gap.loc[seeds].mean(), sign=True) for gap in (smoothed, plain))
     signed = " against ".join(means)
     words = f"distance of confidence from accuracy, α = {DEFAULT_ALPHA:g} against 0 (signed: {signed})"
     return Comparison(words, smoothed.abs(), plain.abs(), ECE_MARGIN, -1)
@@ -44,8 +42,8 @@ CLAIM = Claim(
         "Guo et al. 2017 (arXiv:1706.04599) for the scaling"
     ),
     measured=(
-        "ECE as trained, which decides; ECE and NLL, as trained and after temperature scaling; and how far "
-        "mean confidence is from accuracy: a signed gap below 0 is a model that trusts itself too little, "
+        "ECE as trained, which decides; ECE and NLL, as trained and after temperature scaling; and the "
+        "distance between mean confidence and accuracy: a signed gap below 0 means an under-confident model, "
         "which ECE alone hides"
     ),
     compare=compare,

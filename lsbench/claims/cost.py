@@ -1,4 +1,4 @@
-"""Does smoothing cost next to nothing?"""
+"""Claim: smoothing costs next to nothing."""
 
 import time
 from collections.abc import Sequence
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from lsbench.training import stack
     from lsbench.training.loss import Loss
 
-BOUND = 0.05  # of a step: what "next to nothing" is taken to mean
+BOUND = 0.05  # of a step: the meaning of "next to nothing"
 ROUNDS, LEAST_ROUNDS = 51, 7
-SECONDS = 60.0  # after which the least number of rounds will do
+SECONDS = 60.0  # after these the least number of rounds is enough
 STEPS = 8  # of each kind in a round, at most an epoch
 KINDS = {"alpha": "smoothed", "dropout": "dropout", "augment": "augment"}
 SHOWN = {

@@ -1,4 +1,4 @@
-"""Does smoothing help where train labels are wrong?"""
+"""Claim: smoothing helps if training labels are wrong."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -23,7 +23,7 @@ def compare(evidence: Evidence) -> Sequence[Comparison]:
 
 
 def _mean(evidence: Evidence, levels: Sequence[float]) -> "BySeed":
-    """Test accuracy by seed, the mean over ``levels`` of noise."""
+    """Test accuracy by seed, averaged over ``levels`` of noise."""
     import pandas as pd
 
     values = {level: evidence.by_seed("test_accuracy", label_noise=level) for level in levels}
@@ -39,12 +39,12 @@ def _at(level: float, evidence: Evidence) -> Comparison:
 CLAIM = Claim(
     words="it helps under label noise",
     source=(
-        "Lukasik et al. 2020 (arXiv:2003.02819): yes; Wei et al. 2022 (arXiv:2106.04149): not where noise is "
+        "Lukasik et al. 2020 (arXiv:2003.02819): yes; Wei et al. 2022 (arXiv:2106.04149): not if noise is "
         "high; tutorials say both"
     ),
     measured=(
-        "accuracy on clean test labels after training with a share of the train labels replaced: the mean "
-        "over the shares, which decides, and at each of them"
+        "accuracy on clean test labels after training with a share of the training labels replaced: the mean "
+        "over the shares, which decides, and each of them"
     ),
     compare=compare,
     rank=4,

@@ -1,4 +1,4 @@
-"""Do small models gain less?"""
+"""Claim: small models gain less from smoothing."""
 
 import json
 from collections.abc import Sequence
@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lsbench.analysis.evidence import DEFAULT_ALPHA, Comparison, Evidence, Unit, comparison, regression_slopes
+from lsbench.analysis.evidence import DEFAULT_ALPHA, Comparison, Evidence, comparison, regression_slopes
 from lsbench.analysis.verdicts import ACCURACY_MARGIN
 from lsbench.claims._claim import Claim
+from lsbench.formatting import Unit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,13 +38,13 @@ def compare(evidence: Evidence) -> Sequence[Comparison]:
 
 
 def layers_by_width(evidence: Evidence) -> dict[int, str]:
-    """The setting model.hidden of the runs by the number of hidden units, ascending."""
+    """The runs' values of model.hidden by the number of hidden units, ascending."""
     widths = {sum(json.loads(text)): text for text in evidence.runs["model.hidden"].unique()}
     return dict(sorted(widths.items()))
 
 
 def gains_by_width(evidence: Evidence) -> "pd.DataFrame":
-    """What alpha 0.1 adds to test accuracy: a row a seed, a column a width, ascending."""
+    """The gain in test accuracy of alpha 0.1: a row per seed, a column per width, ascending."""
     import pandas as pd
 
     gains = {

@@ -1,35 +1,30 @@
-"""Findings as text: cells of a table, a line of the terminal, and what a verdict means where it stands."""
+"""Claims in words: table cells, lines for the terminal, and explanations of verdicts."""
 
 import math
 from collections.abc import Mapping, Sequence
 
-from lsbench.analysis.findings import Finding
-from lsbench.analysis.verdicts import VERDICT_SEEDS
-from lsbench.analysis.verdicts import verdict_label as as_said
+from lsbench.analysis.verdicts import VERDICT_SEEDS, Judged
 from lsbench.claims import all_claims
-from lsbench.formatting import DASH, number, probability
+from lsbench.formatting import DASH, probability
+from lsbench.report import tables
 from lsbench.report.document import Bullets, Emphasis, Item, Prose, Strong
+from lsbench.report.tables import Table, interval
 
 TITLE = "What people claim of label smoothing"
 HEADER = ("verdict", "effect", "95 % interval", "n", "p (Holm)", "margin")
 FULL_HEADER = ("comparison", *HEADER, "p (TOST, Holm)")
+POWER_NOTE = f"The deciding comparison of each claim that is open. {tables.POWER_NOTE}"
 
 
-def family(judged: Mapping[str, Sequence[Finding]]) -> str:
-    """The comparisons that the p of a page's verdicts are adjusted over."""
-    whole = len(all_claims())
-    claims = (
-        f"all {whole} claims" if len(judged) == whole else f"{len(judged)} of the {whole} claims there are"
-    )
-    return f"the {counted(deciding(judged), 'deciding comparison')} of {claims}"
+def family(judged: Mapping[str, Sequence[Judged]]) -> str:
+    """The comparisons over which the p of a page's verdicts are adjusted."""
+    total = len(all_claims())
+    claims = f"all {total} claims" if len(judged) == total else f"{len(judged)} of the {total} claims"
+    deciding = sum(not math.isnan(group[0].p) for group in judged.values())
+    return f"the {counted(deciding, 'deciding comparison')} of {claims}"
 
 
-def deciding(judged: Mapping[str, Sequence[Finding]]) -> int:
-    """How many comparisons decide the claims of a page by a p."""
-    return sum(not math.isnan(group[0].p) for group in judged.values())
-
-
-def reading(judged: Mapping[str, Sequence[Finding]]) -> tuple[Prose | Bullets, ...]:
+def reading(judged: Mapping[str, Sequence[Judged]]) -> tuple[Prose | Bullets, ...]:
     """How to read a page."""
     words = {
         "equivalent": "the difference is shown to lie within the margin, by two one-sided tests (TOST) with "
@@ -65,117 +60,107 @@ def reading(judged: Mapping[str, Sequence[Finding]]) -> tuple[Prose | Bullets, .
     )
 
 
-def lines(judged: Mapping[str, Sequence[Finding]]) -> list[str]:
-    """A line a claim, for the terminal."""
-    width = max(map(len, judged), default=0)
-    kind = max((len(said(group[0])) for group in judged.values()), default=0)
-    return [f"{name:{width}}  {said(group[0]):{kind}}  {_line(group[0])}" for name, group in judged.items()]
-
-
-def _line(finding: Finding) -> str:
-    if not finding.n:
-        return finding.words
-    (tested, adjusted), ends = deciding_p(finding), _ends(finding)
-    p, name = probability(adjusted), " ".join(["p", *([f"({tested})"] if tested else [])])
-    brackets = f" [{', '.join(ends)}]" if ends else ""
-    parts = [
-        f"{finding.words}: {_number(finding.effect, finding)}{brackets}{finding.unit.name}",
-        f"n = {finding.n}",
-        *([] if p == DASH else [f"{name} {p[0]} {p[1:]}" if p[0] == "<" else f"{name} = {p}"]),
+def lines(judged: Mapping[str, Sequence[Judged]]) -> list[str]:
+    """A line per claim, for the terminal."""
+    first = {name: group[0] for name, group in judged.items()}
+    name_width = max(map(len, first), default=0)
+    label_width = max((len(deciding.verdict_label) for deciding in first.values()), default=0)
+    return [
+        f"{name:{name_width}}  {deciding.verdict_label:{label_width}}  {_line(deciding)}"
+        for name, deciding in first.items()
     ]
-    return ", ".join(parts) + (f" ({finding.meaning})" if finding.meaning else "")
 
 
-def deciding_p(finding: Finding) -> tuple[str, float]:
-    """The name of the test that the verdict rests on, empty for the usual one, and its adjusted p."""
-    return ("TOST", finding.p_equivalent) if finding.verdict == "equivalent" else ("", finding.p_holm)
+def _line(judged: Judged) -> str:
+    if not judged.n:
+        return judged.words
+    low, high = (judged.unit.number(end, sign=True) for end in (judged.low, judged.high))
+    brackets = "" if DASH in (low, high) else f" [{low}, {high}]"
+    effect = judged.unit.number(judged.effect, sign=True)
+    text = f"{judged.words}: {effect}{brackets}{judged.unit.name}, n = {judged.n}"
+    p = probability(deciding_p(judged))
+    if p != DASH:
+        name = "p (TOST)" if judged.word == "equivalent" else "p"
+        text += f", {name} < {p[1:]}" if p.startswith("<") else f", {name} = {p}"
+    return f"{text} ({judged.meaning})" if judged.meaning else text
+
+
+def deciding_p(judged: Judged) -> float:
+    """The adjusted p of the test that decides the verdict."""
+    return judged.p_tost_holm if judged.word == "equivalent" else judged.p_holm
 
 
 def counted(number: int, name: str) -> str:
     """1 seed, 2 seeds."""
-    return f"{number} {name}{'s' * (number != 1)}"
+    return f"{number} {name}" if number == 1 else f"{number} {name}s"
 
 
 def title(words: str) -> str:
-    """A claim's words as a heading; a Greek letter stays small."""
-    return (words[0].upper() if words[0].isascii() else words[0]) + words[1:]
+    """A claim's words as a heading; a Greek letter stays lower-case."""
+    first = words[0].upper() if words[0].isascii() else words[0]
+    return first + words[1:]
 
 
-def said(finding: Finding) -> str:
-    """The verdict's word as it may be shown."""
-    return as_said(finding.verdict, finding.exploratory)
+def verdict(judged: Judged) -> str:
+    """The verdict's label, with what it implies if the claim says that."""
+    return f"{judged.verdict_label}: {judged.meaning}" if judged.meaning else judged.verdict_label
 
 
-def verdict(finding: Finding) -> str:
-    """The same with what it comes to, where the claim says that."""
-    return said(finding) + (f": {finding.meaning}" if finding.meaning else "")
+def cells(judged: Judged) -> list[str]:
+    """The cells below `HEADER`; p is that of the test that decides."""
+    p = probability(deciding_p(judged))
+    return _cells(judged, f"{p} (TOST)" if judged.word == "equivalent" else p)
 
 
-def cells(finding: Finding) -> list[str]:
-    """Those of `HEADER`; p is that of the test which decides."""
-    tested, p = deciding_p(finding)
-    return _cells(finding, probability(p) + f" ({tested})" * bool(tested))
-
-
-def _cells(finding: Finding, p: str) -> list[str]:
+def full_cells(judged: Judged) -> list[str]:
+    """The cells below `FULL_HEADER`."""
     return [
-        verdict(finding),
-        effect(finding),
-        " to ".join(_ends(finding)) or DASH,
-        f"{finding.n}",
-        p,
-        number(finding.margin * finding.unit.scale, finding.unit.digits),
+        judged.words,
+        *_cells(judged, probability(judged.p_holm)),
+        probability(judged.p_tost_holm),
     ]
 
 
-def full_cells(finding: Finding) -> list[str]:
-    """Those of `FULL_HEADER`."""
-    return [
-        finding.words,
-        *_cells(finding, probability(finding.p_holm)),
-        probability(finding.p_equivalent),
-    ]
+def _cells(judged: Judged, p: str) -> list[str]:
+    unit = judged.unit
+    effect, margin = unit.write(judged.effect, sign=True), unit.number(judged.margin)
+    return [verdict(judged), effect, interval(judged), str(judged.n), p, margin]
 
 
-def effect(finding: Finding) -> str:
-    """With its unit; a dash where there is none."""
-    shown = _number(finding.effect, finding)
-    return shown if shown == DASH else shown + finding.unit.name
+def power_table(judged: Mapping[str, Sequence[Judged]]) -> Table:
+    """`tables.power_table` of the deciding comparison of each claim."""
+    deciding = [((title(all_claims()[name].words),), group[0]) for name, group in judged.items()]
+    return tables.power_table(("claim",), deciding)
 
 
-def explain(finding: Finding) -> str:
-    """What the verdict word means of this finding, in a sentence or two."""
-    size = number(finding.margin * finding.unit.scale, finding.unit.digits) + finding.unit.name
-    word, margin, bound = finding.verdict, f"±{size}", f"{size} or less"
-    if finding.bounded:
-        text = {
-            "supported": f"all of the interval is at {bound}",
-            "refuted": f"all of the interval is above {size}",
-            "inconclusive": f"the interval has {size} inside, or there are too few rounds for one",
-        }[word]
-    elif word == "failed" or not finding.n:
-        text = f"nothing could be judged: {finding.words}"
-    else:
-        p = probability(finding.p_holm).replace("<", "below ")
-        within = probability(finding.p_equivalent).replace("<", "below ")
-        text = {
-            "supported": f"a difference the way of the claim, p {p} after Holm's correction",
-            "refuted": f"a difference the other way, p {p} after Holm's correction",
-            "equivalent": f"a difference within {margin} was shown, which nobody would act on, p (TOST) "
-            f"{within} after Holm's correction",
-            "inconclusive": f"no verdict, {finding.meaning}"
-            if finding.meaning
-            else f"neither a difference nor its absence (within {margin}) was shown",
-        }[word]
-    if finding.exploratory and word != "inconclusive":
+def explain(judged: Judged) -> str:
+    """The meaning of a verdict in a sentence or two."""
+    text = _bounded(judged) if judged.bounded else _paired(judged)
+    if judged.exploratory and judged.word != "inconclusive":
         text += f"; with fewer than {VERDICT_SEEDS} seeds it decides nothing"
     return f"{text}."
 
 
-def _ends(finding: Finding) -> list[str]:
-    ends = [_number(end, finding) for end in (finding.low, finding.high)]
-    return [] if DASH in ends else ends
+def _bounded(judged: Judged) -> str:
+    bound = judged.unit.write(judged.margin)
+    return {
+        "supported": f"the whole interval is at {bound} or less",
+        "refuted": f"the whole interval is above {bound}",
+        "inconclusive": f"the interval contains {bound}, or there are too few rounds for an interval",
+    }[judged.word]
 
 
-def _number(value: float, finding: Finding) -> str:
-    return number(value, finding.unit.digits, finding.unit.scale, sign=True)
+def _paired(judged: Judged) -> str:
+    if judged.word == "failed" or not judged.n:
+        return f"nothing could be judged: {judged.words}"
+    margin = f"±{judged.unit.write(judged.margin)}"
+    p = f"{probability(deciding_p(judged)).replace('<', 'below ')} after Holm's correction"
+    if judged.word == "supported":
+        return f"a difference in the direction of the claim, p {p}"
+    if judged.word == "refuted":
+        return f"a difference in the opposite direction, p {p}"
+    if judged.word == "equivalent":
+        return f"the difference is shown to lie within {margin}, too small to matter, p (TOST) {p}"
+    if judged.meaning:
+        return f"no verdict, {judged.meaning}"
+    return f"neither a difference nor its absence (within {margin}) was shown"

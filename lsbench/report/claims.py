@@ -6,29 +6,31 @@ from typing import Any
 import pandas as pd
 
 from lsbench.analysis.evidence import Evidence
-from lsbench.analysis.findings import Finding, findings
+from lsbench.analysis.findings import findings
 from lsbench.analysis.results import SweepResults
+from lsbench.analysis.verdicts import Judged
 from lsbench.claims import all_claims, measured_file
 from lsbench.formatting import DASH, number
-from lsbench.report import claims_more_seeds as more_seeds
 from lsbench.report import document as doc
 from lsbench.report.claim_wording import (
     FULL_HEADER,
     HEADER,
+    POWER_NOTE,
     TITLE,
     cells,
     counted,
     explain,
     full_cells,
+    power_table,
     reading,
-    said,
     title,
 )
 from lsbench.report.figures.forest import in_margins
 from lsbench.report.figures.spec import FigureSpec
 from lsbench.report.sweep import facts, left_out, setup
+from lsbench.report.tables import POWER_TITLE
 
-Findings = Mapping[str, Sequence[Finding]]  # the comparisons of each claim, the deciding one first
+Findings = Mapping[str, Sequence[Judged]]  # the comparisons of each claim, the deciding one first
 
 FILES = {
     "claims.html": "this report as a page",
@@ -42,7 +44,7 @@ OVERVIEW = "All claims"
 HIGHLIGHTED = "The shaded comparison decides the claim."
 
 
-def judge(results: SweepResults) -> dict[str, list[Finding]]:
+def judge(results: SweepResults) -> dict[str, list[Judged]]:
     """Judge the claims of a sweep from its stored runs, in the order of `all_claims`."""
     asked = results.sweep.claims
     claims = {name: claim for name, claim in all_claims().items() if name in asked}
@@ -66,10 +68,10 @@ def document(judged: Findings, results: SweepResults, specs: Sequence[FigureSpec
     sections += [
         doc.Section(title(all_claims()[name].words), _claim(name, group)) for name, group in judged.items()
     ]
-    header, rows = more_seeds.table(judged)
+    header, rows = power_table(judged)
     if rows:
-        table = doc.Table(more_seeds.TITLE, header, rows)
-        sections.append(doc.Section(more_seeds.TITLE, (doc.Prose(more_seeds.ABOUT), table)))
+        table = doc.Table(POWER_TITLE, header, rows)
+        sections.append(doc.Section(POWER_TITLE, (doc.Prose(POWER_NOTE), table)))
     sections.append(doc.Section("How to read this page", reading(judged)))
     titles = "; ".join(part.title for part in results.parts)
     return doc.Document(
@@ -91,7 +93,7 @@ def _overview(judged: Findings) -> doc.Table:
     return doc.Table(OVERVIEW, ["claim", *HEADER, "in margins"], rows)
 
 
-def _claim(name: str, group: Sequence[Finding]) -> tuple[doc.Block, ...]:
+def _claim(name: str, group: Sequence[Judged]) -> tuple[doc.Block, ...]:
     """The verdict, the numbers and the meaning of the deciding comparison, then all comparisons."""
     claim, deciding = all_claims()[name], group[0]
     values: dict[str, doc.Text] = {"That is": explain(deciding)}
@@ -111,13 +113,13 @@ def _claim(name: str, group: Sequence[Finding]) -> tuple[doc.Block, ...]:
     return doc.Prose(_verdict(deciding)), doc.Facts(values), table
 
 
-def _verdict(finding: Finding) -> doc.Text:
+def _verdict(finding: Judged) -> doc.Text:
     """The verdict, with what it means here if the claim says that."""
-    label = doc.VerdictLabel(said(finding))
+    label = doc.VerdictLabel(finding.verdict_label)
     return (label, f": {finding.meaning}") if finding.meaning else (label,)
 
 
-def _effect(finding: Finding) -> str:
+def _effect(finding: Judged) -> str:
     """Size, interval, n, p and margin in a line."""
     _, size, interval, _, p, margin = cells(finding)
     parts = [
@@ -129,7 +131,7 @@ def _effect(finding: Finding) -> str:
     return "; ".join(parts)
 
 
-def _in_margins(finding: Finding) -> str:
+def _in_margins(finding: Judged) -> str:
     """The effect in margins, positive in favour of the claim."""
     return number(in_margins(finding)[0], 1, sign=True) if finding.margin > 0 else DASH
 
@@ -160,13 +162,13 @@ def described(judged: Findings) -> list[dict[str, Any]]:
     ]
 
 
-def _numbers(group: Iterable[Finding]) -> list[dict[str, Any]]:
+def _numbers(group: Iterable[Judged]) -> list[dict[str, Any]]:
     """The comparisons of a claim by the columns of claims.csv."""
     return [
         {
             "comparison": finding.words,
             "decides": index == 0,
-            "verdict": finding.verdict,
+            "verdict": finding.word,
             "exploratory": finding.exploratory,
             "meaning": finding.meaning,
             "effect": finding.effect,
@@ -176,7 +178,7 @@ def _numbers(group: Iterable[Finding]) -> list[dict[str, Any]]:
             "p": finding.p,
             "p_holm": finding.p_holm,
             "margin": finding.margin,
-            "p_equivalent_holm": finding.p_equivalent,
+            "p_equivalent_holm": finding.p_tost_holm,
             "better": finding.better,
         }
         for index, finding in enumerate(group)
@@ -185,5 +187,5 @@ def _numbers(group: Iterable[Finding]) -> list[dict[str, Any]]:
 
 def exit_code(judged: Findings, results: SweepResults) -> int:
     """1 if a run is not done or a claim could not be judged, else 0."""
-    failed = any(finding.verdict == "failed" for group in judged.values() for finding in group)
+    failed = any(finding.word == "failed" for group in judged.values() for finding in group)
     return int(failed or results.exit_code)

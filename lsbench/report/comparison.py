@@ -1,15 +1,16 @@
-"""The comparison of one data set and model: the table that every form of the report has."""
+"""The comparison table of one data set and model."""
 
 from collections.abc import Callable
 
-from lsbench.analysis.baselines import Row
+from lsbench.analysis.columns import Row
 from lsbench.analysis.labels import distinguishing_columns
 from lsbench.analysis.results import Part
-from lsbench.formatting import difference, floor, format_setting, mean_ci, number, probability
+from lsbench.formatting import format_setting, number, probability
+from lsbench.report.tables import Table, difference, floor, mean_ci
 
 
-def comparison(part: Part) -> tuple[list[str], list[list[str]]]:
-    """Header and rows: per cell the means that matter, and for accuracy the interval and Δ."""
+def comparison(part: Part) -> Table:
+    """Header and rows: a row per cell with the means of its metrics; accuracy has an interval and Δ too."""
     extras = {name: _setting(name) for name in distinguishing_columns(part.cells)}
     columns: dict[str, Callable[[Row], str]] = {
         "method": _setting("method"),
@@ -36,7 +37,7 @@ def comparison(part: Part) -> tuple[list[str], list[list[str]]]:
 
 
 def _against_scaling(row: Row) -> str:
-    """How far smoothing as trained is from temperature scaling without smoothing."""
+    """The difference in ECE between the cell as trained and temperature scaling without smoothing."""
     if row["unsmoothed"] == row["cell"]:
         return "T alone"
     return difference(row, "test_ece_vs_ts")

@@ -1,26 +1,31 @@
-"""Reports for machines: one JSON document with the summary, the verdicts, the choices and their sources.
+"""Reports as one JSON document, with the summary, the verdicts, the choices and their provenance.
 
-What is NaN, infinite or missing becomes null.
+Missing, NaN and infinite values become null.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
 
 from lsbench import __version__
-from lsbench.analysis.baselines import as_rows
+from lsbench.analysis.columns import as_rows
 from lsbench.analysis.results import Part, SweepResults
-from lsbench.analysis.verdicts import QUESTIONS
+from lsbench.analysis.selection import Choice
+from lsbench.analysis.verdicts import QUESTIONS, Judged
 from lsbench.store.files import to_json
+from lsbench.terms import DIVERGED, DONE, FAILED
 
-# What a run's provenance is made of; a report lists the distinct values of each.
+VERDICT = (
+    *("words", "word", "effect", "low", "high", "n", "margin", "sd", "exploratory", "family"),
+    *("label", "alpha", "metric", "against", "chosen", "cell"),
+)
+# The provenance of a run; a report lists the distinct values of each.
 SOURCES = ("seed", "data_sha256", "lsbench", "git_sha", "torch", "device", "precision", "finished")
 
 
 def document(reports: Sequence[Mapping[str, Any]]) -> str:
-    """The document, of one report each in ``reports``."""
+    """The document of these ``reports``."""
     content = {
         "lsbench": __version__,
         "margins": {question.metric: question.margin for question in QUESTIONS},
@@ -30,12 +35,12 @@ def document(reports: Sequence[Mapping[str, Any]]) -> str:
 
 
 def describe(results: SweepResults) -> dict[str, Any]:
-    """What the document says of a sweep."""
+    """The report of a sweep."""
     return {**facts(results), "tables": [_table(part) for part in results.parts]}
 
 
 def facts(results: SweepResults) -> dict[str, Any]:
-    """What a report was made of: its runs, their provenance and its files."""
+    """The runs of a report, their provenance and its files."""
     status = [record["status"] for record in results.records]
     files = sorted(path for path in results.folder.rglob("*") if path.is_file() and path.name[0] != ".")
     return {
@@ -43,7 +48,7 @@ def facts(results: SweepResults) -> dict[str, Any]:
         "command": results.sweep.command,
         "folder": str(results.folder),
         "files": [str(path) for path in files],
-        "runs": {name: status.count(name) for name in ("done", "diverged", "failed")},
+        "runs": {name: status.count(name) for name in (DONE, DIVERGED, FAILED)},
         "unfinished": [
             {name: record[name] for name in ("run", "status", "error")} for record in results.unfinished
         ],
@@ -54,25 +59,38 @@ def facts(results: SweepResults) -> dict[str, Any]:
 
 def _table(part: Part) -> dict[str, Any]:
     """One data set and model: its rows of summary.csv, every verdict, and each method's choice."""
-    chosen = [
-        {
-            **{"method": choice.label, "strength": choice.strength, "alpha": choice.row["alpha"]},
-            **{"cell": choice.row["cell"], "chosen_by": choice.row["chosen_by"]},
-            **{name: choice.row.get(f"{name}_mean") for name in ("select_nll_ts", "select_nll")},
-            **{"n": choice.row["n"], "n_failed": choice.row["n_failed"]},
-            **{
-                "options": choice.options,
-                "agree": choice.agree,
-                "seeds": choice.seeds,
-                "largest": choice.largest,
-            },
-        }
-        for choice in part.choices
-    ]
     known = part.cells.astype(object).where(part.cells.notna(), None)  # pandas' NA too
     return {
-        **{"data": part.data, "model": part.model, "summary": as_rows(known)},
-        **{"verdicts": [asdict(verdict) for verdict in part.verdicts], "choices": chosen},
+        "data": part.data,
+        "model": part.model,
+        "summary": as_rows(known),
+        "verdicts": [_verdict(judged) for judged in part.verdicts],
+        "choices": [_choice(choice) for choice in part.choices],
+    }
+
+
+def _verdict(judged: Judged) -> dict[str, Any]:
+    """A verdict; its p are adjusted by Holm's method. The summary has them unadjusted too."""
+    values = {name: getattr(judged, name) for name in VERDICT}
+    return values | {"p": judged.p_holm, "p_equivalent": judged.p_tost_holm}
+
+
+def _choice(choice: Choice) -> dict[str, Any]:
+    row = choice.row
+    return {
+        "method": choice.label,
+        "strength": choice.strength,
+        "alpha": row["alpha"],
+        "cell": row["cell"],
+        "chosen_by": row["chosen_by"],
+        "select_nll_ts": row["select_nll_ts_mean"],
+        "select_nll": row["select_nll_mean"],
+        "n": row["n"],
+        "n_failed": row["n_failed"],
+        "options": choice.options,
+        "agree": choice.agree,
+        "seeds": choice.seeds,
+        "largest": choice.largest,
     }
 
 

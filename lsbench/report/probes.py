@@ -7,19 +7,12 @@ from typing import TYPE_CHECKING
 from lsbench.analysis.labels import distinguishing_columns
 from lsbench.analysis.results import Part, SweepResults
 from lsbench.execution.progress import track
-from lsbench.formatting import (
-    TERMINAL_WIDTH,
-    compact,
-    difference,
-    fixed_table,
-    format_setting,
-    mean_ci,
-    number,
-)
+from lsbench.formatting import TERMINAL_WIDTH, compact, fixed_table, format_setting, number
 from lsbench.probes import all_probes, run_probe
 from lsbench.report import penultimate, projection
 from lsbench.report.figures import geometry
 from lsbench.report.figures.files import write as write_figures
+from lsbench.report.tables import difference, mean_ci
 from lsbench.store import runs, sweeps
 from lsbench.store.files import to_csv, write_atomically
 
@@ -27,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import torch
 
-    from lsbench.analysis.baselines import Row
+    from lsbench.analysis.columns import Row
 
 FACTS = ("run", "status", "data", "model", "method", "alpha", "seed")
 DELTA_NOTE = "Δ: points against the baseline, paired by seed, 95 % interval."

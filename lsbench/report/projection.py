@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from lsbench.analysis.tables import PER_RUN, is_metric
+from lsbench.analysis.columns import PER_RUN, is_metric
 from lsbench.errors import UsageError
 from lsbench.probes import load_trained_model
 from lsbench.probes.geometry import Projection, project

@@ -17,7 +17,7 @@ from lsbench.report.figures.sweep_figures import KINDS, figure_specs
 from lsbench.store.files import to_csv, write_atomically
 
 if TYPE_CHECKING:
-    from lsbench.analysis.findings import Finding
+    from lsbench.analysis.verdicts import Judged
 
 
 def publish(results_dir: str | Path, name: str) -> int:
@@ -70,7 +70,7 @@ def write_report(results: SweepResults) -> None:
     _write_document(results.folder, "report", document, specs, [*KINDS, geometry.KIND])
 
 
-def write_claims(results: SweepResults) -> "dict[str, list[Finding]]":
+def write_claims(results: SweepResults) -> "dict[str, list[Judged]]":
     """Judge the claims of a sweep and write runs.csv, summary.csv, claims.csv, claims.md, claims.html and
     figures/. Returns the comparisons of each claim, the deciding one first."""
     from lsbench.report import claims

@@ -5,15 +5,15 @@ from typing import Any
 
 import pandas as pd
 
-from lsbench.analysis.baselines import as_rows, strengths
+from lsbench.analysis.baselines import strengths
+from lsbench.analysis.columns import as_rows, is_metric
 from lsbench.analysis.results import Part, SweepResults
-from lsbench.analysis.tables import is_metric
 from lsbench.formatting import DASH, format_setting
 from lsbench.report import document as doc
 from lsbench.report import penultimate
 from lsbench.report.comparison import comparison
 from lsbench.report.figures.spec import FigureSpec
-from lsbench.report.tables import MORE, Table, full_table, word_table
+from lsbench.report.tables import POWER_NOTE, POWER_TITLE, Table, full_table, word_table
 from lsbench.report.wording import choice_table, choosing, interpretation, power_table
 
 FILES = {
@@ -26,7 +26,6 @@ FILES = {
     "figures/": "the figures as PNG and SVG",
 }
 HIGHLIGHTED = "Shaded rows are those that each method would choose on the select split."
-MORE_SEEDS = "What more seeds would show"
 LEFT_OUT = "Runs left out of every mean"
 DEFINITIONS = {
     "α": "smoothing mass. With the convention “uniform” the target is q = (1 − α)·onehot + α/K over K "
@@ -102,7 +101,7 @@ def _part(part: Part, specs: Sequence[FigureSpec], ratios: pd.DataFrame) -> tupl
         doc.Section("α chosen on the select split", _choices(part)),
         doc.Section("Reading", interpretation(part)),
         *([doc.Section("Verdicts", _verdicts(part))] if part.verdicts else []),
-        *section(MORE_SEEDS, MORE, power_table(part)),
+        *section(POWER_TITLE, POWER_NOTE, power_table(part)),
         *figures("reliability", "confidence", "training"),
         *section(penultimate.TITLE, penultimate.ABOUT, penultimate.ratio_table(part, ratios)),
         *figures("geometry"),

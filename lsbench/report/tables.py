@@ -1,106 +1,134 @@
-"""Verdicts as text: a sentence each, a table of their words, and a table of what more seeds would buy."""
+"""Tables of numbers and verdicts, and verdicts as sentences."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from lsbench.analysis.columns import Row, read_paired
 from lsbench.analysis.stats import detectable, half_width
-from lsbench.analysis.verdicts import LEVEL, QUESTIONS, Verdict
-from lsbench.formatting import DASH, format_setting, number, probability
+from lsbench.analysis.verdicts import LEVEL, QUESTIONS, Judged
+from lsbench.formatting import DASH, POINTS, format_setting, plus_minus, probability
 
 Table = tuple[list[str], list[list[str]]]
 
-SEEDS = (8, 10, 20)  # numbers of seeds that a user may think of buying
-MORE = (
+SEEDS = (8, 10, 20)  # numbers of seeds in a power table
+POWER_TITLE = "What more seeds would show"
+POWER_NOTE = (
     "Half the width of the 95 % interval and, in brackets, the true difference that a paired t-test would "
     "detect with 80 % power, for n seeds and the standard deviation so far, a rough estimate if seeds are "
     "few. The test level is 5 % divided by the number of comparisons, the strictest that Holm's correction "
-    "applies. In percentage points; NLL in nats."
+    "applies."
 )
 
 
-def sentence(verdict: Verdict) -> str:
+def mean_ci(row: Row, metric: str, digits: int, scale: float = 1) -> str:
+    """The mean of a metric ± half the width of its interval."""
+    mean = row[f"{metric}_mean"]
+    return plus_minus(mean, row[f"{metric}_high"] - mean, digits, scale)
+
+
+def floor(row: Row, scaled: str) -> float:
+    """The mean noise floor of ECE as a fraction, NaN if no run was measured; ``scaled`` is "_ts" for the
+    floor after temperature scaling, else empty."""
+    return float(row.get(f"test_ece_floor{scaled}_mean", math.nan))
+
+
+def difference(row: Row, metric: str) -> str:
+    """Δ [low, high] of a fraction, in percentage points."""
+    if row["baseline"] == row["cell"]:
+        return "baseline"
+    pair = read_paired(row, metric)
+    diff, low, high = (POINTS.number(value, sign=True) for value in (pair.diff, pair.low, pair.high))
+    return diff if low == DASH else f"{diff} [{low}, {high}]"
+
+
+def sentence(judged: Judged) -> str:
     """A verdict in words: effect, interval, the word, and the p that decides it."""
-    text = f"{verdict.words}: {_size(verdict, verdict.effect, sign=True)}{_unit(verdict)}"
-    if verdict.n < 2:
+    text = f"{judged.words}: {judged.unit.write(judged.effect, sign=True)}"
+    if judged.n < 2:
         return f"{text}; no interval: more seeds needed"
-    if not math.isnan(verdict.low):
-        bounds = (_size(verdict, bound, sign=True) for bound in (verdict.low, verdict.high))
-        text += f" [{', '.join(bounds)}]"
-    different = f"p (Holm) {probability(verdict.p)}"
-    if verdict.word != "equivalent":
-        meaning = {"supported": " (better)", "refuted": " (worse)"}.get(verdict.word, "")
-        return f"{text}; {verdict.said}{meaning}, {different}"
-    margin = f"within ±{_size(verdict, verdict.margin)}{_unit(verdict)}"
-    but = f"; it differs from 0, {different}" if verdict.p < LEVEL else ""
-    return f"{text}; {verdict.said} {margin}, p (TOST, Holm) {probability(verdict.p_equivalent)}{but}"
+    if not math.isnan(judged.low):
+        low, high = (judged.unit.number(end, sign=True) for end in (judged.low, judged.high))
+        text += f" [{low}, {high}]"
+    p_holm = f"p (Holm) {probability(judged.p_holm)}"
+    if judged.word != "equivalent":
+        meaning = {"supported": " (better)", "refuted": " (worse)"}.get(judged.word, "")
+        return f"{text}; {judged.verdict_label}{meaning}, {p_holm}"
+    text += f"; {judged.verdict_label} within ±{judged.unit.write(judged.margin)}"
+    text += f", p (TOST, Holm) {probability(judged.p_tost_holm)}"
+    return f"{text}; it differs from 0, {p_holm}" if judged.p_holm < LEVEL else text
 
 
-def word_table(found: Sequence[Verdict]) -> Table:
-    """Header and rows: the words of ``found``, a row a cell and a column a question."""
-    asked = {(v.cell, v.metric): v for v in found}
-    cells = {v.cell: v for v in found}.values()
-    questions = [question for question in QUESTIONS if any(v.metric == question.metric for v in found)]
+def word_table(verdicts: Sequence[Judged]) -> Table:
+    """Header and rows: the words of ``verdicts``, a row per cell and a column per question."""
+    by_question = {(judged.cell, judged.metric): judged for judged in verdicts}
+    cells = {judged.cell: judged for judged in verdicts}.values()
+    asked = {judged.metric for judged in verdicts}
+    questions = [question for question in QUESTIONS if question.metric in asked]
     titles = [f"{q.words}, against T alone" if q.rival else q.words for q in questions]
-    rows = [
-        [cell.label, format_setting(cell.alpha)]
-        + [asked[key].said if (key := (cell.cell, q.metric)) in asked else DASH for q in questions]
-        for cell in cells
-    ]
+    rows = []
+    for cell in cells:
+        found = [by_question.get((cell.cell, question.metric)) for question in questions]
+        labels = [judged.verdict_label if judged else DASH for judged in found]
+        rows.append([cell.label, format_setting(cell.alpha), *labels])
     return ["method", "α", *titles], rows
 
 
-def full_table(found: Sequence[Verdict]) -> Table:
-    """Header and rows: every number that a verdict rests on, a row a comparison, the word at the end."""
-    header = ["method", "α", "against", "what", "difference", "95 % interval", "n", "p (Holm)", "margin"]
-    rows = [
-        [
-            *(v.label, format_setting(v.alpha), v.against, v.words + _unit(v).replace(" ", ", ")),
-            _size(v, v.effect, sign=True),
-            DASH if math.isnan(v.low) else f"{_size(v, v.low, sign=True)} to {_size(v, v.high, sign=True)}",
-            *(str(v.n), probability(v.p), f"±{_size(v, v.margin)}", probability(v.p_equivalent), v.said),
-        ]
-        for v in found
-    ]
-    return [*header, "p (TOST, Holm)", "verdict"], rows
+def full_table(verdicts: Sequence[Judged]) -> Table:
+    """Header and rows: every number that a verdict depends on, a row per comparison, the verdict last."""
+    columns = {
+        "method": [judged.label for judged in verdicts],
+        "α": [format_setting(judged.alpha) for judged in verdicts],
+        "against": [judged.against for judged in verdicts],
+        "metric": [f"{judged.words},{judged.unit.name}" for judged in verdicts],
+        "difference": [judged.unit.number(judged.effect, sign=True) for judged in verdicts],
+        "95 % interval": [interval(judged) for judged in verdicts],
+        "n": [str(judged.n) for judged in verdicts],
+        "p (Holm)": [probability(judged.p_holm) for judged in verdicts],
+        "margin": [f"±{judged.unit.number(judged.margin)}" for judged in verdicts],
+        "p (TOST, Holm)": [probability(judged.p_tost_holm) for judged in verdicts],
+        "verdict": [judged.verdict_label for judged in verdicts],
+    }
+    return list(columns), [list(row) for row in zip(*columns.values(), strict=True)]
 
 
-def more_seeds(found: Sequence[Verdict]) -> Table:
-    """Header and rows: for each verdict that is exploratory or inconclusive, half the width of its interval
-    now and what it would be with more seeds; no rows where nothing would be learnt."""
-    unsettled = [
-        v for v in found if (v.exploratory or v.word == "inconclusive") and v.sd > 0 and v.n < SEEDS[-1]
-    ]
-    counts = [n for n in SEEDS if any(v.n < n for v in unsettled)]
+def interval(judged: Judged) -> str:
+    """low to high in the comparison's unit, or a dash."""
+    low, high = (judged.unit.number(end, sign=True) for end in (judged.low, judged.high))
+    return DASH if DASH in (low, high) else f"{low} to {high}"
+
+
+def power_table(titles: Sequence[str], comparisons: Iterable[tuple[Sequence[str], Judged]]) -> Table:
+    """Header and rows: for each comparison whose verdict is exploratory or inconclusive, half the width of
+    its interval now and with more seeds. ``titles`` are those of the columns that name a comparison. No rows
+    if more seeds would show nothing new."""
+    open_comparisons = [(names, judged) for names, judged in comparisons if _is_open(judged)]
+    counts = [n for n in SEEDS if any(judged.n < n for _, judged in open_comparisons)]
     rows = [
         [
-            *(f"{v.label}, α = {format_setting(v.alpha)}: {v.words}", v.against),
-            *(str(v.n), _size(v, half_width(v.sd, v.n))),
-            *(_bought(v, n) if v.n < n else DASH for n in counts),
+            *names,
+            str(judged.n),
+            judged.unit.write(half_width(judged.sd, judged.n)),
+            *(_power(judged, n) if judged.n < n else DASH for n in counts),
         ]
-        for v in unsettled
+        for names, judged in open_comparisons
     ]
-    return ["comparison", "against", "n", "± now", *(f"n = {n}" for n in counts)], rows
+    return [*titles, "n", "± now", *(f"n = {n}" for n in counts)], rows
+
+
+def _is_open(judged: Judged) -> bool:
+    """True if more seeds might decide the comparison, which is not so if there is another reason."""
+    if judged.word == "inconclusive" and judged.meaning:
+        return False
+    undecided = judged.exploratory or judged.word == "inconclusive"
+    return undecided and judged.sd > 0 and judged.n < SEEDS[-1]
+
+
+def _power(judged: Judged, n: int) -> str:
+    difference = detectable(judged.sd, n, level=LEVEL / judged.family)
+    return f"{judged.unit.number(half_width(judged.sd, n))} ({judged.unit.number(difference)})"
 
 
 def margins() -> str:
     """The margins of equivalence, in words."""
-    shown = {
-        question.words.partition(" ")[0]: f"±{question.margin:g} nats"
-        if "nll" in question.metric
-        else f"±{100 * question.margin:g} points"
-        for question in QUESTIONS
-    }
+    shown = {q.words.partition(" ")[0]: f"±{q.margin * q.unit.scale:g}{q.unit.name}" for q in QUESTIONS}
     return ", ".join(f"{name} {margin}" for name, margin in shown.items())
-
-
-def _bought(verdict: Verdict, n: int) -> str:
-    found = detectable(verdict.sd, n, level=LEVEL / verdict.family)
-    return f"{_size(verdict, half_width(verdict.sd, n))} ({_size(verdict, found)})"
-
-
-def _size(verdict: Verdict, value: float, *, sign: bool = False) -> str:
-    return number(value, 4, sign=sign) if "nll" in verdict.metric else number(value, 2, 100, sign=sign)
-
-
-def _unit(verdict: Verdict) -> str:
-    return "" if "nll" in verdict.metric else " points"

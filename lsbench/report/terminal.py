@@ -10,8 +10,8 @@ from lsbench.store import runs
 from lsbench.store.sweeps import COMBINING
 
 if TYPE_CHECKING:
-    from lsbench.analysis.findings import Finding
     from lsbench.analysis.results import Part, SweepResults
+    from lsbench.analysis.verdicts import Judged
 
 LEFT_OUT = ("p (Holm)", "ECE − T alone, points")  # from the terminal's table, which has no room for them
 # go in this order where the terminal is too narrow; no ECE stands without its floor
@@ -68,7 +68,7 @@ def print_report(results: "SweepResults") -> None:
     print_rest(results, f"{results.folder / 'report.html'}   {BESIDE_REPORT}")
 
 
-def print_claims(judged: "Mapping[str, Sequence[Finding]]", results: "SweepResults") -> None:
+def print_claims(judged: "Mapping[str, Sequence[Judged]]", results: "SweepResults") -> None:
     """Print a line for each claim, and what `print_rest` prints."""
     from lsbench.report.claim_wording import family, lines
 

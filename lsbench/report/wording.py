@@ -5,20 +5,23 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from lsbench.analysis.baselines import Row, as_rows, settings_of, treatments
+from lsbench.analysis.baselines import treatments
+from lsbench.analysis.columns import Row, as_rows, settings_of
 from lsbench.analysis.results import Part
 from lsbench.analysis.selection import (
     CRITERION,
     CRITERION_TITLE,
     CRITERION_WORDS,
+    Choice,
     choice_groups,
     recommended,
     undecided,
 )
-from lsbench.analysis.verdicts import LEVEL, VERDICT_SEEDS, Verdict
-from lsbench.formatting import difference, floor, format_setting, mean_ci, number
+from lsbench.analysis.verdicts import LEVEL, VERDICT_SEEDS, Judged
+from lsbench.formatting import POINTS, format_setting
+from lsbench.report import tables
 from lsbench.report.document import Bullets, Item, Prose, Strong
-from lsbench.report.tables import Table, margins, more_seeds, sentence
+from lsbench.report.tables import Table, difference, floor, margins, mean_ci, sentence
 
 NOTHING_TO_CHOOSE = "Each method was run with one α, so there was nothing to choose."
 NO_CHOICE = "No α could be chosen, so there is nothing to interpret. The verdicts need no choice."
@@ -49,26 +52,31 @@ def choosing(part: Part) -> str:
 
 
 def choice_table(part: Part) -> Table:
-    """Header and rows: each method's α and strength by select NLL, the seeds that alone would choose them,
-    and the test results of that cell. The columns of strengths and failed runs are there where some are."""
+    """Header and rows: each method's chosen α and strength, the number of seeds that alone would choose them,
+    and the test results of that cell. Strengths and failed runs have a column if there are any."""
     choices = part.choices
     columns = {
         "method": [choice.label for choice in choices],
         "strength": [choice.strength for choice in choices],
-        "α": [format_setting(choice.row["alpha"]) + f" {LARGEST}" * choice.largest for choice in choices],
+        "α": [_alpha(choice) for choice in choices],
         "n": [str(choice.row["n"]) for choice in choices],
         "failed": [str(choice.row["n_failed"] or "") for choice in choices],
         CRITERION_TITLE: [mean_ci(choice.row, CRITERION, 4) for choice in choices],
         "seeds that agree": [f"{choice.agree} of {choice.seeds}" for choice in choices],
         "accuracy %": [mean_ci(choice.row, "test_accuracy", 2, 100) for choice in choices],
         "Δ accuracy, points": [difference(choice.row, "test_accuracy") for choice in choices],
-        "ECE % scaled": [number(choice.row["test_ece_ts_mean"], 2, 100) for choice in choices],
-        "floor % scaled": [number(floor(choice.row, "_ts"), 2, 100) for choice in choices],
+        "ECE % scaled": [POINTS.number(choice.row["test_ece_ts_mean"]) for choice in choices],
+        "floor % scaled": [POINTS.number(floor(choice.row, "_ts")) for choice in choices],
     }
     for name in ("strength", "failed"):
         if not any(columns[name]):
             del columns[name]
     return list(columns), [list(row) for row in zip(*columns.values(), strict=True)]
+
+
+def _alpha(choice: Choice) -> str:
+    alpha = format_setting(choice.row["alpha"])
+    return f"{alpha} {LARGEST}" if choice.largest else alpha
 
 
 def interpretation(part: Part) -> tuple[Prose | Bullets, ...]:
@@ -78,7 +86,7 @@ def interpretation(part: Part) -> tuple[Prose | Bullets, ...]:
     if not rows:
         return (Prose(NO_CHOICE if part.cells["n"].any() else NO_RUN),)
     by_cell = {row["cell"]: row for row in part.rows}
-    verdicts: dict[str, list[Verdict]] = {cell: [] for cell in by_cell}
+    verdicts: dict[str, list[Judged]] = {cell: [] for cell in by_cell}
     for verdict in part.verdicts:
         verdicts[verdict.cell].append(verdict)
     names = treatments(settings_of(part.cells))
@@ -90,9 +98,14 @@ def interpretation(part: Part) -> tuple[Prose | Bullets, ...]:
 
 
 def power_table(part: Part) -> Table:
-    """`more_seeds` of the cells in `interpretation`."""
+    """`tables.power_table` of the cells in `interpretation`."""
     cells = {row["cell"] for row, _ in _recommended(part.cells)}
-    return more_seeds([verdict for verdict in part.verdicts if verdict.cell in cells])
+    comparisons = [
+        ((f"{judged.label}, α = {format_setting(judged.alpha)}: {judged.words}", judged.against), judged)
+        for judged in part.verdicts
+        if judged.cell in cells
+    ]
+    return tables.power_table(("comparison", "against"), comparisons)
 
 
 def _recommended(table: pd.DataFrame) -> list[tuple[Row, str]]:
@@ -131,7 +144,7 @@ def _legend(counts: Sequence[int]) -> str:
     return " ".join(sentences)
 
 
-def _item(label: str, row: Row, note: str, confounded: Sequence[str], verdicts: Sequence[Verdict]) -> Item:
+def _item(label: str, row: Row, note: str, confounded: Sequence[str], verdicts: Sequence[Judged]) -> Item:
     """A row in words: its confidence, what it is compared with, and a sentence for each verdict. The baseline
     lacks the treatments ``confounded`` as well as smoothing."""
     text = note
@@ -148,7 +161,7 @@ def _item(label: str, row: Row, note: str, confounded: Sequence[str], verdicts: 
         runs = "1 more run" if row["n_failed"] == 1 else f"{row['n_failed']} more runs"
         sentences.append(f"{runs} did not finish and are not in the means.")
     head = Strong(f"{label}, α = {format_setting(row['alpha'])}")
-    comparisons: dict[str, list[Verdict]] = {}
+    comparisons: dict[str, list[Judged]] = {}
     for verdict in verdicts:
         comparisons.setdefault(verdict.against, []).append(verdict)
     items = [
@@ -164,12 +177,12 @@ def _confidence(row: Row) -> list[str]:
     if math.isnan(gap):
         return []
     direction = "over" if gap > 0 else "under"
-    sentences = [f"As trained it is {direction}-confident by {number(abs(gap), 2, 100)} points."]
+    sentences = [f"As trained it is {direction}-confident by {POINTS.number(abs(gap))} points."]
     floors = [floor(row, suffix) for suffix in ("", "_ts")]
     if not any(map(math.isnan, floors)):
         errors = [row[f"test_ece{suffix}_mean"] for suffix in ("", "_ts")]
         before, after = (
-            f"{number(error, 2, 100)} % (noise floor {number(floor, 2, 100)} %)"
+            f"{POINTS.number(error)} % (noise floor {POINTS.number(floor)} %)"
             for error, floor in zip(errors, floors, strict=True)
         )
         sentences.append(f"ECE {before}, after scaling {after}.")

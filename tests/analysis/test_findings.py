@@ -1,4 +1,4 @@
-"""Holm's correction over all claims, the interval of a median, and seeds too few."""
+"""Holm's correction over all claims, meanings of verdicts, and too few seeds."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,16 +9,7 @@ import pytest
 from scipy import stats
 
 from lsbench.analysis.evidence import Comparison, Evidence
-from lsbench.analysis.findings import Compare, findings, median_interval
-
-
-def test_the_interval_of_a_median_is_that_of_scipy():
-    for n in (6, 7, 20, 51):
-        values = np.random.default_rng(n).normal(size=n)
-        test = stats.quantile_test(values, p=0.5)
-        expected = test.confidence_interval(0.95)
-        assert median_interval(pd.Series(values)) == pytest.approx((expected.low, expected.high))
-    assert np.isnan(median_interval(pd.Series([1.0] * 5))).all()
+from lsbench.analysis.findings import Compare, findings
 
 
 def claim(*differences: list[float], better: int = 1, margin: float = 0.001) -> Compare:
@@ -57,7 +48,7 @@ def test_holm_is_over_the_deciding_comparisons_of_all_claims(evidence):
     expected = [first[0], first[1], p[2], first[2], *by_hand(p[4:])]
     assert [each.p_holm for each in flat] == pytest.approx(expected)
     significant = {index for index in range(7) if expected[index] < 0.05}
-    assert {index for index, each in enumerate(flat) if each.verdict == "supported"} == significant
+    assert {index for index, each in enumerate(flat) if each.word == "supported"} == significant
     assert 0 < len(significant) < 7  # or the test would show little
 
 
@@ -89,17 +80,17 @@ def test_equivalences_are_adjusted_over_the_same_family(evidence):
         )
         for sample in (one, two, other)
     ]
-    assert [each.p_equivalent for each in flat] == pytest.approx([*by_hand(p[:2]), p[2]])
-    assert [each.verdict for each in flat] == ["equivalent"] * 3
+    assert [each.p_tost_holm for each in flat] == pytest.approx([*by_hand(p[:2]), p[2]])
+    assert [each.word for each in flat] == ["equivalent"] * 3
 
 
 def test_what_a_verdict_comes_to_and_why_one_is_withheld(evidence):
     values = pd.Series(draw(5.0)[0])
     asked = Comparison("x", values, values * 0, 0.001, meaning={"supported": "well"})
-    withheld = replace(asked, withheld={"supported": "out of reach"})
-    other = replace(asked, withheld={"refuted": "out of reach"})
+    withheld = replace(asked, undecidable={"supported": "out of reach"})
+    other = replace(asked, undecidable={"refuted": "out of reach"})
     found = findings({"it": lambda _: [asked, withheld, other]}, {"it": evidence({"alpha": [0.0]})})["it"]
-    assert [(each.verdict, each.meaning) for each in found] == [
+    assert [(each.word, each.meaning) for each in found] == [
         ("supported", "well"),
         ("inconclusive", "out of reach"),
         ("supported", "well"),
@@ -111,16 +102,16 @@ def test_an_effect_against_the_claim_refutes_it(evidence):
     sample = (5 + np.random.default_rng(0).normal(size=10)).tolist()
     claims = {"up": claim(sample), "down": claim(sample, better=-1)}
     found = findings(claims, dict.fromkeys(claims, evidence({"alpha": [0.0]})))
-    assert [found[name][0].verdict for name in claims] == ["supported", "refuted"]
+    assert [found[name][0].word for name in claims] == ["supported", "refuted"]
 
 
 @pytest.mark.parametrize(("n", "exploratory"), [(7, True), (8, False)])
 def test_few_seeds_only_explore(n, exploratory, evidence):
     sample = (5 + np.random.default_rng(0).normal(size=n)).tolist()
     found = findings({"up": claim(sample)}, {"up": evidence({"alpha": [0.0]})})["up"][0]
-    assert (found.verdict, found.exploratory) == ("supported", exploratory)
+    assert (found.word, found.exploratory) == ("supported", exploratory)
 
 
 def test_no_run_is_no_failure():
     found = findings({"up": claim([1.0, 2.0])}, {"up": Evidence(pd.DataFrame())})["up"]
-    assert [(each.verdict, each.words) for each in found] == [("inconclusive", "none of its runs is done")]
+    assert [(each.word, each.words) for each in found] == [("inconclusive", "none of its runs is done")]

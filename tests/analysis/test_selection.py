@@ -88,7 +88,7 @@ def test_the_table_has_a_column_for_strengths_where_some_were_run(sweep, record)
     assert len(items(part)) == 3
 
 
-def test_the_choice_is_by_nll_after_scaling_and_says_so(sweep, monkeypatch):
+def test_the_choice_is_by_nll_after_scaling_and_says_so(sweep):
     records = sweep(methods=["none"], alphas=[0.0, 0.1], seeds=range(3))
     for r in records:
         r |= {"select_nll": 0.2 + r["alpha"], "select_nll_ts": 0.3 - r["alpha"]}
@@ -96,9 +96,9 @@ def test_the_choice_is_by_nll_after_scaling_and_says_so(sweep, monkeypatch):
     [choice] = part.choices
     assert (choice.row["alpha"], choice.agree, choice.seeds) == (0.1, 3, 3)
     assert "select NLL scaled" in choice_table(part)[0] and "after temperature scaling" in choosing(part)
-    [told] = told_to_machines(records, monkeypatch)
-    assert told["chosen_by"] == "select_nll_ts"
-    assert told["select_nll"] == pytest.approx(0.3)
+    [described] = choices_as_json(records)
+    assert described["chosen_by"] == "select_nll_ts"
+    assert described["select_nll"] == pytest.approx(0.3)
 
 
 @pytest.mark.parametrize(
@@ -112,11 +112,8 @@ def test_a_searching_sweeper_minimises_the_same_number(values, expected):
     assert objective(values) == expected
 
 
-def told_to_machines(records, monkeypatch):
-    built = make_results(records)
-    monkeypatch.setattr(json_report, "rebuild", lambda *_: built)
-    report, _ = json_report.describe("results", "n")
-    return report["tables"][0]["choices"]
+def choices_as_json(records):
+    return json_report.describe(make_results(records))["tables"][0]["choices"]
 
 
 def test_what_survived_where_others_diverged_is_not_chosen(sweep, record):
@@ -240,15 +237,15 @@ def test_without_a_common_seed_nothing_is_chosen_and_that_is_said(sweep):
 
 
 @pytest.mark.parametrize(("best", "shown"), [(0.0, "0"), (0.1, "0.1"), (0.2, "0.2 (the largest tried)")])
-def test_the_table_says_where_the_choice_is_at_the_edge_of_the_grid(best, shown, sweep, monkeypatch):
+def test_the_table_says_where_the_choice_is_at_the_edge_of_the_grid(best, shown, sweep):
     records = sweep(methods=["none"], alphas=[0.0, 0.1, 0.2], seeds=range(3))
     for r in records:
         r["select_nll_ts"] = 0.2 + abs(r["alpha"] - best)
     part = only_part(records)
     header, [row] = choice_table(part)
     assert row[header.index("α")] == shown
-    [told] = told_to_machines(records, monkeypatch)
-    assert told["largest"] == (best == 0.2)
+    [described] = choices_as_json(records)
+    assert described["largest"] == (best == 0.2)
 
 
 def test_a_single_alpha_is_no_edge(sweep, record):

@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from lsbench.analysis.stats import detectable, equivalence, half_width, holm, paired, t_interval
+from lsbench.analysis.stats import (
+    detectable,
+    equivalence,
+    half_width,
+    holm,
+    median_interval,
+    paired,
+    t_interval,
+)
 
 A = [0.951, 0.947, 0.955, 0.949, 0.958, 0.944]
 B = [0.948, 0.949, 0.950, 0.946, 0.953, 0.945]
@@ -163,3 +171,16 @@ def test_power_and_equivalence_are_those_of_statsmodels():
     expected = {5: 1.6819971, 8: 1.1560353, 10: 0.9960019, 20: 0.6604417}
     assert {n: detectable(1.0, n) for n in expected} == pytest.approx(expected, rel=2e-6)
     assert equivalence(paired(A, B), 0.005) == pytest.approx(0.03412433135258256, rel=1e-9)
+
+
+@pytest.mark.parametrize("n", [5, 6, 7, 20, 51])
+def test_the_interval_of_a_median_is_that_of_order_statistics(n):
+    """Conover (1999): the highest ranks r and n − 1 − r with P(Binomial(n, 1/2) ≤ r) ≤ 2.5 %."""
+    values = np.random.default_rng(n).normal(size=n)
+    ranks = [r for r in range(n // 2) if sum(math.comb(n, k) for k in range(r + 1)) <= 0.025 * 2**n]
+    found = median_interval(values)
+    if n < 6:
+        assert not ranks and np.isnan(found).all()
+    else:
+        ordered = np.sort(values)
+        assert found == (ordered[ranks[-1]], ordered[n - 1 - ranks[-1]])

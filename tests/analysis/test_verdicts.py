@@ -12,15 +12,22 @@ from lsbench.analysis.verdicts import (
     LEVEL,
     QUESTIONS,
     VERDICT_SEEDS,
-    judge,
+    judge_family,
+    unjudged,
     verdict_label,
 )
-from lsbench.report.tables import more_seeds
+from lsbench.report.tables import power_table
 
 from ..records import make_results
 
 BASE = np.linspace(0.90, 0.92, 10)
 JITTER = np.array([1, -1, 2, -2, 0, 1, -1, 2, -2, 0]) * 1e-4  # mean 0, sd 1.49e-4
+
+
+def judge(pair, margin, better, *others):
+    """The first comparison of a family, judged."""
+    family = [unjudged("x", each, margin, better) for each in (pair, *others)]
+    return judge_family(family)[0]
 
 
 def judged(records):
@@ -54,7 +61,7 @@ def test_the_word(shift, better, word):
 def test_noise_decides_nothing():
     noise = np.random.default_rng(0).normal(0, 0.01, 10)
     found = judge(paired(BASE + noise, BASE), 0.002, 1)
-    assert found.word == "inconclusive" and found.p > LEVEL and found.p_equivalent > LEVEL
+    assert found.word == "inconclusive" and found.p > LEVEL and found.p_tost > LEVEL
 
 
 def test_numbers_are_scipys():
@@ -65,17 +72,24 @@ def test_numbers_are_scipys():
     assert (found.low, found.high) == pytest.approx((interval.low, interval.high), rel=1e-9)
     assert found.p == pytest.approx(expected.pvalue, rel=1e-9)
     nearer = scipy_stats.ttest_1samp(a - b, 0.005, alternative="less").pvalue
-    assert found.p_equivalent == pytest.approx(nearer, rel=1e-9)
+    assert found.p_tost == pytest.approx(nearer, rel=1e-9)
     assert found.sd == pytest.approx(np.std(a - b, ddof=1), rel=1e-12)
 
 
-def test_an_adjusted_p_decides_instead_of_the_own_one():
-    own = judge(paired(BASE + 0.01 + JITTER, BASE), 0.002, 1)
-    assert own.p < 1e-6
-    adjusted = judge(paired(BASE + 0.01 + JITTER, BASE), 0.002, 1, 0.2)
-    assert (adjusted.p, adjusted.word) == (0.2, "inconclusive")
-    alike = judge(paired(BASE + JITTER, BASE), 0.002, 1, p_equivalent_adjusted=0.06)
-    assert (alike.p_equivalent, alike.word) == (0.06, "inconclusive")
+def test_the_adjusted_p_decide():
+    """With two comparisons in a family, Holm's method doubles the smaller p."""
+    noise = np.random.default_rng(3).normal(0, 1, 10)
+    nothing = paired(BASE + 0.01 * noise, BASE)
+    centred = noise - noise.mean()
+    different = paired(BASE + 0.0020 * centred / centred.std() + 0.0017, BASE)
+    alone, two = judge(different, 1e-4, 1), judge(different, 1e-4, 1, nothing)
+    assert 0.025 < alone.p_holm == alone.p < 0.05 and two.p_holm == 2 * alone.p
+    assert (alone.word, two.word) == ("supported", "inconclusive")
+    assert (alone.family, two.family) == (1, 2)
+    equal = paired(BASE + 0.0020 * centred / centred.std(), BASE)
+    alone, two = judge(equal, 0.0014, 1), judge(equal, 0.0014, 1, nothing)
+    assert 0.025 < alone.p_tost_holm == alone.p_tost < 0.05 and two.p_tost_holm == 2 * alone.p_tost
+    assert (alone.word, two.word) == ("equivalent", "inconclusive")
 
 
 @pytest.mark.parametrize("n", [2, 5, 7, 8, 10])
@@ -90,7 +104,7 @@ def test_below_eight_pairs_a_verdict_is_exploratory(n):
 def test_one_pair_is_inconclusive():
     found = judge(paired([0.99], [0.9]), 0.002, 1)
     assert found.word == verdict_label(found.word, found.exploratory) == "inconclusive"
-    assert math.isnan(found.p) and math.isnan(found.p_equivalent) and math.isnan(found.low)
+    assert math.isnan(found.p) and math.isnan(found.p_tost) and math.isnan(found.low)
     with pytest.raises(ValueError, match="margin"):
         judge(paired([0.99, 0.98], [0.9, 0.9]), 0.0, 1)
 
@@ -128,11 +142,11 @@ def test_every_cell_is_judged_in_every_question_and_corrected_over_the_table(swe
             )
             for a, b, margin in pairs
         ]
-        assert [v.p for v in own] == pytest.approx(different, rel=1e-8)
-        assert [v.p_equivalent for v in own] == pytest.approx(holm(within), rel=1e-8)
+        assert [v.p_holm for v in own] == pytest.approx(different, rel=1e-8)
+        assert [v.p_tost_holm for v in own] == pytest.approx(holm(within), rel=1e-8)
         assert {v.against for v in own} == {"none, α = 0"}
         for v in own:
-            equal, differs, good = v.p_equivalent < 0.05, v.p < 0.05, v.effect * question.better > 0
+            equal, differs, good = v.p_tost_holm < 0.05, v.p_holm < 0.05, v.effect * question.better > 0
             assert v.word == (
                 "equivalent"
                 if equal
@@ -189,7 +203,7 @@ def test_what_more_seeds_would_find_is_after_holms_correction_over_the_table(swe
     _, found = judged(sweep(seeds=range(5)))
     accuracy = one(found, label="dropout", alpha=0.1, metric="test_accuracy")
     assert accuracy.family == 14  # of 15 cells, one of which is the baseline
-    header, [row] = more_seeds([accuracy])
+    header, [row] = power_table(["comparison"], [(["accuracy"], accuracy)])
     shown = dict(zip(header, row, strict=True))["n = 20"]
     critical = scipy_stats.t.ppf(1 - 0.05 / 14 / 2, 19)
     shift = brentq(lambda shift: scipy_stats.nct.sf(critical, 19, shift) - 0.8, 0, 20)

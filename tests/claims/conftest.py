@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from lsbench.analysis.evidence import Evidence
-from lsbench.analysis.findings import Finding, findings
+from lsbench.analysis.findings import findings
+from lsbench.analysis.verdicts import Judged
 from lsbench.claims import all_claims
 
 ALPHAS = [0.0, 0.05, 0.1, 0.15, 0.2]
@@ -52,6 +53,6 @@ def evidence():
     return make
 
 
-def decide(name: str, evidence: Evidence) -> list[Finding]:
-    """The findings of one claim, as if it were the only one."""
+def decide(name: str, evidence: Evidence) -> list[Judged]:
+    """The judged comparisons of one claim, as if it were the only one."""
     return findings({name: all_claims()[name].compare}, {name: evidence})[name]

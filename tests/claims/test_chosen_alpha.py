@@ -64,7 +64,7 @@ def test_the_alpha_that_noise_asks_for(least, verdict, evidence):
         return {"select_nll_ts": 10 * abs(row["alpha"] - least(row["label_noise"], row["seed"]))}
 
     found = decide("noise_alpha", evidence({"alpha": ALPHAS, "label_noise": NOISE}, effect))[0]
-    assert found.verdict == verdict
+    assert found.word == verdict
     if verdict == "equivalent":
         assert found.meaning == "noise does not matter to α"
         assert (found.effect, found.p) == (0.0, 1.0)  # and not a slope of 1e-17 with p = 0.002
@@ -90,7 +90,7 @@ def test_a_choice_at_the_largest_alpha_gives_no_verdict_that_a_larger_one_might_
         return {"select_nll_ts": 10 * abs(row["alpha"] - wanted)}
 
     found = decide("noise_alpha", evidence({"alpha": ALPHAS, "label_noise": NOISE}, effect))[0]
-    assert found.verdict == verdict
+    assert found.word == verdict
     edge = f"at the edge of the grid: most seeds choose α = 0.2 at noise {levels}"
     assert (found.meaning == edge) == bool(levels)
 
@@ -118,10 +118,10 @@ def test_what_a_larger_alpha_might_undo_is_withheld_where_most_seeds_choose_the_
 
     for better, verdict in at_edge.items():
         found = decided(0.2, better)
-        assert found.verdict == verdict
+        assert found.word == verdict
         edge = "at the edge of the grid: most seeds choose α = 0.2"
         assert (found.meaning == edge) == (verdict == "inconclusive")
-    assert decided(0.15, 0).verdict == inside
+    assert decided(0.15, 0).word == inside
 
 
 def test_a_claim_that_chooses_alpha_has_the_whole_grid():

@@ -93,7 +93,7 @@ def test_a_planted_truth_is_found(name, verdict, evidence):
         return {m: value if m == "select_nll_ts" else size * value for m, value in effect(row).items()}
 
     found = decide(name, evidence(grid, scaled, noise))[0]
-    assert (found.verdict, found.n) == (verdict, 10), found
+    assert (found.word, found.n) == (verdict, 10), found
     if verdict in ("supported", "refuted"):
         assert found.p < 1e-6 and found.low < found.effect < found.high
     assert found.meaning == MEANINGS.get(name, {}).get(verdict, "")
@@ -104,7 +104,7 @@ def test_a_single_seed_or_none_decides_nothing(evidence):
         runs = evidence({"alpha": ALPHAS}, PLANTED["generalisation"][1], seeds=max(seeds, 1)).runs.iloc[
             : 5 * seeds
         ]
-        assert decide("generalisation", Evidence(runs))[0].verdict == "inconclusive"
+        assert decide("generalisation", Evidence(runs))[0].word == "inconclusive"
 
 
 def test_seeds_are_paired_and_those_without_a_partner_left_out(evidence):
@@ -133,7 +133,7 @@ def test_smoothing_adds_to_a_method_whose_gain_it_overlaps(evidence):
         return {"test_accuracy": usual(row) * (0.02 if row["dropout"] else 0.05)}
 
     found = decide("adds_to_dropout", evidence({"alpha": [0.0, 0.1], "dropout": [0.0, 0.5]}, effect, 0.003))
-    assert [each.verdict for each in found] == ["supported", "refuted"]
+    assert [each.word for each in found] == ["supported", "refuted"]
     assert [each.effect for each in found] == pytest.approx([0.02, -0.03], abs=0.003)
     assert [each.meaning for each in found] == ["better than dropout alone", "the gains overlap"]
 
@@ -171,7 +171,7 @@ def test_adversarial_asks_the_probes_for_each_run(size, verdict, evidence, monke
 
     monkeypatch.setitem(sys.modules, "lsbench.probes", SimpleNamespace(run_probe=run_probe))
     pgd, fgsm = decide("adversarial", found)
-    assert (pgd.verdict, fgsm.verdict) == (verdict, verdict)
+    assert (pgd.word, fgsm.word) == (verdict, verdict)
     assert pgd.effect == pytest.approx(size, abs=0.02)
     assert set(asked) == {("results", "pgd"), ("results", "fgsm")} and len(asked) == 40
 
@@ -188,7 +188,7 @@ def test_far_too_little_confidence_is_no_improvement_on_a_little_too_much(eviden
     both = some.assign(far=some["test_confidence_gap"].abs()).pivot(
         index="seed", columns="alpha", values="far"
     )
-    assert found.verdict == "refuted" and found.effect == pytest.approx((both[0.1] - both[0.0]).mean())
+    assert found.word == "refuted" and found.effect == pytest.approx((both[0.1] - both[0.0]).mean())
     assert "(signed: −13.1" in found.words and "against +3.20)" in found.words
 
 
@@ -196,12 +196,12 @@ def test_what_cannot_be_read_fails_its_claim_alone(evidence):
     good, bad = evidence(*PLANTED["generalisation"], 0.01), evidence({"dropout": [0.0, 0.5]})
     claims = {name: all_claims()[name].compare for name in ("generalisation", "dropout_slows")}
     found = findings(claims, {"generalisation": good, "dropout_slows": bad})
-    assert found["dropout_slows"][0].verdict == "failed"
+    assert found["dropout_slows"][0].word == "failed"
     assert "history.csv" in found["dropout_slows"][0].words
-    assert found["generalisation"][0].verdict == "supported"
+    assert found["generalisation"][0].word == "supported"
 
 
 def test_two_runs_of_one_seed_are_no_evidence(evidence):
     doubled = evidence({"alpha": ALPHAS, "weight_decay": [0.0, 0.1]})
     found = decide("generalisation", doubled)[0]
-    assert found.verdict == "failed" and "several runs a seed" in found.words
+    assert found.word == "failed" and "several runs per seed" in found.words

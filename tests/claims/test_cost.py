@@ -26,7 +26,7 @@ def test_cost_is_judged_by_its_bound(ratios, verdict, evidence):
     steps = pd.DataFrame({"smoothed": 0.002 * np.asarray(ratios)})
     steps = steps.assign(plain=0.002, torch=0.0021, dropout=0.003, augment=0.01)
     found = decide("cost", Evidence(evidence({"alpha": [0.0]}).runs, measured=steps))
-    assert [each.verdict for each in found[:1]] == [verdict]
+    assert [each.word for each in found[:1]] == [verdict]
     assert found[0].effect == pytest.approx(np.median(ratios) - 1)
     assert [each.effect for each in found[1:]] == pytest.approx([0.05, 0.5, 4.0])
     assert np.isnan(found[0].p)

@@ -54,7 +54,7 @@ TRUTHS = {
 def test_a_planted_truth_is_found(verdict):
     effect, noise = TRUTHS[verdict]
     found = decide(make(effect, noise).sample(frac=1, random_state=1))
-    assert (found[0].verdict, found[0].n) == (verdict, 10)
+    assert (found[0].word, found[0].n) == (verdict, 10)
     assert found[0].effect == pytest.approx(effect, abs=noise)
     if noise < 0.01:
         assert [each.effect for each in found[1:]] == pytest.approx([0.02, 0.02 + effect, 0], abs=2 * noise)
@@ -85,7 +85,7 @@ def test_teachers_without_a_student_that_is_done_are_no_failure():
     teachers = runs[runs["cell"].isin(["c0", "c1"])]
     assert teachers["method.teacher"].isna().all()
     for found in (teachers, teachers.dropna(axis=1)):  # as where a student failed, and where none began
-        assert [(each.verdict, each.words) for each in decide(found)] == [
+        assert [(each.word, each.words) for each in decide(found)] == [
             ("inconclusive", "none of its students is done")
         ]
 

@@ -42,7 +42,7 @@ def dropout(evidence, tmp_path):
 @pytest.mark.parametrize(("later", "verdict"), [(4, "supported"), (-4, "refuted"), (0, "equivalent")])
 def test_dropout_slows_by_the_histories(later, verdict, dropout):
     found = decide("dropout_slows", dropout(lambda seed: straight(8 + seed % 3 + later, 0.985)))[0]
-    assert found.verdict == verdict
+    assert found.word == verdict
     assert found.words == "epochs to 95 % of the plain run's best select accuracy, dropout against none"
     starts = np.array([8 + seed % 3 for seed in range(10)])
     epochs = np.ceil(2 * (0.95 * 0.985 - 0.5) * np.array([starts + later, starts]))
@@ -64,6 +64,6 @@ def test_where_dropout_never_gets_there_it_is_not_called_faster(never, verdict, 
     """The others are there after 4 epochs, and the plain runs after 25."""
     some = dropout(lambda seed: [0.5] * 30 if seed < never else straight(4, 0.94), straight(28, 0.985))
     found = decide("dropout_slows", some)[0]
-    assert found.verdict == verdict and found.p_holm < 0.05
+    assert found.word == verdict and found.p_holm < 0.05
     assert found.effect == pytest.approx((6 * never - 21 * (10 - never)) / 10)
-    assert found.meaning.startswith("some never got there") == (verdict == "inconclusive")
+    assert found.meaning.startswith("some never reached it") == (verdict == "inconclusive")

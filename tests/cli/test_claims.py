@@ -123,7 +123,7 @@ def test_claims_from_the_command_to_the_page_and_again(call, tmp_path, monkeypat
     assert code == 0, err
     names = [line.split()[0] for line in out.splitlines()[:3]]
     assert names == ["overconfidence", "cost", "dropout_slows"]
-    assert f"Holm-adjusted over the 2 deciding comparisons of 3 of the {len(GRIDS)} claims there are" in out
+    assert f"Holm-adjusted over the 2 deciding comparisons of 3 of the {len(GRIDS)} claims" in out
     assert "12 of 12 runs done" in out
     assert "next: lsbench claims overconfidence cost dropout_slows" in out and "seed=range(4)" in out
     name = "claims-mnist5k-mlp-overconfidence+cost+dropout_slows"

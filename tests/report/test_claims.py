@@ -9,12 +9,11 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from lsbench.analysis.evidence import PER_CENT, POINTS
-from lsbench.analysis.findings import Finding
+from lsbench.analysis.verdicts import Judged
 from lsbench.claims import all_claims
+from lsbench.formatting import PER_CENT
 from lsbench.report import claims, html, markdown
-from lsbench.report import claims_more_seeds as more_seeds
-from lsbench.report.claim_wording import cells, explain, family, full_cells, lines
+from lsbench.report.claim_wording import cells, explain, family, full_cells, lines, power_table
 from lsbench.report.figures.forest import LOOKS, forest, in_margins
 from lsbench.report.figures.panels import draw_panel
 from lsbench.report.figures.spec import FigureSpec
@@ -23,7 +22,12 @@ from ..records import make_results
 from .conftest import EVIL
 
 SHOWN = ["generalisation", "overconfidence", "cost", "alpha_default"]  # by importance
-FOUND = Finding("x", "supported", 0.0131, 0.0087, 0.0175, 10, 1e-4, 0.0021, 0.002, POINTS, p_equivalent=0.4)
+FOUND = Judged(
+    *("x", "supported", 0.0131, 0.0087, 0.0175, 10, 1e-4, 0.0021),
+    p_tost_holm=0.4,
+    margin=0.002,
+    family=4,
+)
 
 
 @pytest.fixture
@@ -35,31 +39,31 @@ def test_numbers_stand_with_sign_unit_and_digits():
     assert cells(FOUND) == ["supported", "+1.31 points", "+0.87 to +1.75", "10", "0.002", "0.20"]
     assert full_cells(replace(FOUND, meaning="as said"))[1] == "supported: as said"
     assert full_cells(FOUND)[-1] == "0.400"
-    assert cells(Finding("none of its runs is done", "inconclusive"))[1:3] == ["—", "—"]
+    assert cells(Judged("none of its runs is done", "inconclusive"))[1:3] == ["—", "—"]
 
 
 def test_the_p_beside_a_verdict_is_the_one_that_decides_it():
-    same = replace(FOUND, verdict="equivalent", p_holm=0.65, p_equivalent=0.013)
+    same = replace(FOUND, word="equivalent", p_holm=0.65, p_tost_holm=0.013)
     assert cells(same)[4] == "0.013 (TOST)" and full_cells(same)[5:] == ["0.650", "0.20", "0.013"]
     assert "p (TOST) 0.013" in explain(same)
     [line] = lines({"cost": [same]})
     assert line.endswith("n = 10, p (TOST) = 0.013")
-    assert lines({"cost": [replace(same, p_equivalent=1e-9)]})[0].endswith("p (TOST) < 0.001")
+    assert lines({"cost": [replace(same, p_tost_holm=1e-9)]})[0].endswith("p (TOST) < 0.001")
     assert lines({"cost": [FOUND]})[0].endswith("p = 0.002")
 
 
-def test_more_seeds_are_said_to_buy_what_scipy_would_say():
+def test_the_power_of_more_seeds_is_that_of_scipy():
     """The interval's half width by scipy. The difference found in four of five: the power of a paired t-test
     at it, at 5 % over four deciding comparisons, is 0.8 by the noncentral t distribution."""
     few = replace(FOUND, n=3, sd=0.01, exploratory=True)
     left = {
         "generalisation": [few],
-        "calibration": [replace(few, n=12, exploratory=False, verdict="inconclusive")],
+        "calibration": [replace(few, n=12, exploratory=False, word="inconclusive")],
         "overconfidence": [replace(few, n=12, exploratory=False)],  # decided
-        "noise_alpha": [replace(few, n=12, exploratory=False, verdict="inconclusive", meaning="at the edge")],
-        "cost": [replace(few, sd=np.nan, p=np.nan, n=51, exploratory=False, verdict="inconclusive")],
+        "noise_alpha": [replace(few, n=12, exploratory=False, word="inconclusive", meaning="at the edge")],
+        "cost": [replace(few, sd=np.nan, p=np.nan, n=51, exploratory=False, word="inconclusive")],
     }
-    header, rows = more_seeds.table(left)
+    header, rows = power_table(left)
     assert header == ["claim", "n", "± now", "n = 8", "n = 10", "n = 20"]
     assert [row[0] for row in rows] == ["It generalises better", "It calibrates better"]
     half = {n: 100 * 0.01 * stats.t.ppf(0.975, n - 1) / np.sqrt(n) for n in (3, 8, 12, 20)}
@@ -69,23 +73,29 @@ def test_more_seeds_are_said_to_buy_what_scipy_would_say():
     assert shown == f"{half[8]:.2f}"
     power = stats.nct.sf(stats.t.ppf(1 - 0.05 / 4 / 2, 7), 7, float(found) / 100 / 0.01 * np.sqrt(8))
     assert power == pytest.approx(0.8, abs=0.003)
-    assert more_seeds.table({"cost": left["cost"]})[1] == []
+    assert power_table({"cost": left["cost"]})[1] == []
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({}, ["way of the claim", "p 0.002"]),
-        ({"verdict": "refuted", "p_holm": 1e-9}, ["the other way", "p below 0.001"]),
-        ({"verdict": "equivalent"}, ["within ±0.20 points", "was shown"]),
-        ({"verdict": "inconclusive", "meaning": "at the edge"}, ["no verdict, at the edge"]),
-        ({"verdict": "inconclusive"}, ["neither", "±0.20 points"]),
-        ({"exploratory": True, "n": 3}, ["way of the claim", "fewer than 8 seeds it decides nothing"]),
-        ({"n": 0, "verdict": "inconclusive", "words": "no runs"}, ["nothing could be judged: no runs"]),
-        ({"n": 0, "verdict": "failed", "words": "OSError: x"}, ["nothing could be judged: OSError: x"]),
-        ({"bounded": True, "margin": 0.05, "unit": PER_CENT}, ["all of the interval is at 5.0 % or less"]),
-        ({"bounded": True, "verdict": "refuted", "margin": 0.05, "unit": PER_CENT}, ["above 5.0 %"]),
-        ({"bounded": True, "verdict": "inconclusive", "margin": 0.05, "unit": PER_CENT}, ["5.0 % inside"]),
+        ({}, ["in the direction of the claim", "p 0.002"]),
+        ({"word": "refuted", "p_holm": 1e-9}, ["in the opposite direction", "p below 0.001"]),
+        ({"word": "equivalent"}, ["within ±0.20 points", "is shown to lie"]),
+        ({"word": "inconclusive", "meaning": "at the edge"}, ["no verdict, at the edge"]),
+        ({"word": "inconclusive"}, ["neither", "±0.20 points"]),
+        (
+            {"exploratory": True, "n": 3},
+            ["in the direction of the claim", "fewer than 8 seeds it decides nothing"],
+        ),
+        ({"n": 0, "word": "inconclusive", "words": "no runs"}, ["nothing could be judged: no runs"]),
+        ({"n": 0, "word": "failed", "words": "OSError: x"}, ["nothing could be judged: OSError: x"]),
+        ({"bounded": True, "margin": 0.05, "unit": PER_CENT}, ["the whole interval is at 5.0 % or less"]),
+        ({"bounded": True, "word": "refuted", "margin": 0.05, "unit": PER_CENT}, ["above 5.0 %"]),
+        (
+            {"bounded": True, "word": "inconclusive", "margin": 0.05, "unit": PER_CENT},
+            ["the interval contains 5.0 %"],
+        ),
     ],
 )
 def test_a_verdict_is_explained_where_it_stands(changes, words):
@@ -99,7 +109,7 @@ def test_the_family_of_the_p_is_named():
     whole = len(every)
     assert family(every) == f"the {whole} deciding comparisons of all {whole} claims"
     some = {"width": [FOUND] * 3, "cost": [none]}
-    assert family(some) == f"the 1 deciding comparison of 2 of the {whole} claims there are"
+    assert family(some) == f"the 1 deciding comparison of 2 of the {whole} claims"
 
 
 def test_effects_are_in_margins_and_to_the_right_where_the_claim_is_right():
@@ -111,9 +121,9 @@ def test_effects_are_in_margins_and_to_the_right_where_the_claim_is_right():
 def test_the_forest_has_every_claim_with_a_number_once_and_each_verdict_by_shape():
     names = list(all_claims())[:6]
     verdicts = ["supported", "refuted", "equivalent", "inconclusive", "supported", "failed"]
-    judged = {name: [replace(FOUND, verdict=verdict)] for name, verdict in zip(names, verdicts, strict=True)}
+    judged = {name: [replace(FOUND, word=verdict)] for name, verdict in zip(names, verdicts, strict=True)}
     judged[names[4]] = [replace(FOUND, exploratory=True)]
-    judged[names[5]] = [Finding("it failed", "failed")]
+    judged[names[5]] = [Judged("it failed", "failed")]
     spec = forest(judged, pd.DataFrame({"data": ["a"], "model": ["b"]}))
     lines = spec.panels[0].lines
     assert sorted(position for _, table in lines for position in table["position"]) == [0, 1, 2, 3, 4]
@@ -131,7 +141,7 @@ def test_the_panel_draws_each_interval_at_its_row():
 
     judged = {
         "generalisation": [FOUND],
-        "cost": [replace(FOUND, verdict="refuted", better=-1, low=np.nan, high=np.nan)],
+        "cost": [replace(FOUND, word="refuted", better=-1, low=np.nan, high=np.nan)],
     }
     spec = forest(judged, pd.DataFrame({"data": ["a"], "model": ["b"]}))
     axes = Figure().add_subplot()
@@ -188,7 +198,7 @@ MARKUP = "*x* <b>y</b> `z`"
 def test_in_markdown_text_is_text():
     """A backtick in the command, and markup in an error and in a figure's words."""
     spec = FigureSpec("claims", "claims", "", MARKUP, (), (), f"caption {MARKUP}", f"alt {MARKUP} ]")
-    judged = {"cost": [Finding(f"ValueError: {MARKUP}", "failed")]}
+    judged = {"cost": [Judged(f"ValueError: {MARKUP}", "failed")]}
     results = make_results([], command="lsbench claims `x`")
     text = markdown.render(claims.document(judged, results, [spec]), "claims.md")
     escaped = r"\*x\* \<b>y\</b> \`z\`"
@@ -200,7 +210,7 @@ def test_in_markdown_text_is_text():
 
 def test_where_nothing_is_judged_no_numbers_are_shown():
     """Neither an effect of a dash nor "0 seeds; no p"."""
-    judged = {"distillation": [Finding("none of its students is done", "inconclusive")]}
+    judged = {"distillation": [Judged("none of its students is done", "inconclusive")]}
     text = html.render(claims.document(judged, make_results([]), []), {}, "claims.html").decode()
     assert "nothing could be judged: none of its students is done" in text
     assert "0 seeds" not in text and "<dt>Effect</dt>" not in text

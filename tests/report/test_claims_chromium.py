@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
+from lsbench.analysis.verdicts import verdict_label
 from lsbench.formatting import number, probability
-from lsbench.report.claim_wording import said
 
 from .chromium import BINARY, asked_quietly, column, contrast, table
 
@@ -28,7 +28,7 @@ def test_its_table_is_claims_csv(page, claims_folder):
     decided = table[table["decides"]]
     assert column(page, LABEL, "claim") == decided["words"].tolist()
     words = [text.partition(":")[0].strip() for text in column(page, LABEL, "verdict")]
-    assert words == [said(finding) for finding in decided.itertuples()]
+    assert words == [verdict_label(row.verdict, row.exploratory) for row in decided.itertuples()]
     assert column(page, LABEL, "n") == decided["n"].astype(str).tolist()
     assert column(page, LABEL, "p (Holm)") == [probability(p) for p in decided["p_holm"]]
     percent = [float(text.split(" ")[0].replace("−", "-")) for text in column(page, LABEL, "effect")]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import pandas as pd
 
-from lsbench.analysis.baselines import Row, as_rows
+from lsbench.analysis.columns import Row, as_rows
 from lsbench.formatting import format_setting, number
 
 CAPTIONS = {

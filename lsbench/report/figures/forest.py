@@ -9,10 +9,10 @@ from typing import Any
 
 import pandas as pd
 
-from lsbench.analysis.findings import Finding
+from lsbench.analysis.verdicts import Judged
 from lsbench.claims import all_claims
 from lsbench.formatting import DASH, number
-from lsbench.report.claim_wording import said, title
+from lsbench.report.claim_wording import title
 from lsbench.report.figures.spec import GREY, FigureSpec, Forest, LineStyle
 
 KIND = "claims"
@@ -35,7 +35,7 @@ CAPTION = (
 )
 
 
-def forest(judged: Mapping[str, Sequence[Finding]], runs: pd.DataFrame) -> FigureSpec | None:
+def forest(judged: Mapping[str, Sequence[Judged]], runs: pd.DataFrame) -> FigureSpec | None:
     """The figure of the deciding findings that have numbers; None if no finding has."""
     deciding = {name: group[0] for name, group in judged.items() if group[0].n and group[0].margin > 0}
     if not deciding:
@@ -43,7 +43,11 @@ def forest(judged: Mapping[str, Sequence[Finding]], runs: pd.DataFrame) -> Figur
     rows = []
     for position, (name, finding) in enumerate(deciding.items()):
         effect, low, high = in_margins(finding)
-        row = {"verdict": said(finding), "label": title(all_claims()[name].words), "position": position}
+        row = {
+            "verdict": finding.verdict_label,
+            "label": title(all_claims()[name].words),
+            "position": position,
+        }
         rows.append(row | {"effect": effect, "low": low, "high": high})
     table = pd.DataFrame(rows)
     styles = _styles(deciding.values())
@@ -56,22 +60,22 @@ def forest(judged: Mapping[str, Sequence[Finding]], runs: pd.DataFrame) -> Figur
     return FigureSpec(KIND, KIND, part, "Effects in margins", (panel,), styles, CAPTION, alt, size)
 
 
-def in_margins(finding: Finding) -> tuple[float, float, float]:
+def in_margins(finding: Judged) -> tuple[float, float, float]:
     """Effect and interval divided by the margin, positive in favour of the claim."""
     low, high = sorted(bound * finding.better / finding.margin for bound in (finding.low, finding.high))
     return finding.effect * finding.better / finding.margin, low, high
 
 
-def _styles(findings: Iterable[Finding]) -> tuple[LineStyle, ...]:
+def _styles(findings: Iterable[Judged]) -> tuple[LineStyle, ...]:
     """A style for each verdict that occurs, in the order of `LOOKS`."""
     order = list(LOOKS)
-    by_label = {said(finding): finding for finding in findings}
-    ordered = sorted(by_label.items(), key=lambda item: (order.index(item[1].verdict), item[0]))
+    by_label = {finding.verdict_label: finding for finding in findings}
+    ordered = sorted(by_label.items(), key=lambda item: (order.index(item[1].word), item[0]))
     return tuple(_style(label, finding) for label, finding in ordered)
 
 
-def _style(label: str, finding: Finding) -> LineStyle:
-    colour, marker, hollow = LOOKS[finding.verdict]
+def _style(label: str, finding: Judged) -> LineStyle:
+    colour, marker, hollow = LOOKS[finding.word]
     return LineStyle(label, colour, marker, hollow=hollow or finding.exploratory)
 
 
