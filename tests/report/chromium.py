@@ -1,4 +1,4 @@
-"""A real Chromium without a window, spoken to over a pipe in its DevTools protocol."""
+"""A headless Chromium, controlled through a pipe by its DevTools protocol."""
 
 import base64
 import json
@@ -21,7 +21,7 @@ FLAGS = [
 
 
 class Page:
-    """One tab. What it logs and asks for is kept in ``events``, (method, parameters) in order."""
+    """A tab. Its messages and requests are in ``events``, as (method, parameters) in order."""
 
     def __init__(self, to_browser: int, from_browser: int) -> None:
         self.to_browser, self.from_browser = to_browser, from_browser
@@ -46,7 +46,7 @@ class Page:
         return answer["result"]
 
     def open(self, path: Path, *, width: int = 1280, dark: bool = False, print_: bool = False) -> None:
-        """Load a file in a window of this width and wait until it is there."""
+        """Load a file in a window of this width and wait for its load event."""
         self(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -63,14 +63,14 @@ class Page:
             self.events.append((answer["method"], answer["params"]))
 
     def run(self, expression: str) -> Any:
-        """The value of a JavaScript expression; raises what it throws."""
+        """Evaluate a JavaScript expression; raises what it throws."""
         answer = self("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         if "exceptionDetails" in answer:
             raise RuntimeError(answer["exceptionDetails"]["exception"]["description"])
         return answer["result"].get("value")
 
     def press(self, key: str) -> None:
-        """Press and let go of a key, as Tab or Enter."""
+        """Press and release Tab, Enter or the space bar."""
         code, text = {"Tab": (9, ""), "Enter": (13, "\r"), " ": (32, " ")}[key]
         same = {"key": key, "windowsVirtualKeyCode": code}
         self("Input.dispatchKeyEvent", type="keyDown", text=text, **same)
@@ -97,7 +97,7 @@ class Page:
 
 @contextmanager
 def browser() -> Iterator[Page]:
-    """A Chromium of our own with a new profile, gone at the end."""
+    """A Chromium with a new profile, ended on exit."""
     child_in, to_browser = os.pipe()
     from_browser, child_out = os.pipe()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
@@ -129,21 +129,21 @@ def table(label: str) -> tuple[str, str, str]:
 
 
 def column(page: Page, label: str, name: str) -> list[str]:
-    """What stands under the title ``name`` in the table called ``label``."""
+    """The texts of the column ``name`` of the table called ``label``."""
     _, rows, titles = table(label)
-    place = page.run(titles).index(name)
-    return [row[place] for row in page.run(rows)]
+    index = page.run(titles).index(name)
+    return [row[index] for row in page.run(rows)]
 
 
-def asked_quietly(page: Page, file: Path) -> None:
-    """Fails where the page of ``file`` has anything to complain of, or has asked for anything but itself."""
+def check_quiet(page: Page, file: Path) -> None:
+    """Fail if the page of ``file`` caused a message, or a request for anything but itself."""
     page.run("new Promise(done => setTimeout(done, 0))")
     assert messages(page) == []
     assert [url for url in requests(page) if not url.startswith("data:")] == [file.as_uri()]
 
 
 def messages(page: Page) -> list[dict[str, Any]]:
-    """What the browser has to complain of: exceptions, console messages, and violations of the policy."""
+    """Exceptions, console messages, and violations of the page's policy."""
     kinds = ("Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Log.entryAdded")
     return [parameters for method, parameters in page.events if method in kinds]
 
@@ -153,7 +153,7 @@ def requests(page: Page) -> list[str]:
 
 
 def contrast(one: str, other: str) -> float:
-    """The ratio of WCAG 2 between two of the browser's rgb(...)."""
+    """The contrast ratio of WCAG 2 between two colours rgb(...)."""
 
     def luminance(text: str) -> float:
         srgb = [int(part) / 255 for part in re.findall(r"\d+", text)[:3]]

@@ -6,9 +6,8 @@ from importlib.metadata import version
 
 import pandas as pd
 
-STYLE_VERSION = (
-    1  # raise it when draw.py or panels.py draws something else, so that stored figures are redrawn
-)
+# Raise it when draw.py or panels.py draws something else, so that stored figures are drawn again.
+STYLE_VERSION = 1
 
 # Okabe and Ito (2008), ordered so that neighbours differ in grey too. page.css replaces black, blue, grey and
 # the grid's colour by those of the page.
@@ -132,16 +131,9 @@ class FigureSpec:
         The drawing code enters by `STYLE_VERSION` and matplotlib's version. lsbench's version does not: a
         release that draws nothing else would redraw every stored figure.
         """
-        drawn = (
-            STYLE_VERSION,
-            version("matplotlib"),
-            self.title,
-            self.part,
-            self.legend,
-            self.size,
-            self.panels,
-        )
-        digest = hashlib.sha256(repr(drawn).encode())
+        versions = (STYLE_VERSION, version("matplotlib"))
+        content = (self.title, self.part, self.legend, self.size, self.panels)
+        digest = hashlib.sha256(repr(versions + content).encode())
         for panel in self.panels:
             for style, table in panel.lines:
                 digest.update(repr(style).encode() + table.to_csv(index=False).encode())

@@ -20,7 +20,6 @@ for (const table of document.querySelectorAll("table.sortable")) {
       const next = { ascending: "descending", descending: null }[title.getAttribute("aria-sort")];
       const order = next === undefined ? "ascending" : next;
       titles.forEach((other) => other.removeAttribute("aria-sort"));
-      table.classList.toggle("sorted", order !== null);
       if (order) title.setAttribute("aria-sort", order);
       const texts = new Map(rows.map((row) => [row, row.cells[column].textContent.trim()]));
       const numeric = [...texts.values()].some((text) => !Number.isNaN(number(text)));
