@@ -1,4 +1,4 @@
-"""Runs that learn from others wait for these."""
+"""Order runs so that teachers are trained and stored before their students."""
 
 import logging
 from collections.abc import Iterable, Sequence
@@ -17,70 +17,70 @@ log = logging.getLogger(__name__)
 
 
 def by_dependency(jobs: Sequence[Job]) -> list[list[Job]]:
-    """``jobs`` in parts, of which each is to be stored before the next is trained."""
-    by_place = _by_place(jobs) if _students(jobs) else {}
+    """``jobs`` in waves, each of which has to be stored before the next one trains."""
+    by_key = _by_key(jobs) if _students(jobs) else {}
 
     def depth(job: Job) -> int:
         teacher = teacher_key(job.run)
-        return 1 + depth(by_place[teacher]) if teacher in by_place else 0
+        return 1 + depth(by_key[teacher]) if teacher in by_key else 0
 
-    parts: dict[int, list[Job]] = {}
+    waves: dict[int, list[Job]] = {}
     for job in jobs:
-        parts.setdefault(depth(job), []).append(job)
-    return [parts[number] for number in sorted(parts)]
+        waves.setdefault(depth(job), []).append(job)
+    return [waves[number] for number in sorted(waves)]
 
 
-def check_teachers(jobs: Sequence[Job], asked: Sequence[Job]) -> None:
-    """Raise `UsageError` where the teacher of one of ``jobs`` is neither done nor among those that the user
-    ``asked`` for, or does not fit, and `StorageError` where its weights are lost."""
+def check_teachers(jobs: Sequence[Job], command: Sequence[Job]) -> None:
+    """Raise `UsageError` if a teacher of ``jobs`` is neither done nor among the jobs of the ``command``, or
+    does not fit, and `StorageError` if its weights are lost."""
     students = _students(jobs)
-    found = find_records(key for _, key in students)
-    beside = _by_place(asked) if students else {}
-    for key, record in found.items():
+    records = find_records(key for _, key in students)
+    in_command = _by_key(command) if students else {}
+    for key, record in records.items():
         if record["status"] == "done":
             trained_model.read_stored_model(key.results_dir, record["run"])
     for job, key in students:
-        if key in beside:
-            teachers.check_fit(job.run, job.splits.sha256, _facts(beside[key]), job.teacher)
-        elif key not in found:
+        if key in in_command:
+            teachers.check_fit(job.run, job.splits.sha256, _expected(in_command[key]), job.teacher)
+        elif key not in records:
             raise UsageError(missing_teacher(job.run, job.teacher))
-        elif found[key]["status"] != "done":
-            raise UsageError(f"method.teacher={job.teacher or key.cell}: {_fate(found[key])}")
+        elif records[key]["status"] != "done":
+            raise UsageError(f"method.teacher={job.teacher or key.cell}: {_status(records[key])}")
         else:
-            teachers.check_fit(job.run, job.splits.sha256, found[key], job.teacher)
+            teachers.check_fit(job.run, job.splits.sha256, records[key], job.teacher)
 
 
-def _facts(job: Job) -> runs.Record:
-    """What the record of a run that is not trained yet will say of its data."""
+def _expected(job: Job) -> runs.Record:
+    """The part about data of the record that a job will have."""
     data = {f"data.{name}": value for name, value in job.run.settings["data"].items()}
     return {"run": job.run_id, "data_sha256": job.splits.sha256, **data}
 
 
-def _fate(record: runs.Record) -> str:
+def _status(record: runs.Record) -> str:
     return f"{record['run']}, {record['status']}"
 
 
-def with_finished_teachers(jobs: Sequence[Job], board: SweepProgress) -> list[Job]:
-    """Those whose teachers are done; the others are stored as failed."""
-    students, lost = _students(jobs), set()
-    found = find_records(key for _, key in students)
+def with_finished_teachers(jobs: Sequence[Job], progress: SweepProgress) -> list[Job]:
+    """The jobs whose teachers are done, or that have none; the others are stored as failed."""
+    students, failed = _students(jobs), set()
+    records = find_records(key for _, key in students)
     for job, key in students:
-        record = found.get(key)
+        record = records.get(key)
         if record and record["status"] == "done":
             continue
-        reason = f"its teacher, {_fate(record)}" if record else missing_teacher(job.run, job.teacher)
+        reason = f"its teacher, {_status(record)}" if record else missing_teacher(job.run, job.teacher)
         log.warning("%s: %s", job.run_id, reason)
         outcome = Outcome("failed", {}, error=reason)
         runs.write(job.run.results_dir, job.run, job.splits.sha256, outcome, "")
-        board.finish(job.run_id, job.run.epochs, 1, 1)
-        lost.add(job.run_id)
-    return [job for job in jobs if job.run_id not in lost]
+        progress.finish(job.run_id, job.run.epochs, 1, 1)
+        failed.add(job.run_id)
+    return [job for job in jobs if job.run_id not in failed]
 
 
 def _students(jobs: Iterable[Job]) -> list[tuple[Job, RunKey]]:
-    """Those that have a teacher, and where that is found."""
+    """The jobs that have a teacher, and its key in the store."""
     return [(job, key) for job in jobs if (key := teacher_key(job.run))]
 
 
-def _by_place(jobs: Iterable[Job]) -> dict[RunKey, Job]:
+def _by_key(jobs: Iterable[Job]) -> dict[RunKey, Job]:
     return {RunKey(job.run.results_dir, job.cell_id, job.run.seed): job for job in jobs}

@@ -1,4 +1,4 @@
-"""What `--dry-run` shows: the stacks that would be trained, what is stored already, how long it may take."""
+"""The preview that `--dry-run` prints: stored runs, the stacks to train, and an estimate of their time."""
 
 import math
 import time
@@ -10,35 +10,37 @@ from tqdm import tqdm
 
 from lsbench.execution import dependencies, slurm
 from lsbench.execution.execute import pending
-from lsbench.execution.plan import Job, StackPlan, plan
+from lsbench.execution.plan import Job, StackPlan, plan_stacks
 from lsbench.execution.progress import count
 from lsbench.formatting import fixed_table
 from lsbench.training.device import threads
 from lsbench.training.timing import step_seconds, without_teacher
 
 HEADER = ["stacks", "of", "epochs", "executor", "threads", "about"]
-STEPS = 6  # that are timed for an estimate, after one to warm up
+STEPS = 6  # timed for an estimate, after one to warm up
 
 
 def preview(jobs: Sequence[Job], cluster: Mapping[str, Any] | None = None) -> str:
-    """The plan for ``jobs`` as a text. A few steps of each kind of stack are taken for the estimate, which is
-    of this machine and so none of a ``cluster``; nothing is stored."""
-    left, node = pending(jobs), None if cluster is None else slurm.node(cluster)
-    dependencies.check_teachers(left, jobs)
-    planned = [planned for wave in dependencies.by_dependency(left) for planned in plan(wave, node=node)]
-    places = {(job.run.results_dir, job.run_id) for job in jobs}
-    lines = [f"{count(len(places), 'run')}: {len(places) - len(left)} stored, {len(left)} to train"]
-    if not planned:
+    """The plan for ``jobs`` as text. A few steps of each kind of stack are timed for the estimate, unless a
+    ``cluster`` is to train them; nothing is stored."""
+    remaining, node = pending(jobs), None if cluster is None else slurm.node(cluster)
+    dependencies.check_teachers(remaining, jobs)
+    total = len({(job.run.results_dir, job.run_id) for job in jobs})
+    lines = [f"{count(total, 'run')}: {total - len(remaining)} stored, {len(remaining)} to train"]
+    if not remaining:
         return lines[0]
     kinds: dict[str, list[StackPlan]] = {}
-    for each in planned:
-        kinds.setdefault(f"{each} {each.epochs} {each.executor} {each.threads}", []).append(each)
-    seconds = [math.nan if cluster is not None else estimate(group[0]) for group in kinds.values()]
-    rows = [_row(group, each) for group, each in zip(kinds.values(), seconds, strict=True)]
+    for wave in dependencies.by_dependency(remaining):
+        for stack in plan_stacks(wave, node):
+            key = f"{stack} {stack.epochs} {stack.executor} {stack.threads}"
+            kinds.setdefault(key, []).append(stack)
+    groups = list(kinds.values())
+    seconds = [math.nan if cluster is not None else estimate(group[0]) for group in groups]
+    rows = [_row(group, spent) for group, spent in zip(groups, seconds, strict=True)]
     lines += ["", fixed_table(HEADER, rows, 110, [["threads"], ["executor"]])]
     if cluster is None:
-        total = sum(each * _rounds(group) for group, each in zip(kinds.values(), seconds, strict=True))
-        lines += ["", f"about {_time(total)} in all, from {STEPS} steps of each kind of stack"]
+        in_all = sum(spent * _rounds(group) for group, spent in zip(groups, seconds, strict=True))
+        lines += ["", f"about {_time(in_all)} in all, estimated from {STEPS} steps of each kind of stack"]
     return "\n".join(lines)
 
 
@@ -49,18 +51,18 @@ def _row(group: list[StackPlan], seconds: float) -> list[str]:
 
 
 def _rounds(group: list[StackPlan]) -> float:
-    """How many stacks of the group have to wait for each other."""
-    at_once = torch.get_num_threads() // group[0].threads if group[0].executor == "pool" else 1
+    """The number of stacks of the group that train one after another."""
+    at_once = torch.get_num_threads() // group[0].threads if group[0].backend == "pool" else 1
     return len(group) / max(at_once, 1)
 
 
 def estimate(planned: StackPlan) -> float:
-    """Seconds that the stack takes, from its first steps and one look at select."""
+    """The training time of a stack in seconds, from its first steps and one evaluation on select."""
     runs = [job.run for job in planned.jobs]
     with threads(planned.threads):
         splits = planned.jobs[0].splits
         timed = without_teacher(
-            runs, splits, planned.device, graphs=planned.graphs, strategy=planned.strategy
+            runs, splits, planned.device, graphs=planned.cuda_graphs, strategy=planned.strategy
         )
         step = step_seconds(timed, STEPS)
         started = time.perf_counter()

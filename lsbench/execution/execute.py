@@ -1,61 +1,70 @@
-"""How planned stacks get trained: one file an executor, and what all of them share in training.py.
-
-An executor is a function ``run(stacks, board, *, wait)`` that trains and stores each stack, and returns those
-that another process holds, unless it is to ``wait`` for them.
-"""
+"""Training of all runs of a command that are not stored yet."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from lsbench.execution import dependencies, local, process_pool, slurm, train_stack
-from lsbench.execution.plan import Job, StackPlan, plan
+from lsbench.execution import dependencies, process_pool, slurm, train_stack
+from lsbench.execution.plan import Job, StackPlan, plan_stacks
 from lsbench.execution.progress import SweepProgress
 from lsbench.store import checkpoints, runs
+from lsbench.training.device import threads
 
 log = logging.getLogger(__name__)
 
-Executor = Callable[..., list[StackPlan]]
-EXECUTORS: dict[str, Executor] = {"stack": local.run, "pool": process_pool.run, "graphs": local.run}
+# backend(stacks, progress, wait=...) trains and stores each stack, and returns those that another process
+# holds, unless it waits for them.
+Backend = Callable[..., list[StackPlan]]
 
 
 def execute(jobs: Sequence[Job], cluster: Mapping[str, Any] | None = None) -> None:
-    """Train every run that is not stored yet and store it; equal jobs train once. ``cluster`` holds what to
-    ask of Slurm, where that is to train them.
+    """Train and store every run that is not stored yet; equal jobs train once. ``cluster`` holds the
+    resources to ask of Slurm, if that is to train them.
 
-    Students train when their teachers are stored. A run that fails is stored as failed, and the others go on.
-    Raises `StorageError` before any training where results cannot be written, and `UsageError` for a teacher
+    Students train after their teachers are stored. A run that fails is stored as failed, and the others go
+    on. Raises `StorageError` before any training if results cannot be written, and `UsageError` for a teacher
     that is missing or does not fit.
     """
-    executors, node = EXECUTORS, None
+    backends, node = {"local": train_here, "pool": process_pool.run}, None
     if cluster is not None:
-        executors, node = {"slurm": partial(slurm.run, resources=cluster)}, slurm.node(cluster)
+        backends, node = {"slurm": partial(slurm.run, resources=cluster)}, slurm.node(cluster)
     for results_dir in {job.run.results_dir for job in jobs}:
         train_stack.recover(results_dir)
-    left, asked = pending(jobs), len({(job.run.results_dir, job.run_id) for job in jobs})
-    if len(left) < asked:
-        log.info("%d of %d runs are stored already", asked - len(left), asked)
-    dependencies.check_teachers(left, jobs)
-    for results_dir in {job.run.results_dir for job in left}:
+    remaining, total = pending(jobs), len({(job.run.results_dir, job.run_id) for job in jobs})
+    if len(remaining) < total:
+        log.info("%d of %d runs are stored already", total - len(remaining), total)
+    dependencies.check_teachers(remaining, jobs)
+    for results_dir in {job.run.results_dir for job in remaining}:
         runs.check_writable(results_dir)
-    with SweepProgress(len(left), sum(job.run.epochs for job in left)) as board:
-        for wave in dependencies.by_dependency(left):
-            _train(plan(dependencies.with_finished_teachers(wave, board), node=node), executors, board)
+    with SweepProgress(len(remaining), sum(job.run.epochs for job in remaining)) as progress:
+        for wave in dependencies.by_dependency(remaining):
+            ready = dependencies.with_finished_teachers(wave, progress)
+            _train(plan_stacks(ready, node), backends, progress)
 
 
-def _train(planned: Sequence[StackPlan], executors: Mapping[str, Executor], board: SweepProgress) -> None:
-    """Train ``planned``, each stack by its executor."""
+def _train(planned: Sequence[StackPlan], backends: Mapping[str, Backend], progress: SweepProgress) -> None:
+    """Train each stack with its backend; first those that no other process holds."""
     for results_dir in {stack.results_dir for stack in planned}:
         checkpoints.save_stacks(results_dir, [s.saved for s in planned if s.results_dir == results_dir])
-    for name, run in executors.items():
-        group = [stack for stack in planned if stack.executor == name]
-        if group and (busy := run(group, board, wait=False)):
-            log.info("waiting for another process that trains %s", ", ".join(map(str, busy)))
-            run(busy, board, wait=True)
+    for name, backend in backends.items():
+        stacks = [stack for stack in planned if stack.backend == name]
+        if stacks and (held := backend(stacks, progress, wait=False)):
+            log.info("waiting for another process that trains %s", ", ".join(map(str, held)))
+            backend(held, progress, wait=True)
+
+
+def train_here(stacks: Sequence[StackPlan], progress: SweepProgress, *, wait: bool) -> list[StackPlan]:
+    """The backend `local`: one stack after another in this process, with all threads or the whole GPU."""
+    held = []
+    for stack in stacks:
+        with threads(stack.threads):
+            if not train_stack.train(stack, progress, wait=wait):
+                held.append(stack)
+    return held
 
 
 def pending(jobs: Sequence[Job]) -> list[Job]:
     """The jobs whose runs are not stored, each once."""
-    wanted = {(job.run.results_dir, job.run_id): job for job in jobs}
-    return [job for place, job in wanted.items() if not runs.is_finished(runs.read(*place))]
+    unique = {(job.run.results_dir, job.run_id): job for job in jobs}
+    return [job for key, job in unique.items() if not runs.is_finished(runs.read(*key))]

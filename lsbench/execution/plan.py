@@ -1,4 +1,4 @@
-"""From configurations to stacks: what trains together, on which device, with which executor."""
+"""Planning: from configurations to stacks, each with its device, backend, threads and strategy."""
 
 import json
 from collections.abc import Sequence
@@ -20,38 +20,39 @@ from lsbench.training.device import choose_device, supports_bf16
 from lsbench.training.device_data import split_sizes
 from lsbench.training.forward import STREAMS
 
-# More members gain little on a CPU (measured: 1.56 times at 16, 1.64 at 40) and lose more at a stop.
+# More members gain little on a CPU (measured: 1.56 times at 16, 1.64 at 40) and lose more when interrupted.
 LARGEST_STACK = 40
-# Smaller stacks are hardly faster than their runs one after another (1.14 times at 4), so none are made only
-# to keep another core busy.
+# Smaller stacks are hardly faster than their runs one after another (measured: 1.14 times at 4), so no group
+# is divided into smaller ones to keep another core busy.
 SMALLEST_PART = 8
 
 
 def check(run: Run, *, here: bool = True) -> None:
-    """Raise `UsageError` for what only this machine or the installed models and methods can tell, before any
-    data is read: the device and its precision (where the run trains ``here``), the names of the model's
-    options and of knobs."""
+    """Raise `UsageError` for a setting that this machine or the installed models and methods do not support,
+    before any data is read: the model's options, knobs, and if the run trains ``here`` its device and
+    precision."""
     if here:
         _check_device(run)
     models.build_on_meta(run.model)
     methods = {method.knob: method for method in all_methods().values()}
     for name, value in run.method.knobs.items():
         if name not in methods:
-            there = ", ".join(methods)
-            raise UsageError(f"method.knobs.{name}={value:g}: no method has this knob; there are {there}")
+            known = ", ".join(methods)
+            raise UsageError(f"method.knobs.{name}={value:g}: no method has this knob; there are {known}")
         method = methods[name]
         allowed = Range(method.low, method.high, method.closed)
         if value not in allowed:
             raise UsageError(f"method.knobs.{name}={value:g}: allowed is a number {allowed}")
-        if value and (others := [other for other in method.excludes if run.knobs.get(other)]):
-            raise UsageError(f"method.knobs.{name}={value:g}: cannot be on beside {others[0]}")
+        excluded = [other for other in method.excludes if run.knobs.get(other)]
+        if value and excluded:
+            raise UsageError(f"method.knobs.{name}={value:g}: cannot be on together with {excluded[0]}")
     teachers.check_teacher(run)
 
 
 def _check_device(run: Run) -> None:
     device = choose_device(run.device)
     if run.precision == "bf16" and not supports_bf16(device):
-        raise UsageError(f"precision=bf16: {device} has no bf16 arithmetic; allowed here are fp32, fp64")
+        raise UsageError(f"precision=bf16: {device} has no bf16 arithmetic; use fp32 or fp64")
     if run.executor == "pool" and device.type != "cpu":
         raise UsageError(f"executor=pool: its processes train on a CPU, not on {device}; use executor=stack")
     if run.executor == "graphs" and device.type != "cuda":
@@ -60,8 +61,8 @@ def _check_device(run: Run) -> None:
 
 @dataclass(frozen=True)
 class Job:
-    """A run with its data at hand, and therefore with its name in the store; ``teacher`` is what the user
-    called the run's teacher, which is a cell by now."""
+    """A run with its data, whose hash completes the run's name in the store. ``teacher`` is the teacher as
+    the user wrote it, for messages; in ``run`` it is a cell."""
 
     run: Run
     splits: Splits
@@ -93,18 +94,31 @@ def with_data(configs: Sequence[Run]) -> list[Job]:
 
 @dataclass(frozen=True)
 class StackPlan:
-    """A stack to be trained: its members, where, by which executor, with how many threads on a CPU, and which
-    strategy their forward pass has (forward.py)."""
+    """A stack to be trained: its members and how.
+
+    ``backend`` says where: in this process (local), in a process of its own (pool) or as a Slurm job (slurm).
+    With ``cuda_graphs`` a GPU replays recorded training steps. ``threads`` are those of a CPU, and
+    ``strategy`` is that of the members' forward pass (training/forward.py).
+    """
 
     jobs: tuple[Job, ...]
     device: torch.device
-    executor: str
+    backend: str
     threads: int
     strategy: str = "vmap"
+    cuda_graphs: bool = False
 
     @property
     def saved(self) -> checkpoints.SavedStack:
+        """The part of the plan that is saved until the stack is stored."""
         return checkpoints.SavedStack(tuple(job.run_id for job in self.jobs), self.threads, self.strategy)
+
+    @property
+    def executor(self) -> str:
+        """How ``executor=`` calls the plan: stack, graphs or pool; or slurm."""
+        if self.backend != "local":
+            return self.backend
+        return "graphs" if self.cuda_graphs else "stack"
 
     @property
     def results_dir(self) -> str:
@@ -112,23 +126,18 @@ class StackPlan:
 
     @property
     def folder(self) -> Path:
-        """Where the store keeps what it has of the stack until its runs are in."""
+        """The folder of the stack's checkpoint."""
         return checkpoints.stack_dir(self.results_dir, self.saved.runs)
 
     @property
     def key(self) -> str:
-        """Tells it from every other stack."""
+        """A name that no other stack has."""
         return self.folder.name
 
     @property
     def epochs(self) -> int:
-        """Of all members together."""
+        """The epochs of all members together."""
         return len(self.jobs) * self.jobs[0].run.epochs
-
-    @property
-    def graphs(self) -> bool:
-        """Whether a GPU replays its steps."""
-        return self.executor == "graphs"
 
     def halves(self) -> "tuple[StackPlan, StackPlan]":
         middle = len(self.jobs) // 2
@@ -141,72 +150,85 @@ class StackPlan:
 
 @dataclass(frozen=True)
 class Node:
-    """A machine elsewhere that is to train one stack: its device, the threads it may use, and who sends the
-    stack there."""
+    """A machine of a cluster that trains one stack: its device and its CPU threads."""
 
     device: torch.device
     threads: int
-    executor: str
 
 
-def plan(jobs: Sequence[Job], cores: int | None = None, node: Node | None = None) -> list[StackPlan]:
-    """Which jobs train together, and how: on this machine, of whose ``cores`` as many are used as torch does
-    unless given, or each stack on a ``node`` of its own.
+def plan_stacks(jobs: Sequence[Job], node: Node | None = None) -> list[StackPlan]:
+    """Group ``jobs`` into stacks and choose how each trains: on this machine, with as many cores as torch
+    uses, or each on a ``node`` of its own as a Slurm job.
 
-    A stack that an earlier command planned and did not finish stays as it was, so that what is kept of it
-    fits and the numbers come out as if nothing had happened.
+    A stack that an earlier command planned and did not finish keeps its members, strategy and threads, so
+    that its checkpoint fits and the results are the same bits as without the interruption.
     """
     groups: dict[tuple[str, str, str], list[Job]] = {}
     for job in jobs:
         groups.setdefault((job.run.results_dir, job.run.device, job.run.executor), []).append(job)
-    cores = cores or torch.get_num_threads()
-    return [planned for group in groups.values() for planned in _plan(group, cores, node)]
+    return [stack for group in groups.values() for stack in _plan_group(group, node)]
 
 
-def _plan(group: list[Job], cores: int, node: Node | None) -> list[StackPlan]:
-    """A CPU gets a pool wherever more than one stack is to be made: a process a core beats two threads on one
-    stack, for MLPs and convolutions (results/benchmarks/sweep.md)."""
-    first = group[0].run
-    device, waiting = node.device if node else choose_device(first.device), {job.run_id: job for job in group}
-    spread = device.type == "cpu" and first.executor != "stack" and not node
-    graphs = replays(first, device)
-    before = []
-    for kept in checkpoints.saved_stacks(first.results_dir):
-        if all(run_id in waiting for run_id in kept.runs):
-            members = tuple(waiting.pop(run_id) for run_id in kept.runs)
-            before.append((members, kept.strategy, kept.threads if node else min(kept.threads, cores)))
-    parts = stacks(list(waiting.values()), device, cores if spread else 1, graphs=graphs, here=not node)
-    count = len(before) + len(parts)
-    executor = node.executor if node else first.executor
-    if executor == "auto":
-        executor = "graphs" if graphs else "pool" if spread and count > 1 else "stack"
-    threads = node.threads if node else max(cores // count, 1) if executor == "pool" else cores
-    chosen = [*before, *((members, strategy, threads) for members, strategy in parts)]
-    return [StackPlan(members, device, executor, number, strategy) for members, strategy, number in chosen]
+def _plan_group(group: list[Job], node: Node | None) -> list[StackPlan]:
+    """The stacks of jobs that share results_dir, device and executor."""
+    run = group[0].run
+    device = node.device if node else choose_device(run.device)
+    cuda_graphs = uses_cuda_graphs(run, device)
+    cores = node.threads if node else torch.get_num_threads()
+    may_pool = device.type == "cpu" and run.executor != "stack" and not node
+    saved, new = _split_saved(group)
+    stacks = group_jobs(new, device, cores if may_pool else 1, cuda_graphs=cuda_graphs, here=not node)
+    count = len(saved) + len(stacks)
+    backend = "local"
+    if node:
+        backend = "slurm"
+    elif run.executor == "pool" or (may_pool and count > 1):
+        backend = "pool"
+    threads = max(cores // count, 1) if backend == "pool" else cores
+    planned = []
+    for members, stack in saved:
+        saved_threads = stack.threads if node else min(stack.threads, cores)
+        planned.append(StackPlan(members, device, backend, saved_threads, stack.strategy, cuda_graphs))
+    for members, strategy in stacks:
+        planned.append(StackPlan(members, device, backend, threads, strategy, cuda_graphs))
+    return planned
 
 
-def replays(run: Run, device: torch.device) -> bool:
-    """Whether the steps of ``run`` are to be replayed from CUDA graphs."""
+def _split_saved(
+    group: list[Job],
+) -> tuple[list[tuple[tuple[Job, ...], checkpoints.SavedStack]], list[Job]]:
+    """The saved stacks all of whose runs are in ``group``, with their jobs; and the other jobs."""
+    remaining = {job.run_id: job for job in group}
+    saved = []
+    for stack in checkpoints.saved_stacks(group[0].run.results_dir):
+        if all(run_id in remaining for run_id in stack.runs):
+            saved.append((tuple(remaining.pop(run_id) for run_id in stack.runs), stack))
+    return saved, list(remaining.values())
+
+
+def uses_cuda_graphs(run: Run, device: torch.device) -> bool:
     return device.type == "cuda" and run.executor in ("auto", "graphs")
 
 
-def stacks(
-    jobs: Sequence[Job], device: torch.device, cores: int = 1, *, graphs: bool = False, here: bool = True
+def group_jobs(
+    jobs: Sequence[Job], device: torch.device, cores: int = 1, *, cuda_graphs: bool = False, here: bool = True
 ) -> list[tuple[tuple[Job, ...], str]]:
-    """Group jobs into stacks: equal in all but seed and knobs, and with the same methods at work, so that no
-    member pays for another's dropout masks or shifted images. Each group is divided over ``cores``; with it
-    stands the fastest strategy, on a GPU measured if it is ``here``."""
+    """Group jobs into stacks, each with its strategy, and divide large groups over ``cores``.
+
+    The members of a stack are equal in all but seed and knobs, and the same methods are on, so that no member
+    computes another's dropout masks or shifted images. ``here`` says whether this machine trains them.
+    """
     groups: dict[str, list[Job]] = {}
     for job in jobs:
         knobs = sorted(name for name, value in job.run.knobs.items() if value and name in _hooked_knobs())
         shared = {k: v for k, v in job.run.settings.items() if k not in (*job.run.knobs, "seed", "method")}
         key = json.dumps([shared, knobs, job.splits.sha256], sort_keys=True)
         groups.setdefault(key, []).append(job)
-    found = []
+    stacks = []
     for group in groups.values():
-        strategy, largest = _together(group, device, graphs, here)
-        found += [(tuple(part), strategy) for part in _parts(group, largest, cores)]
-    return found
+        strategy, largest = _strategy(group, device, cuda_graphs, here)
+        stacks += [(tuple(part), strategy) for part in _parts(group, largest, cores)]
+    return stacks
 
 
 def _hooked_knobs() -> set[str]:
@@ -214,11 +236,11 @@ def _hooked_knobs() -> set[str]:
     return {m.knob for m in all_methods().values() if m.batch or m.layers or m.loss or m.distill or m.penalty}
 
 
-def _together(group: list[Job], device: torch.device, graphs: bool, here: bool) -> tuple[str, int]:
-    """The strategy with which members of a group train, and how many at most in a stack.
+def _strategy(group: list[Job], device: torch.device, cuda_graphs: bool, here: bool) -> tuple[str, int]:
+    """The strategy of a group's forward pass, and the most members of one of its stacks.
 
-    Convolutions do not stack on a CPU: grouped ones ran at 0.53 times the speed of one after another. What
-    a GPU makes of them is measured where it is.
+    On a CPU, networks with convolutions train one at a time: grouped convolutions ran at 0.53 times the speed
+    of single ones. On a GPU of this machine the fastest strategy is measured.
     """
     first = group[0]
     model = models.build_on_meta(
@@ -230,11 +252,12 @@ def _together(group: list[Job], device: torch.device, graphs: bool, here: bool) 
         return "vmap", 1
     if not here:
         return "streams", STREAMS
-    return autotune.fastest([job.run for job in group], first.splits, device, graphs=graphs)
+    return autotune.fastest([job.run for job in group], first.splits, device, graphs=cuda_graphs)
 
 
 def _parts(group: list[Job], largest: int, cores: int) -> list[list[Job]]:
-    """As few parts as ``largest`` allows, or as many as keep the cores busy, as even as they come."""
+    """As few parts as ``largest`` allows, or as many as keep the cores busy, of sizes that differ by at most
+    one."""
     count = max(-(-len(group) // largest), min(cores, len(group) // SMALLEST_PART))
     bounds = [len(group) * index // count for index in range(count + 1)]
     return [group[low:high] for low, high in pairwise(bounds)]

@@ -1,4 +1,10 @@
-"""The executor `pool`: a process a stack, as many at once as there are cores for."""
+"""The backend `pool`: one process per stack, as many at once as their threads fit the cores.
+
+On two cores it is no faster than one process with two threads: ResNet-8 took 1.01 times [0.952, 1.02] as long
+without it (results/benchmarks/sweep.md). It is kept for machines with many cores, where networks with
+convolutions train one at a time and would leave most cores idle, and because a later change starts one
+process for each GPU.
+"""
 
 import logging
 import multiprocessing
@@ -24,13 +30,13 @@ from lsbench.execution.progress import SweepProgress, count
 
 log = logging.getLogger(__name__)
 
-SECONDS_TO_STOP = 9.0  # for the processes to keep their states after a signal
+SECONDS_TO_STOP = 9.0  # for the processes to save checkpoints after a signal
 PR_SET_PDEATHSIG = 1  # see prctl(2)
 
 
 @dataclass
 class Worker:
-    """A process and the stack that it trains; ``trained`` or ``error`` is what it said at its end."""
+    """A process and the stack that it trains; ``trained`` or ``error`` is the result that it sent."""
 
     planned: StackPlan
     process: BaseProcess
@@ -38,64 +44,65 @@ class Worker:
     error: Exception | None = None
 
 
-def run(stacks: Sequence[StackPlan], board: SweepProgress, *, wait: bool) -> list[StackPlan]:
+def run(stacks: Sequence[StackPlan], progress: SweepProgress, *, wait: bool) -> list[StackPlan]:
     """Train and store ``stacks``, the longest first; returns those that another process holds.
 
-    A process that is killed takes only its own stack with it. That goes on from the state that was kept of
-    it; where it is lost again, or nothing was kept, several members are tried again in halves, since memory
-    is the usual reason, and a single run is stored as failed.
+    A process that is killed loses only its own stack, which resumes once from its checkpoint. If there is
+    none, or the process is killed again, several members are tried again in halves, since memory is the usual
+    reason, and a single run is stored as failed.
     """
     waiting = deque(sorted(stacks, key=lambda planned: -planned.epochs))
     cores = torch.get_num_threads()
     log.info("%s in processes of their own, on %s", count(len(stacks), "stack"), count(cores, "core"))
     workers: dict[Connection, Worker] = {}
-    busy, lost = [], set[str]()
+    held, killed = [], set[str]()
     try:
         while waiting or workers:
-            while waiting and _has_room(waiting[0], workers.values(), cores):
-                with _signals_blocked():  # they find it among the workers, and it knows what to do with them
+            while waiting and has_room(waiting[0], workers.values(), cores):
+                with _signals_blocked():  # so that a signal finds the new process among the workers
                     connection, worker = _start(waiting.popleft(), wait)
                     workers[connection] = worker
             for connection in cast(list[Connection], ready(list(workers))):
                 worker = workers[connection]
-                if _listen(connection, worker, board):
+                if _receive(connection, worker, progress):
                     continue
                 del workers[connection]
                 if worker.error:
                     raise worker.error
                 if worker.trained is None:
-                    waiting.extend(_lost(worker, board, again=worker.planned.key in lost))
-                    lost.add(worker.planned.key)
+                    waiting.extend(_replacements(worker, progress, again=worker.planned.key in killed))
+                    killed.add(worker.planned.key)
                 elif not worker.trained:
-                    busy.append(worker.planned)
+                    held.append(worker.planned)
     finally:
         if workers:
-            log.warning("stopping: %s may keep what is trained so far", count(len(workers), "process"))
+            log.warning("stopping: waiting for %s to save checkpoints", count(len(workers), "process"))
             _stop([worker.process for worker in workers.values()])
-    return busy
+    return held
 
 
-def _has_room(planned: StackPlan, workers: Collection[Worker], cores: int) -> bool:
+def has_room(planned: StackPlan, workers: Collection[Worker], cores: int) -> bool:
+    """True if the threads of ``planned`` fit beside those of ``workers``, or nothing else trains."""
     used = sum(worker.planned.threads for worker in workers)
     return not workers or used + planned.threads <= cores
 
 
 def _start(planned: StackPlan, wait: bool) -> tuple[Connection, Worker]:
-    """Fork where that is safe, as torch's DataLoader does: no GPU, and one thread in the new process. It
-    costs nothing and shares the data; a fresh interpreter has to import torch."""
-    safe = sys.platform == "linux" and planned.threads == 1 and not torch.cuda.is_available()
-    context: Any = multiprocessing.get_context("fork" if safe else "spawn")
-    ours, theirs = context.Pipe(duplex=False)
+    """Fork if that is safe: without a GPU, and with one thread in the new process. It shares the data and
+    takes no time; a new interpreter has to import torch."""
+    can_fork = sys.platform == "linux" and planned.threads == 1 and not torch.cuda.is_available()
+    context: Any = multiprocessing.get_context("fork" if can_fork else "spawn")
+    receiver, sender = context.Pipe(duplex=False)
     process = context.Process(
-        target=_work, args=(planned, theirs, wait, log.getEffectiveLevel()), daemon=True
+        target=_work, args=(planned, sender, wait, log.getEffectiveLevel()), daemon=True
     )
     process.start()
-    theirs.close()  # so that its end is the end of the pipe
-    return ours, Worker(planned, process)
+    sender.close()  # so that the pipe ends with the process
+    return receiver, Worker(planned, process)
 
 
-def _listen(connection: Connection, worker: Worker, board: SweepProgress) -> bool:
-    """Hear one message of a worker; False where it has ended."""
+def _receive(connection: Connection, worker: Worker, progress: SweepProgress) -> bool:
+    """Handle one message of a worker; False if it has ended."""
     try:
         name, arguments = connection.recv()
     except EOFError:
@@ -108,35 +115,36 @@ def _listen(connection: Connection, worker: Worker, board: SweepProgress) -> boo
     elif name == "error":
         [worker.error] = arguments
     else:
-        getattr(board, name)(*arguments)
+        getattr(progress, name)(*arguments)
     return True
 
 
-def _lost(worker: Worker, board: SweepProgress, again: bool) -> Sequence[StackPlan]:
-    """Name a process that ended before its stack was stored; the stacks that are to be tried in its place."""
+def _replacements(worker: Worker, progress: SweepProgress, again: bool) -> Sequence[StackPlan]:
+    """The stacks to train after a process ended without a result; ``again`` if one did so with this stack
+    before."""
     planned = worker.planned
     train_stack.recover(planned.results_dir)
     if train_stack.is_stored(planned):  # it was killed after all its work
-        board.finish(planned.key, planned.epochs, len(planned.jobs), 0)
+        progress.finish(planned.key, planned.epochs, len(planned.jobs), 0)
         return ()
     code = worker.process.exitcode or 0
     how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
     reason = f"the process that trained it was {how}"
-    board.discard(planned.key)
+    progress.discard(planned.key)
     if train_stack.has_checkpoint(planned) and not again:
-        log.warning("%s: %s; going on from what is kept of it", planned, reason)
+        log.warning("%s: %s; resuming from its checkpoint", planned, reason)
         return [planned]
     if len(planned.jobs) > 1:
         log.warning("%s: %s; trying again in halves", planned, reason)
         return train_stack.halve(planned)
     log.warning("%s: %s", planned, reason)
     train_stack.fail(planned, reason)
-    board.finish(planned.key, planned.epochs, 1, 1)
+    progress.finish(planned.key, planned.epochs, 1, 1)
     return ()
 
 
 def _stop(processes: Sequence[BaseProcess]) -> None:
-    """End ``processes``, with time to keep their states unless that is interrupted too."""
+    """End ``processes``, with time to save their checkpoints unless a second signal arrives."""
     try:
         for process in processes:
             process.terminate()
@@ -168,10 +176,13 @@ class PipeProgress:
 
 
 def _work(planned: StackPlan, connection: Connection, wait: bool, level: int) -> None:
-    """What a worker does, saying what is of ``level`` or more. It ends with its parent, through which Ctrl-C
-    and a closed terminal reach it, and on the first SIGTERM; the parent kills what does not end in time."""
-    teller = PipeProgress(connection)
-    logging.getLogger().handlers = [QueueHandler(cast(Any, teller))]
+    """Train a stack in a worker process, with log records from ``level`` on sent to the parent.
+
+    It ends on the first SIGTERM, which it also gets when its parent dies. SIGINT and SIGHUP, from Ctrl-C or a
+    closed terminal, are left to the parent, which kills a worker that does not end in time.
+    """
+    progress = PipeProgress(connection)
+    logging.getLogger().handlers = [QueueHandler(cast(Any, progress))]
     logging.getLogger("lsbench").setLevel(level)
     torch.set_num_threads(planned.threads)
     signals.GATE.install(only_first=True)
@@ -181,18 +192,18 @@ def _work(planned: StackPlan, connection: Connection, wait: bool, level: int) ->
         CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, signals.STOPPING)
     try:
-        teller.ended(train_stack.train(planned, cast(SweepProgress, teller), wait=wait))
+        progress.ended(train_stack.train(planned, cast(SweepProgress, progress), wait=wait))
     except signals.Terminated:
         sys.exit(128 + signal.SIGTERM)
     except Exception as error:
-        teller.error(error)
+        progress.error(error)
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the interpreter is on its way out
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # nothing is left to save
 
 
 @contextmanager
 def _signals_blocked() -> Iterator[None]:
-    """Let signals wait for the end, in this process and in those that it starts."""
+    """Block signals in this process and in those that it starts until the context ends."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signals.STOPPING)
     try:
         yield

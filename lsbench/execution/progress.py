@@ -1,4 +1,4 @@
-"""What a user sees while work is under way: one bar on a terminal, plain lines in a pipe."""
+"""Progress of a sweep on stderr: one bar on a terminal, plain log lines elsewhere."""
 
 import logging
 import sys
@@ -17,10 +17,10 @@ SECONDS_BETWEEN_LINES = 60
 
 
 class ConsoleHandler(logging.Handler):
-    """Log lines on stderr that do not tear the bar."""
+    """Log lines on stderr that do not break the progress bar."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        if sys.stderr is not None:  # closed from the start
+        if sys.stderr is not None:  # None if it was closed before Python started
             tqdm.write(self.format(record), file=sys.stderr)
 
 
@@ -31,21 +31,21 @@ def count(number: int, thing: str) -> str:
 
 
 class SweepProgress:
-    """How far a sweep is: runs stored and failed, the epochs of all its members, their rate, the time left.
+    """Progress of a sweep: runs stored and failed, epochs of all members, their rate and the time left.
 
-    Where stderr is no terminal, a line for each stack that is stored and else one a minute.
+    If stderr is not a terminal, it is a log line for each stack that is stored, and otherwise one a minute.
     """
 
     def __init__(self, runs: int, epochs: int) -> None:
-        self.runs, self._stored, self._failed, self._loss = runs, 0, 0, ""
-        silent = None if sys.stderr is not None else True  # None: where it is no terminal
+        self.runs, self._epochs = runs, epochs
+        self._stored, self._failed, self._loss = 0, 0, ""
         self._bar = tqdm(
-            total=epochs, unit="epoch", disable=silent, file=sys.stderr, dynamic_ncols=True, leave=False
+            total=epochs, unit="epoch", disable=_no_bar(), file=sys.stderr, dynamic_ncols=True, leave=False
         )
-        # a bar that is off counts nothing, so the numbers are kept here
-        self._epochs, self._done, self._new = epochs, 0, 0
-        self._of: Counter[str] = Counter()  # epochs counted of each stack that is not stored yet
-        self._began = self._said = time.monotonic()
+        # a disabled bar counts nothing, so the numbers are counted here
+        self._done = self._trained = 0  # epochs in all, and those that this command trained
+        self._epochs_of: Counter[str] = Counter()  # epochs counted of each stack that is not stored yet
+        self._started = self._logged = time.monotonic()
 
     def __enter__(self) -> Self:
         return self
@@ -54,66 +54,68 @@ class SweepProgress:
         self._bar.close()
 
     def begin(self, text: str) -> None:
-        """Say which stack is being trained."""
+        """Show which stack is being trained."""
         if self._bar.disable:
             log.info("training %s", text)
         else:
             self._bar.set_description(text)
 
     def resume(self, stack: str, epochs: int) -> None:
-        """``epochs`` of ``stack`` need no training: an earlier command did them, another, or nobody will."""
+        """Count ``epochs`` as done without training (resumed, done elsewhere, or failed)."""
         if not self._bar.disable:
-            self._bar.initial += epochs  # so that they do not count in the rate
+            self._bar.initial += epochs  # left out of the bar's rate
         self._count(stack, epochs)
 
     def advance(self, stack: str, epochs: int, loss: float) -> None:
-        """``epochs`` more of ``stack`` are done, whose mean loss was ``loss``."""
-        self._new += epochs
+        """Count ``epochs`` more of ``stack`` as trained, with their mean ``loss``."""
+        self._trained += epochs
         self._loss = f", loss {loss:.4f}"
         self._bar.set_postfix_str(self._runs() + self._loss, refresh=False)
         self._count(stack, epochs)
-        if time.monotonic() - self._said > SECONDS_BETWEEN_LINES:
-            self._say()
+        if time.monotonic() - self._logged > SECONDS_BETWEEN_LINES:
+            self._log()
 
     def discard(self, stack: str) -> None:
-        """What was counted of ``stack`` is to be done again."""
-        self._count(stack, -self._of[stack])
+        """Take back what was counted of ``stack``, which is trained again."""
+        self._count(stack, -self._epochs_of[stack])
 
     def finish(self, stack: str, epochs: int, runs: int, failed: int) -> None:
-        """The ``runs`` of ``stack`` are stored, of which ``failed`` failed or diverged; it had ``epochs``."""
-        self.resume(stack, epochs - self._of[stack])
+        """Count the ``runs`` of ``stack`` as stored, ``failed`` of them as failed or diverged, and all of its
+        ``epochs`` as done."""
+        self.resume(stack, epochs - self._epochs_of[stack])
         self._stored, self._failed = self._stored + runs, self._failed + failed
         self._bar.set_postfix_str(self._runs() + self._loss)
-        self._say()
+        self._log()
 
     def _count(self, stack: str, epochs: int) -> None:
         self._done += epochs
-        self._of[stack] += epochs
+        self._epochs_of[stack] += epochs
         self._bar.update(epochs)
 
     def _runs(self) -> str:
         return f"{self._stored}/{self.runs} runs, {self._failed} failed"
 
-    def _say(self) -> None:
+    def _log(self) -> None:
         if not self._bar.disable or self.runs == 1:
             return
-        self._said = time.monotonic()
-        rate = self._new / max(self._said - self._began, 1e-9)
+        self._logged = time.monotonic()
+        rate = self._trained / max(self._logged - self._started, 1e-9)
         left = f", {tqdm.format_interval((self._epochs - self._done) / rate)} left" if rate else ""
         log.info("%s%s, %.3g epochs/s%s", self._runs(), self._loss, rate, left)
 
 
 def track(items: Sequence[Item], thing: str) -> Iterator[Item]:
-    """``items`` one by one, with a bar on a terminal; in a pipe a line a minute and one at the end."""
-    silent = None if sys.stderr is not None else True  # None: where it is no terminal
-    bar = tqdm(items, unit=thing, disable=silent, file=sys.stderr, dynamic_ncols=True, leave=False)
-    said = time.monotonic()
+    """Iterate over ``items`` with a bar on a terminal, or else with a line a minute and one at the end."""
+    bar = tqdm(items, unit=thing, disable=_no_bar(), file=sys.stderr, dynamic_ncols=True, leave=False)
+    printed = time.monotonic()
     for done, item in enumerate(bar, 1):
         yield item
-        if (
-            bar.disable
-            and sys.stderr
-            and (done == len(items) or time.monotonic() - said > SECONDS_BETWEEN_LINES)
-        ):
-            said = time.monotonic()
+        due = done == len(items) or time.monotonic() - printed > SECONDS_BETWEEN_LINES
+        if bar.disable and sys.stderr and due:
+            printed = time.monotonic()
             print(f"{done} of {count(len(items), thing)}", file=sys.stderr)
+
+
+def _no_bar() -> bool | None:
+    """tqdm's ``disable``: None disables the bar if stderr is not a terminal; True if it is closed."""
+    return None if sys.stderr is not None else True

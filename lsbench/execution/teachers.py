@@ -1,7 +1,7 @@
-"""Who teaches whom: the stored run that a student learns from, and what that says of the student's rows.
+"""Checks of a student's teacher: that there is one, that it is used, and that it fits.
 
-A teacher is named as a cell (all settings but the seed), and each student learns from the run of that cell
-with its own seed: these two share their split, so that nobody teaches what the student is tested on.
+A teacher is given as a cell (all settings but the seed). Each student learns from the run of that cell with
+the student's seed: the two share their split, so the teacher was not trained on the student's test rows.
 """
 
 import re
@@ -18,33 +18,31 @@ SPLIT_SIZES = ("train", "select", "calibrate", "test")
 
 def check_teacher(run: Run) -> None:
     """Raise `UsageError` for a method that needs a teacher and has none."""
-    on = [knob for knob in _knobs() if run.method.knobs.get(knob)]
-    if on and not run.method.teacher:
-        value = run.method.knobs[on[0]]
-        raise UsageError(
-            f"method.knobs.{on[0]}={value:g}: needs a teacher: method.teacher=RUN, one that is stored"
-        )
+    for knob in _distillation_knobs():
+        if run.method.knobs.get(knob) and not run.method.teacher:
+            setting = f"method.knobs.{knob}={run.method.knobs[knob]:g}"
+            raise UsageError(f"{setting}: needs a teacher; add method.teacher=RUN with a stored run")
 
 
 def check_unused_teacher(command: Sequence[Run]) -> None:
-    """Raise `UsageError` for a teacher where none of a command's runs has a method that learns: somebody
-    forgot it. Beside one that has, others may well be without."""
-    if any(knob in run.method.knobs for run in command for knob in _knobs()):
+    """Raise `UsageError` for a teacher if no run of the command has a method that uses one: it was probably
+    forgotten. Runs without such a method are fine beside one that has it."""
+    if any(knob in run.method.knobs for run in command for knob in _distillation_knobs()):
         return
     for run in command:
         if cell := run.method.teacher:
-            raise UsageError(f"method.teacher={cell}: nobody learns from it; add method=distillation")
+            raise UsageError(f"method.teacher={cell}: is set but unused; add method=distillation")
 
 
-def _knobs() -> list[str]:
-    """Of the methods that need a teacher."""
+def _distillation_knobs() -> list[str]:
+    """The knobs of methods that need a teacher."""
     return [method.knob for method in all_methods().values() if method.distill]
 
 
 def resolve_teacher(run: Run) -> Run:
-    """``run`` with its teacher as a cell, or without one where it learns from none.
+    """``run`` with its teacher as a cell, or without a teacher if no method of the run uses one.
 
-    Raises `UsageError` where a teacher that is named as a run is not stored.
+    Raises `UsageError` if the teacher is given as a run that is not stored.
     """
     method = run.method
     if method.teacher is None or _is_cell(method.teacher):
@@ -56,13 +54,10 @@ def resolve_teacher(run: Run) -> Run:
             hint = did_you_mean(method.teacher, known)
             raise UsageError(f"method.teacher={method.teacher}: no such run in {run.results_dir}{hint}")
         cell = record["cell"]
-    if any(method.knobs.get(knob) for knob in _knobs()):
+    if any(method.knobs.get(knob) for knob in _distillation_knobs()):
         return replace(run, method=replace(method, teacher=cell))
-    plain = MethodConfig()
-    return replace(
-        run,
-        method=replace(method, teacher=plain.teacher, teacher_temperature=plain.teacher_temperature),
-    )
+    temperature = MethodConfig().teacher_temperature
+    return replace(run, method=replace(method, teacher=None, teacher_temperature=temperature))
 
 
 def _is_cell(name: str) -> bool:
@@ -70,16 +65,13 @@ def _is_cell(name: str) -> bool:
 
 
 def check_fit(run: Run, data_sha256: str, teacher: runs.Record, called: str | None = None) -> None:
-    """Raise `UsageError` for a teacher, as the user ``called`` it, that was trained on other data than
-    ``run``, or on another split."""
-    said = f"method.teacher={called or run.method.teacher}: {teacher['run']}"
+    """Raise `UsageError` for a teacher that was trained on other data or another split than ``run``.
+    ``called`` is how the user wrote the teacher."""
+    setting = f"method.teacher={called or run.method.teacher}: {teacher['run']}"
     if teacher["data_sha256"] != data_sha256:
-        raise UsageError(f"{said} was trained on other data than data={run.data.name}")
+        raise UsageError(f"{setting} was trained on other data than data={run.data.name}")
     for name, value in run.settings["data"].items():
-        theirs = teacher.get(f"data.{name}")
-        if name in SPLIT_SIZES and theirs != value:
-            raise UsageError(f"{said} has data.{name}={_yaml(theirs)} and so another split; use the same")
-
-
-def _yaml(value: int | None) -> str:
-    return "null" if value is None else str(value)
+        teachers_value = teacher.get(f"data.{name}")
+        if name in SPLIT_SIZES and teachers_value != value:
+            shown = "null" if teachers_value is None else teachers_value
+            raise UsageError(f"{setting} has data.{name}={shown} and so another split; use the same value")

@@ -1,4 +1,4 @@
-"""One planned stack, from what is kept of it to stored runs; its members get a row whatever happens."""
+"""Training of one stack, from its last checkpoint to stored runs."""
 
 import logging
 import math
@@ -22,44 +22,44 @@ from lsbench.training.device import device_name
 log = logging.getLogger(__name__)
 
 
-def train(planned: StackPlan, board: SweepProgress, *, wait: bool) -> bool:
-    """Train one stack and store its runs, going on from where an earlier attempt was stopped.
+def train(planned: StackPlan, progress: SweepProgress, *, wait: bool) -> bool:
+    """Train a stack from its last checkpoint, if there is one, and store its runs.
 
-    False where another process holds the stack, unless it is to ``wait`` for that one to end. Out of memory
-    halves the stack; what else fails is stored as failed. A signal is followed between two steps, when the
-    state is kept, or once the runs are stored.
+    Returns False if another process holds the stack, unless ``wait``. Out of memory halves the stack; any
+    other error is stored as the reason why its runs failed. A signal takes effect between two steps, after a
+    checkpoint is saved, or once the runs are stored.
     """
     memory.keep_freed_memory()
     with checkpoints.hold(planned.folder, wait=wait) as acquired:
         if not acquired:
             return False
-        if is_stored(planned):  # by a process that had it before
-            board.finish(planned.key, planned.epochs, len(planned.jobs), 0)
+        if is_stored(planned):  # by a process that held it before
+            progress.finish(planned.key, planned.epochs, len(planned.jobs), 0)
             checkpoints.drop(planned.folder)
             return True
-        board.begin(str(planned))
+        progress.begin(str(planned))
         with signals.GATE.hold():
-            outcomes = _outcomes(planned, board)
+            outcomes = _outcomes(planned, progress)
             if outcomes:
                 _store(planned, outcomes, device_name(planned.device))
                 failed = sum(outcome.status != "done" for outcome in outcomes)
-                board.finish(planned.key, planned.epochs, len(outcomes), failed)
+                progress.finish(planned.key, planned.epochs, len(outcomes), failed)
     if not outcomes:
         log.warning("%s: out of memory; trying again in halves", planned)
-        board.discard(planned.key)
+        progress.discard(planned.key)
         for half in halve(planned):
-            train(half, board, wait=True)
+            train(half, progress, wait=True)
     return True
 
 
 def fail(planned: StackPlan, reason: str) -> None:
-    """Store what is not stored of a stack as failed: its process was lost."""
+    """Store the runs of a stack as failed, except those that are stored: its process was lost."""
     with checkpoints.hold(planned.folder):
         _store(planned, [Outcome("failed", {}, error=reason)] * len(planned.jobs), str(planned.device))
 
 
 def halve(planned: StackPlan) -> tuple[StackPlan, StackPlan]:
-    """Put two stacks of half the size in the place of one that is too large."""
+    """Replace a stack that is too large by two of half its size."""
     halves = planned.halves()
     checkpoints.save_stacks(planned.results_dir, [half.saved for half in halves])
     with checkpoints.hold(planned.folder):
@@ -97,35 +97,34 @@ def _commit(folder: Path, results_dir: str | Path) -> None:
 
 
 def is_stored(planned: StackPlan) -> bool:
-    """Whether none of its runs need be trained."""
+    """Return whether every run of the stack is finished."""
     return all(runs.is_finished(runs.read(planned.results_dir, job.run_id)) for job in planned.jobs)
 
 
 def has_checkpoint(planned: StackPlan) -> bool:
-    """Whether it could go on from a state."""
     return (planned.folder / "state.pt").exists()
 
 
 def _store(planned: StackPlan, outcomes: Sequence[Outcome], device: str) -> None:
-    """Write every member's run, then bring them in at one stroke: a stack that is cut off here is either
-    trained to its end again from its last state, or all there."""
+    """Write every member's run to a staging folder, then move them all into the store. If the process is
+    killed here, either the stack is trained to its end again or `recover` moves what is staged."""
     part = planned.folder / "rows.part"
     shutil.rmtree(part, ignore_errors=True)
     try:
         for job, outcome in zip(planned.jobs, outcomes, strict=True):
             runs.write(part, job.run, job.splits.sha256, outcome, device)
     except StorageError:
-        shutil.rmtree(part, ignore_errors=True)  # the disk is full enough
+        shutil.rmtree(part, ignore_errors=True)  # the disk may be full
         raise
     part.replace(planned.folder / "rows")
     _commit(planned.folder, planned.results_dir)
 
 
-def _outcomes(planned: StackPlan, board: SweepProgress) -> list[Outcome]:
-    """Train and judge one stack; nothing where it is too large for the memory and could be smaller. The stack
-    is gone when this returns, so that its halves have the room."""
+def _outcomes(planned: StackPlan, progress: SweepProgress) -> list[Outcome]:
+    """Train and evaluate a stack; empty if it does not fit in memory and can be halved. The stack itself is
+    freed when this returns, so that its halves have the memory."""
     try:
-        return evaluate.evaluate(_trained(planned, board))
+        return evaluate.evaluate(_trained(planned, progress))
     except LsbenchError:
         raise
     except Exception as error:
@@ -137,19 +136,19 @@ def _outcomes(planned: StackPlan, board: SweepProgress) -> list[Outcome]:
         return [Outcome("failed", {}, error=reason)] * len(planned.jobs)
 
 
-def _trained(planned: StackPlan, board: SweepProgress) -> loop.Trained:
+def _trained(planned: StackPlan, progress: SweepProgress) -> loop.Trained:
     """Train a stack from its last checkpoint to its end.
 
     Saves a checkpoint every ``checkpoint_minutes``, and before it raises a signal that is pending.
     """
     size, training = len(planned.jobs), _resumed(planned)
     if steps := int(training.stack.optimizer.steps):
-        board.resume(planned.key, size * training.epoch)
-        log.info("%s: going on after %s", planned, count(steps, "step"))
+        progress.resume(planned.key, size * training.epoch)
+        log.info("%s: resuming after %s", planned, count(steps, "step"))
     interval, saved_at = 60 * planned.jobs[0].run.checkpoint_minutes or math.inf, time.monotonic()
     for epoch_loss in training.run():
         if epoch_loss is not None:
-            board.advance(planned.key, size, epoch_loss)
+            progress.advance(planned.key, size, epoch_loss)
         stop = signals.GATE.pending()
         if stop or time.monotonic() - saved_at > interval:
             checkpoints.save(planned.folder, training.state())
@@ -166,14 +165,12 @@ def _resumed(planned: StackPlan) -> loop.Training:
         try:
             training.restore(state)
         except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-            log.warning("%s: the state that was kept does not fit (%s); starting anew", planned, error)
+            log.warning("%s: its checkpoint does not fit (%s); starting again from step 0", planned, error)
             return _fresh(planned)
     return training
 
 
 def _fresh(planned: StackPlan) -> loop.Training:
     members, splits = [job.run for job in planned.jobs], planned.jobs[0].splits
-    members_stack = stack.Stack(
-        members, splits, planned.device, graphs=planned.graphs, strategy=planned.strategy
-    )
-    return loop.Training(members_stack)
+    graphs, strategy = planned.cuda_graphs, planned.strategy
+    return loop.Training(stack.Stack(members, splits, planned.device, graphs=graphs, strategy=strategy))

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from filelock import FileLock
 
 FORMULA = re.compile(r"[=+\-@\t\r]")  # the first character of a cell that a spreadsheet evaluates
+ATTEMPTS = 100  # to make a lock file in a folder that another process is removing
 CANNOT_LOCK = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # from flock(2), on a file system without locks
 
 
@@ -118,12 +119,15 @@ def _acquire(path: Path, wait: bool) -> "FileLock":
     from filelock import FileLock
 
     lock = FileLock(path, fallback_to_soft=False)
-    while True:
+    for remaining in reversed(range(ATTEMPTS)):
         try:
             lock.acquire(blocking=wait)
-        except FileNotFoundError:  # another process has removed the folder meanwhile
-            continue
+            break
+        except (FileNotFoundError, FileExistsError):  # another process has just removed the lock's folder
+            if not remaining:
+                raise
         except (OSError, NotImplementedError) as error:
             if getattr(error, "errno", errno.ENOSYS) not in CANNOT_LOCK:
                 raise
-        return lock
+            break
+    return lock

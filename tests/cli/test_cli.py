@@ -72,16 +72,16 @@ USAGE = [
     (["train", "method=distillation", "method.teacher=c12345678"], ["method.teacher=c12345678", "seed=0"]),
     (
         ["train", "method=distillation", "+method.knobs.mixup_beta=1"],
-        ["distillation=0.9", "beside mixup_beta"],
+        ["distillation=0.9", "together with mixup_beta"],
     ),
-    (["train", "method.teacher=c12345678"], ["nobody learns from it", "method=distillation"]),
+    (["train", "method.teacher=c12345678"], ["is set but unused", "method=distillation"]),
     (
         ["train", "-m", "method.teacher=c12345678", "method.teacher_temperature=1,2", "seed=0,1"],
-        ["method.teacher=c12345678: nobody learns from it"],
+        ["method.teacher=c12345678: is set but unused"],
     ),
     (
         ["train", "-m", "method.teacher=c12345678", "seed=0,1", "hydra.sweeper.max_batch_size=1"],
-        ["method.teacher=c12345678: nobody learns from it"],
+        ["method.teacher=c12345678: is set but unused"],
     ),
     (["train", "method=distillation", "method.knobs.distillation=1.1"], ["distillation=1.1", "from 0 to 1"]),
     (["train", "method.teacher_temperature=0"], ["method.teacher_temperature=0", "from 0.01"]),

@@ -9,7 +9,7 @@ from lsbench.config import MethodConfig
 from lsbench.errors import StorageError, UsageError
 from lsbench.execution import dependencies, dry_run
 from lsbench.execution.execute import execute
-from lsbench.execution.plan import Job, plan, with_data
+from lsbench.execution.plan import Job, plan_stacks, with_data
 from lsbench.store import checkpoints, runs
 from lsbench.training import loop
 from lsbench.training.stack import Stack
@@ -124,7 +124,7 @@ def test_a_student_goes_on_from_its_state_bit_for_bit(job, splits, caplog):
     execute([teacher])
     student = job(teacher, seed=0, augment=1.0, dropout=0.2)
     whole = loop.train(Stack([student.run], splits, torch.device("cpu")))
-    [planned] = plan([student])
+    [planned] = plan_stacks([student])
     training = loop.Training(Stack([student.run], splits, torch.device("cpu")))
     for _ in training.run():
         if training.stack.optimizer.steps == 7:  # in the second epoch
@@ -132,7 +132,7 @@ def test_a_student_goes_on_from_its_state_bit_for_bit(job, splits, caplog):
             break
     with caplog.at_level("INFO"):
         execute([student])
-    assert "going on after 7 steps" in caplog.text
+    assert "resuming after 7 steps" in caplog.text
     weights = torch.load(
         runs.run_dir(student.run.results_dir, student.run_id) / "model.pt", weights_only=True
     )

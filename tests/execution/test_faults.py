@@ -12,7 +12,7 @@ import torch
 from lsbench.config import OptimConfig
 from lsbench.execution import train_stack
 from lsbench.execution.execute import execute, pending
-from lsbench.execution.plan import Job, plan
+from lsbench.execution.plan import Job, plan_stacks
 from lsbench.execution.progress import SweepProgress
 from lsbench.store import checkpoints, runs
 from lsbench.training import stack
@@ -252,7 +252,7 @@ def test_a_state_that_cannot_be_read_is_said_and_the_stack_starts_anew(
 def test_nothing_is_left_of_a_stack_that_another_process_was_quicker_with(sweep, store, is_tidy):
     """This one planned it before the other had stored it."""
     jobs = sweep(store)[:2]
-    [planned] = plan(jobs)
+    [planned] = plan_stacks(jobs)
     execute(jobs)
     checkpoints.save_stacks(store, [planned.saved])
     with SweepProgress(2, 2) as board:
@@ -312,7 +312,7 @@ def test_a_stray_file_among_the_stacks_harms_nobody(sweep, store):
 def test_a_state_of_another_shape_is_left_aside(state, sweep, table, store, caplog):
     clean, jobs = sweep(store / "clean"), sweep(store / "odd")
     execute(clean)
-    for planned in plan(jobs):
+    for planned in plan_stacks(jobs):
         checkpoints.save(planned.folder, state)
     execute(jobs)
     assert table(jobs) == table(clean) and "does not fit" in caplog.text

@@ -10,6 +10,7 @@ from lsbench.errors import UsageError
 from lsbench.execution import autotune, plan
 from lsbench.execution.plan import Job
 from lsbench.store import checkpoints
+from lsbench.training.device import threads
 
 CPU = torch.device("cpu")
 
@@ -18,33 +19,38 @@ def sizes(parts):
     return sorted(len(jobs) for jobs, _ in parts)
 
 
+def planned_on(cores, jobs):
+    with threads(cores):
+        return plan.plan_stacks(jobs)
+
+
 def test_runs_that_differ_in_knobs_and_seed_are_one_stack(splits, make_run):
     jobs = [
         Job(make_run(seed=s, alpha=a, lr=lr), splits) for s in (0, 1) for a in (0, 0.1) for lr in (0.1, 0.2)
     ]
-    assert sizes(plan.stacks(jobs, CPU)) == [8]
+    assert sizes(plan.group_jobs(jobs, CPU)) == [8]
 
 
 @pytest.mark.parametrize(
     "settings", [{"epochs": 4}, {"batch_size": 20}, {"precision": "fp32"}, {"convention": "others"}]
 )
 def test_runs_of_another_shape_are_another_stack(settings, splits, make_run):
-    assert sizes(plan.stacks([Job(make_run(), splits), Job(make_run(**settings), splits)], CPU)) == [1, 1]
+    assert sizes(plan.group_jobs([Job(make_run(), splits), Job(make_run(**settings), splits)], CPU)) == [1, 1]
 
 
 def test_two_data_sets_are_two_stacks(splits, make_run):
     other = replace(splits, train_images=splits.train_images[::-1].copy())
-    assert sizes(plan.stacks([Job(make_run(), splits), Job(make_run(seed=1), other)], CPU)) == [1, 1]
+    assert sizes(plan.group_jobs([Job(make_run(), splits), Job(make_run(seed=1), other)], CPU)) == [1, 1]
 
 
 def test_two_models_of_one_name_are_two_stacks(splits, make_run):
     moved = replace(make_run(), model={**make_run().model, "_target_": "lsbench.models.mlp:MLP"})
-    assert sizes(plan.stacks([Job(make_run(), splits), Job(moved, splits)], CPU)) == [1, 1]
+    assert sizes(plan.group_jobs([Job(make_run(), splits), Job(moved, splits)], CPU)) == [1, 1]
 
 
 def test_no_member_pays_for_another_methods_work(splits, make_run):
     jobs = [Job(make_run(seed=s, dropout=p), splits) for s in range(3) for p in (0.0, 0.2, 0.5)]
-    assert sizes(plan.stacks(jobs, CPU)) == [3, 6]
+    assert sizes(plan.group_jobs(jobs, CPU)) == [3, 6]
 
 
 def test_runs_of_one_method_are_one_stack_and_a_strength_of_0_is_no_method(splits, make_run):
@@ -54,9 +60,9 @@ def test_runs_of_one_method_are_one_stack_and_a_strength_of_0_is_no_method(split
     jobs = [
         Job(make_run(seed=s, alpha=0.1 * s, method=MethodConfig(*m)), splits) for s in (0, 1) for m in chosen
     ]
-    names = [{job.run.method_name for job in part} for part, _ in plan.stacks(jobs, CPU)]
+    names = [{job.run.method_name for job in part} for part, _ in plan.group_jobs(jobs, CPU)]
     assert names == [{"none"}, {"mixup"}, {"focal"}, {"confidence_penalty"}]
-    assert sizes(plan.stacks(jobs, CPU)) == [2, 2, 4, 4]
+    assert sizes(plan.group_jobs(jobs, CPU)) == [2, 2, 4, 4]
 
 
 @pytest.mark.parametrize("knob", ["mixup_beta", "focal_gamma", "confidence_penalty"])
@@ -71,7 +77,7 @@ def test_students_of_different_teachers_are_one_stack_and_others_apart(splits, m
     taught = [MethodConfig("distillation", {"distillation": 0.9}, f"c{n}", n) for n in (1.0, 2.0)]
     settings = [{"method": each, "seed": seed} for each in taught for seed in (0, 1)]
     jobs = [Job(make_run(**each), splits) for each in [*settings, {}, {"alpha": 0.1}]]
-    assert sizes(plan.stacks(jobs, CPU)) == [2, 4]
+    assert sizes(plan.group_jobs(jobs, CPU)) == [2, 4]
 
 
 def test_the_ends_of_a_teachers_weight(make_run):
@@ -83,7 +89,7 @@ def test_the_ends_of_a_teachers_weight(make_run):
 
 def test_convolutions_do_not_stack_on_a_cpu(splits, make_run):
     jobs = [Job(make_run("resnet8", seed=seed), splits) for seed in range(5)]
-    assert sizes(plan.stacks(jobs, CPU)) == [1] * 5
+    assert sizes(plan.group_jobs(jobs, CPU)) == [1] * 5
 
 
 @pytest.mark.parametrize(
@@ -101,15 +107,15 @@ def test_a_gpu_takes_convolutions_the_way_that_was_fastest_on_it(
 
     monkeypatch.setattr(autotune, "fastest", measured)
     cuda = torch.device("cuda")
-    found = plan.stacks(
-        [Job(make_run("resnet8", seed=seed), splits) for seed in range(20)], cuda, graphs=True
+    found = plan.group_jobs(
+        [Job(make_run("resnet8", seed=seed), splits) for seed in range(20)], cuda, cuda_graphs=True
     )
     assert sizes(found) == expected and {strategy for _, strategy in found} == {fastest[0]}
     assert asked == [(20, True)]
-    assert sizes(plan.stacks([Job(make_run("resnet8"), splits)], cuda)) == [1]
-    assert sizes(plan.stacks([Job(make_run(seed=seed), splits) for seed in range(20)], cuda)) == [20]
+    assert sizes(plan.group_jobs([Job(make_run("resnet8"), splits)], cuda)) == [1]
+    assert sizes(plan.group_jobs([Job(make_run(seed=seed), splits) for seed in range(20)], cuda)) == [20]
     assert len(asked) == 1
-    elsewhere = plan.stacks(
+    elsewhere = plan.group_jobs(
         [Job(make_run("resnet8", seed=seed), splits) for seed in range(20)], cuda, here=False
     )
     assert sizes(elsewhere) == [6, 7, 7] and len(asked) == 1
@@ -120,18 +126,18 @@ def test_what_was_fastest_is_kept_with_the_plan(splits, make_run, monkeypatch, t
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     monkeypatch.setattr(autotune, "fastest", lambda *arguments, graphs: ("streams", 3))
     jobs = [Job(make_run("resnet8", seed=s, results_dir=str(tmp_path)), splits) for s in range(6)]
-    first = plan.plan(jobs)
+    first = plan.plan_stacks(jobs)
     assert [(len(each.jobs), each.strategy, each.executor) for each in first] == [
         (3, "streams", "graphs")
     ] * 2
     checkpoints.save_stacks(tmp_path, [each.saved for each in first])
     monkeypatch.setattr(autotune, "fastest", lambda *arguments, graphs: ("vmap", 1))
-    assert {each.saved for each in plan.plan(jobs)} == {each.saved for each in first}
+    assert {each.saved for each in plan.plan_stacks(jobs)} == {each.saved for each in first}
 
 
 def test_large_groups_are_parted_evenly(splits, make_run):
     jobs = [Job(make_run(seed=seed), splits) for seed in range(82)]
-    parts = plan.stacks(jobs, CPU)
+    parts = plan.group_jobs(jobs, CPU)
     assert sizes(parts) == [27, 27, 28]
     assert sorted(job.run.seed for part, _ in parts for job in part) == list(range(82))
 
@@ -174,7 +180,7 @@ def test_graphs_need_a_gpu_and_are_what_it_gets(splits, make_run, monkeypatch):
     for asked, chosen in (("graphs", "graphs"), ("auto", "graphs"), ("stack", "stack")):
         run = make_run(executor=asked)
         plan.check(run)
-        assert [stack.executor for stack in plan.plan([Job(run, splits)])] == [chosen]
+        assert [stack.executor for stack in plan.plan_stacks([Job(run, splits)])] == [chosen]
 
 
 def test_a_model_with_torchs_own_dropout_is_refused(make_run, splits, monkeypatch):
@@ -197,9 +203,9 @@ def test_sizes_are_checked_before_training(make_run, splits, monkeypatch):
 def test_a_stack_is_divided_over_the_cores_into_parts_worth_a_process(splits, make_run):
     for runs, cores, parts in ((24, 2, [12, 12]), (24, 4, [8, 8, 8]), (15, 4, [15]), (16, 4, [8, 8])):
         jobs = [Job(make_run(seed=seed), splits) for seed in range(runs)]
-        assert sorted(len(planned.jobs) for planned in plan.plan(jobs, cores=cores)) == parts
+        assert sorted(len(planned.jobs) for planned in planned_on(cores, jobs)) == parts
     one_process = [Job(make_run(seed=seed, executor="stack"), splits) for seed in range(24)]
-    assert [len(planned.jobs) for planned in plan.plan(one_process, cores=4)] == [24]
+    assert [len(planned.jobs) for planned in planned_on(4, one_process)] == [24]
 
 
 @pytest.mark.parametrize(
@@ -211,16 +217,16 @@ def test_a_stack_is_divided_over_the_cores_into_parts_worth_a_process(splits, ma
 )
 def test_a_pool_is_for_several_stacks_and_shares_the_threads(runs, executor, cores, chosen, splits, make_run):
     jobs = [Job(make_run(seed=seed, executor=executor), splits) for seed in range(runs)]
-    assert {(planned.executor, planned.threads) for planned in plan.plan(jobs, cores=cores)} == {chosen}
+    assert {(planned.executor, planned.threads) for planned in planned_on(cores, jobs)} == {chosen}
 
 
 def test_being_cut_off_while_plans_are_kept_changes_none(splits, make_run, tmp_path):
     """What is left alone would be divided otherwise: 50 runs are 25 and 25 on two cores, 25 are 12 and 13."""
     jobs = [Job(make_run(seed=seed, results_dir=str(tmp_path)), splits) for seed in range(50)]
-    planned = plan.plan(jobs, cores=2)
+    planned = planned_on(2, jobs)
     checkpoints.save_stacks(tmp_path, [stack.saved for stack in planned])
     (planned[1].folder / "plan.json").unlink()
-    again = plan.plan(jobs, cores=2)
+    again = planned_on(2, jobs)
     assert [stack.saved for stack in again] == [stack.saved for stack in planned]
     assert [len(stack.jobs) for stack in planned] == [25, 25]
 
@@ -232,13 +238,13 @@ def test_a_kept_plan_is_used_again_with_its_members_and_threads(splits, make_run
     lost = checkpoints.SavedStack((ids[2], "a run of which nothing is known"), 3)
     for each in (kept, lost):
         checkpoints.save_stacks(tmp_path, [each])
-    first, *rest = plan.plan(jobs, cores=3)
+    first, *rest = planned_on(3, jobs)
     assert first.saved == kept and {stack.threads for stack in rest} == {1}
     assert {run for stack in rest for run in stack.saved.runs} == set(ids) - {ids[1], ids[3]}
-    assert plan.plan(jobs, cores=2)[0].threads == 2, "no more than there are cores"
-    [alone] = plan.plan([jobs[3], jobs[1]], cores=4)
+    assert planned_on(2, jobs)[0].threads == 2, "no more than there are cores"
+    [alone] = planned_on(4, [jobs[3], jobs[1]])
     assert alone.saved == kept and alone.folder == checkpoints.stack_dir(tmp_path, kept.runs)
-    assert plan.plan(jobs[1:2], cores=1)[0].saved.runs == (ids[1],), "a plan is used whole or not at all"
+    assert planned_on(1, jobs[1:2])[0].saved.runs == (ids[1],), "a plan is used whole or not at all"
 
 
 def test_a_pool_is_refused_on_a_gpu(make_run, monkeypatch):

@@ -94,16 +94,16 @@ def test_a_stack_of_which_a_state_is_kept_goes_on_once(
     jobs = sweep(store / "pool", seeds=range(5), executor="pool", epochs=2, checkpoint_minutes=1e-9)
     execute(jobs)
     assert table(jobs) == table(clean) and is_tidy(store / "pool")
-    assert "going on from what is kept of it" in caplog.text and "halves" not in caplog.text
+    assert "resuming from its checkpoint" in caplog.text and "halves" not in caplog.text
 
 
 def test_stacks_train_at_once_as_long_as_their_threads_fit(sweep, store):
     one, two = (
-        [replace(planned, threads=number) for planned in plan.plan(sweep(store))] for number in (1, 2)
+        [replace(planned, threads=number) for planned in plan.plan_stacks(sweep(store))] for number in (1, 2)
     )
     running = [process_pool.Worker(planned, None) for planned in one[:1]]
-    assert process_pool._has_room(one[1], running, 2) and not process_pool._has_room(two[1], running, 2)
-    assert process_pool._has_room(two[0], [], 1), "else nothing would ever train"
+    assert process_pool.has_room(one[1], running, 2) and not process_pool.has_room(two[1], running, 2)
+    assert process_pool.has_room(two[0], [], 1), "else nothing would ever train"
 
 
 def test_what_is_trained_when_its_process_is_killed_is_kept(sweep, steps, store, monkeypatch, is_tidy):
@@ -150,7 +150,7 @@ def test_a_pool_killed_between_two_words_of_its_workers_goes_on(
     clean, jobs = sweep(store / "clean", **settings), sweep(store / "killed", executor="pool", **settings)
     execute(clean)
     steps()
-    listen, left = process_pool._listen, iter(range(word))
+    listen, left = process_pool._receive, iter(range(word))
 
     def deaf(*arguments):
         if next(left, None) is None:
@@ -158,7 +158,7 @@ def test_a_pool_killed_between_two_words_of_its_workers_goes_on(
         return listen(*arguments)
 
     def doomed():
-        process_pool._listen = deaf
+        process_pool._receive = deaf
         process_pool.torch.set_num_threads(2)
         execute(jobs)
 
@@ -173,7 +173,7 @@ def test_a_pool_killed_between_two_words_of_its_workers_goes_on(
 
 def test_a_worker_that_nobody_hears_trains_on(sweep, store):
     """Until the signal comes that ends it; its runs have not failed."""
-    [planned] = plan.plan(sweep(store)[:2])
+    [planned] = plan.plan_stacks(sweep(store)[:2])
     ours, theirs = process_pool.multiprocessing.Pipe(duplex=False)
     ours.close()
     assert train_stack.train(planned, process_pool.PipeProgress(theirs), wait=False)

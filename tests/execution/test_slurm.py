@@ -125,7 +125,7 @@ def test_a_preempted_job_goes_on_from_its_state(submit, tmp_path):
     assert code == 0, err
     assert [int(found["Restarts"]) for found in jobs_of(tmp_path).values()] == [1]
     logs = "".join(path.read_text() for path in tmp_path.glob("results/hydra/slurm/*/*.err"))
-    assert "going on after" in logs
+    assert "resuming after" in logs
 
 
 def states(folder: Path) -> list[str]:

@@ -86,7 +86,7 @@ def test_a_stopped_sweep_goes_on_where_it_stood(
     before = steps()
     caplog.set_level("INFO", "lsbench")
     execute(jobs)
-    assert any("going on after 3 steps" in message for message in caplog.messages)  # the pool's other: less
+    assert any("resuming after 3 steps" in message for message in caplog.messages)  # the pool's other: less
     assert before + steps() == dict.fromkeys((job.run_id for job in jobs), 4), "no step is lost"
     assert table(jobs) == table(clean)
 

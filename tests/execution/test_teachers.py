@@ -155,10 +155,10 @@ def test_teacher_and_temperature_tell_runs_apart_but_not_seeds(student):
 
 
 def test_a_student_and_a_teacher_belong_together(student):
-    with pytest.raises(UsageError, match=r"distillation=0\.5: needs a teacher: method\.teacher=RUN"):
+    with pytest.raises(UsageError, match=r"distillation=0\.5: needs a teacher; add method\.teacher=RUN"):
         teachers.check_teacher(student(method=MethodConfig("distillation", {"distillation": 0.5})))
     lonely = student(method=MethodConfig("none", {}, "c12345678"))
-    with pytest.raises(UsageError, match="c12345678: nobody learns from it; add method=distillation"):
+    with pytest.raises(UsageError, match="c12345678: is set but unused; add method=distillation"):
         teachers.check_unused_teacher([student(), lonely])
     assert teachers.resolve_teacher(lonely).run_id("d") == student().run_id("d")
     for fine in (student(**taught("c12345678")), student(**taught("c12345678", weight=0.0)), student()):

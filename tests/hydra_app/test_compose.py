@@ -129,5 +129,5 @@ def test_a_teacher_is_idle_where_no_job_of_a_whole_sweep_learns(loader, monkeypa
     composed = compose.compose(loader, base, grid, 0)
     assert compose.check(composed, whole=True) == ["none", "dropout", "distillation"]
     assert compose.check(composed[:2], whole=False) == ["none", "dropout"]
-    with pytest.raises(UsageError, match="teacher=c12345678: nobody learns from it"):
+    with pytest.raises(UsageError, match="teacher=c12345678: is set but unused"):
         compose.check(composed[:2], whole=True)
