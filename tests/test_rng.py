@@ -24,8 +24,8 @@ def test_bits_are_splitmix64(state):
     assert words == splitmix64(state, 50)
 
 
-def test_the_published_first_words_of_seed_1234567():
-    """The test vector that implementations of splitmix64 share."""
+def test_bits_are_the_published_first_words_of_seed_1234567():
+    """The usual test vector of splitmix64 implementations."""
     words = [word % 2**64 for word in rng.bits(torch.tensor(1234567), 3).tolist()]
     assert words == [6457827717110365317, 3203168211198807973, 9817491932198370423]
 
@@ -37,8 +37,8 @@ def test_uniform_is_uniform_and_below_one():
 
 
 @pytest.mark.parametrize("shape", [0.05, 0.2, 1.0, 4.0, 1e6])
-def test_symmetric_beta_is_scipys(shape):
-    """Each half by itself, since near 1 numbers of 64 bits do not tell most of Beta(0.05, 0.05) apart."""
+def test_symmetric_beta_has_scipys_distribution(shape):
+    """Each half separately: near 1, float64 cannot resolve most of Beta(0.05, 0.05)."""
     keys = rng.fold(rng.key(torch.tensor(3), "mixup"), torch.arange(20000))
     draws = rng.symmetric_beta(keys, torch.tensor(shape, dtype=torch.float64)).numpy()
     low, high = draws[draws < 0.5], draws[draws >= 0.5]
@@ -50,7 +50,7 @@ def test_symmetric_beta_is_scipys(shape):
         assert stats.kstest(draws, distribution.cdf).pvalue > 1e-4
 
 
-def test_symmetric_beta_takes_a_shape_for_each_key_and_any_size_of_it():
+def test_symmetric_beta_broadcasts_shapes_of_any_size():
     keys = rng.key(torch.arange(300), "mixup")
     shapes = torch.logspace(-300, 300, 300, dtype=torch.float64)
     draws = rng.symmetric_beta(keys, shapes)
@@ -60,7 +60,7 @@ def test_symmetric_beta_takes_a_shape_for_each_key_and_any_size_of_it():
     assert torch.equal(draws, torch.stack(alone))
 
 
-def test_keys_of_neighbouring_seeds_streams_and_steps_are_unrelated():
+def test_keys_of_neighbouring_seeds_streams_and_steps_are_uncorrelated():
     seeds = rng.uniform(rng.key(torch.arange(8), "order"), 4000)
     streams = torch.stack([rng.uniform(rng.key(torch.tensor(3), name), 4000) for name in "abcdefgh"])
     steps = rng.uniform(rng.fold(rng.key(torch.tensor(3), "order"), torch.arange(8)), 4000)
@@ -69,13 +69,13 @@ def test_keys_of_neighbouring_seeds_streams_and_steps_are_unrelated():
         assert np.abs(correlation).max() < 5 / np.sqrt(4000)
 
 
-def test_draws_do_not_depend_on_the_members_beside():
+def test_draws_do_not_depend_on_the_other_members():
     keys = rng.key(torch.tensor([5, 9, 2]), "dropout")
     alone = rng.bits(rng.key(torch.tensor(9), "dropout"), 7)
     assert torch.equal(rng.bits(keys, 7)[1], alone)
 
 
-def test_permutations_are_permutations_and_each_order_is_as_likely():
+def test_permutations_are_uniform():
     orders = rng.permutation(rng.fold(rng.key(torch.tensor(0), "order"), torch.arange(6000)), 3)
     assert torch.equal(orders.sort().values, torch.arange(3).expand(6000, 3))
     counts = np.unique(orders.numpy() @ [100, 10, 1], return_counts=True)[1]

@@ -27,7 +27,7 @@ def losses(logits, batch, active, convention="uniform"):
     return found, torch.autograd.grad(found.sum(), logits)[0]
 
 
-def test_the_entropy_is_taken_from_the_smoothed_loss():
+def test_the_entropy_is_subtracted_from_the_smoothed_loss():
     logits, labels = draw()
     for convention in ("uniform", "others", "as_printed"):
         plain, plain_gradient = losses(logits, Batch(NO_IMAGES, labels), False, convention)
@@ -35,8 +35,8 @@ def test_the_entropy_is_taken_from_the_smoothed_loss():
         entropy = Categorical(logits=logits.detach()).entropy()
         torch.testing.assert_close(ours, plain - WEIGHTS[:, None] * entropy, **EXACT)
         p = logits.detach().softmax(-1)
-        slope = -p * (p.log() + entropy[..., None])  # dH/dz_k
-        expected = plain_gradient - WEIGHTS[:, None, None] * slope
+        entropy_grad = -p * (p.log() + entropy[..., None])  # dH/dz_k
+        expected = plain_gradient - WEIGHTS[:, None, None] * entropy_grad
         torch.testing.assert_close(gradient, expected, **EXACT)
         assert torch.equal(ours[1], plain[1]) and torch.equal(gradient[1], plain_gradient[1]), "at 0"
 
@@ -49,7 +49,7 @@ def test_mixed_rows_are_penalised_once():
     torch.testing.assert_close(plain - ours, WEIGHTS[:, None] * entropy, **EXACT)
 
 
-def test_entropies_at_the_ends():
+def test_the_smallest_and_the_largest_entropy():
     logits = torch.tensor([[[0.0, 0.0, 0.0, 0.0], [500.0, 0.0, 0.0, 0.0]]], requires_grad=True)
     penalty = confidence_penalty.penalty(logits, torch.tensor([0.5]))
     torch.testing.assert_close(penalty, torch.tensor([[-0.5 * math.log(4), 0.0]]))

@@ -1,4 +1,4 @@
-"""The teacher's term against torch's kl_div and cross_entropy, put together as Hinton et al. write it."""
+"""Distillation against torch's kl_div and cross_entropy, combined as in Hinton et al."""
 
 import pytest
 import torch
@@ -41,7 +41,7 @@ def gradient(losses, logits):
     return torch.autograd.grad(losses.sum(), logits)[0]
 
 
-def test_a_row_s_loss_is_torchs_and_so_is_its_gradient(drawn):
+def test_losses_and_gradients_are_those_of_torch(drawn):
     logits, batch = drawn
     ours = training_losses(logits, batch, ALPHA, "uniform", ON)
     theirs = torch.stack([by_hand(logits, batch, member) for member in range(4)])
@@ -49,7 +49,7 @@ def test_a_row_s_loss_is_torchs_and_so_is_its_gradient(drawn):
     torch.testing.assert_close(gradient(ours, logits), gradient(theirs, logits), **EXACT)
 
 
-def test_the_teachers_gradient_is_tau_times_the_difference_of_the_softened_probabilities(drawn):
+def test_the_gradient_is_tau_times_the_difference_of_the_softened_probabilities(drawn):
     """Hinton et al. 2015, equation 2, times τ²."""
     logits, batch = drawn
     found = gradient(training_losses(logits, batch, ALPHA, "uniform", ON), logits)[3]
@@ -58,7 +58,7 @@ def test_the_teachers_gradient_is_tau_times_the_difference_of_the_softened_proba
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_at_weight_0_no_bit_changes(drawn, dtype):
+def test_weight_0_changes_no_bit(drawn, dtype):
     logits, batch = drawn
     logits = logits.detach().to(dtype).requires_grad_()
     batch = Batch(batch.images, batch.labels, teacher=TeacherBatch(batch.teacher.logits.to(dtype), TAU))
@@ -69,14 +69,14 @@ def test_at_weight_0_no_bit_changes(drawn, dtype):
     assert torch.equal(gradient(ours, logits)[2], gradient(plain, logits)[2])
 
 
-def test_a_student_that_says_what_its_teacher_says_has_nothing_to_learn(drawn):
+def test_a_student_equal_to_its_teacher_has_no_gradient(drawn):
     logits, batch = drawn
     equal = Batch(batch.images, batch.labels, teacher=TeacherBatch(logits.detach() + 7, TAU))
     losses = training_losses(logits, equal, ALPHA, "uniform", ON)
     assert losses[3].abs().max() < 1e-13 and gradient(losses, logits)[3].abs().max() < 1e-13
 
 
-def test_penalties_come_on_top_whatever_the_order(drawn):
+def test_penalties_are_added_in_any_order(drawn):
     logits, batch = drawn
     strength = torch.full((4,), 0.3, dtype=torch.float64)
     both = [*ON, Active(confidence_penalty.METHOD, strength, ZERO)]
@@ -86,7 +86,7 @@ def test_penalties_come_on_top_whatever_the_order(drawn):
     torch.testing.assert_close(one, expected + confidence_penalty.penalty(logits, strength), **EXACT)
 
 
-def test_logits_far_apart_leave_the_loss_and_its_gradient_finite():
+def test_distant_logits_give_finite_losses_and_gradients():
     logits = torch.tensor([[[1e4, -1e4, 0.0]]], requires_grad=True)
     teacher = TeacherBatch(torch.tensor([[[-1e4, 1e4, 0.0]]]), torch.tensor([4.0]))
     losses = distillation.distill(torch.zeros(1, 1), logits, teacher, torch.tensor([0.5]))

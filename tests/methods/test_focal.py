@@ -24,7 +24,8 @@ def draw(classes, members=3, rows=20):
 
 
 def losses(logits, labels, gamma, alpha=0.0, convention="uniform"):
-    """Of a stack whose members have ``gamma`` (a number, or one each), and the gradient of their sum."""
+    """The losses of a stack whose members have ``gamma`` (a number, or one each), and the gradient of their
+    sum."""
     members = len(labels)
     strength = torch.as_tensor(gamma, dtype=torch.float64).expand(members)
     active = Active(focal.METHOD, strength, torch.zeros(members, dtype=torch.int64))
@@ -34,7 +35,7 @@ def losses(logits, labels, gamma, alpha=0.0, convention="uniform"):
 
 
 @pytest.mark.parametrize("gamma", [0.5, 1.0, 2.0, 3.0, 5.0])
-def test_two_classes_are_torchvisions_sigmoid_focal_loss(gamma):
+def test_two_classes_equal_torchvisions_sigmoid_focal_loss(gamma):
     logits, labels = draw(2)
     ours, gradient = losses(logits, labels, gamma)
     theirs = sigmoid_focal_loss(logits[..., 1] - logits[..., 0], labels.double(), alpha=-1, gamma=gamma)
@@ -47,15 +48,15 @@ def test_the_gradient_in_closed_form(gamma):
     """dL/dz_k = (p_k − [k = y])·((1 − p_y)^γ − γ·p_y·(1 − p_y)^(γ−1)·log p_y), by hand from Lin et al."""
     logits, labels = draw(7)
     p = logits.detach().softmax(-1)
-    own = p.gather(-1, labels[..., None])
-    slope = (1 - own) ** gamma - gamma * own * (1 - own) ** (gamma - 1) * own.log()
-    expected = (p - F.one_hot(labels, 7)) * slope
+    p_y = p.gather(-1, labels[..., None])
+    factor = (1 - p_y) ** gamma - gamma * p_y * (1 - p_y) ** (gamma - 1) * p_y.log()
+    expected = (p - F.one_hot(labels, 7)) * factor
     torch.testing.assert_close(losses(logits, labels, gamma)[1], expected, **EXACT)
 
 
 @pytest.mark.parametrize("convention", ["uniform", "others", "as_printed"])
-def test_with_smoothing_it_is_the_mean_over_labels_from_the_target(convention):
-    """The loss of every possible label, by torch's own cross entropy, weighed with q filled in by hand."""
+def test_the_smoothed_loss_is_the_mean_over_labels_from_the_target(convention):
+    """The loss of every possible label by torch's cross entropy, weighted by q filled in by hand."""
     classes, alpha, gamma = 5, 0.2, 3.0
     logits, labels = draw(classes)
     elsewhere = {"uniform": alpha / 5, "others": alpha / 4, "as_printed": alpha / 5}[convention]
@@ -71,8 +72,9 @@ def test_with_smoothing_it_is_the_mean_over_labels_from_the_target(convention):
     torch.testing.assert_close(gradient, torch.autograd.grad(expected.sum(), logits)[0], **EXACT)
 
 
-def test_smoothing_still_keeps_the_best_logit_gap_finite():
-    """With one factor (1 − p_y)^γ on the smoothed loss there is no best gap: it falls for ever."""
+def test_smoothing_makes_the_best_logit_gap_finite():
+    """With a common factor (1 − p_y)^γ on the smoothed loss there is no best gap: the loss falls without
+    bound."""
     label = torch.zeros(1, 1, dtype=torch.int64)
 
     def row(gap):
@@ -93,7 +95,7 @@ def test_smoothing_still_keeps_the_best_logit_gap_finite():
     assert falling == sorted(falling, reverse=True) and falling[-1] < 1e-8
 
 
-def test_gamma_0_is_the_plain_loss_bit_for_bit_beside_others():
+def test_gamma_0_is_cross_entropy_bit_for_bit_beside_other_gammas():
     logits, labels = draw(4)
     for convention in ("uniform", "as_printed"):
         mixed, gradient = losses(logits, labels, [2.0, 0.0, 0.5], 0.1, convention)
@@ -106,8 +108,8 @@ def test_gamma_0_is_the_plain_loss_bit_for_bit_beside_others():
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("gamma", [1e-3, 0.5, 1.0, 3.0, 1e3])
-def test_sure_and_wrong_rows_have_finite_losses_and_gradients(gamma, dtype):
-    """p rounds to 1, where (1 − p)^γ has an infinite slope for γ below 1."""
+def test_confident_and_wrong_rows_have_finite_losses_and_gradients(gamma, dtype):
+    """p rounds to 1, where the derivative of (1 − p)^γ is infinite for γ below 1."""
     logits = torch.tensor([[[200.0, 0.0, -200.0], [0.0, 200.0, 0.0]]], dtype=dtype, requires_grad=True)
     target = Target(
         torch.zeros(1, 2, dtype=torch.int64),
@@ -116,5 +118,5 @@ def test_sure_and_wrong_rows_have_finite_losses_and_gradients(gamma, dtype):
     ours = focal.loss(torch.zeros(1, 2, dtype=dtype), logits, target, torch.tensor([gamma]))
     gradient = torch.autograd.grad(ours.sum(), logits)[0]
     assert ours.isfinite().all() and gradient.isfinite().all()
-    # row 0: its own label costs nothing, the others 200 and 400 with a factor of 1 and q = 1/30
+    # row 0: its label has no loss, the others 200 and 400 with a factor of 1 and q = 1/30
     torch.testing.assert_close(ours[0, 0].item(), 600 / 30, rtol=1e-5, atol=0)

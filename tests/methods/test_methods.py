@@ -1,4 +1,4 @@
-"""Each method against what its paper or its docstring says, worked out another way."""
+"""Each method against an independent computation of its definition."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ KEYS = rng.fold(rng.key(torch.arange(2), "augment"), 0)
 
 
 def shifted(image, dy, dx):
-    """``image`` [H,W] moved by (dy, dx) pixels, black where nothing moves in."""
+    """``image`` [H,W] shifted by (dy, dx) pixels and filled with black."""
     height, width = image.shape
     moved = np.zeros_like(image)
     for y in range(height):
@@ -49,7 +49,7 @@ def test_augmented_images_are_the_images_shifted_by_up_to_two_pixels(images):
 
 
 def test_shifts_are_uniform():
-    """An image with a single white pixel shows where it went."""
+    """An image with a single white pixel shows its shift."""
     images = torch.zeros(1, 10000, 1, 9, 9, dtype=torch.uint8)
     images[..., 4, 4] = 255
     places = augmented(images, [1.0], keys=KEYS[:1]).flatten(2).argmax(-1).flatten().numpy()
@@ -57,7 +57,7 @@ def test_shifts_are_uniform():
     assert len(counts) == 25 and stats.chisquare(counts).pvalue > 1e-4
 
 
-def test_strength_is_of_the_member_and_0_changes_nothing(images):
+def test_each_member_has_its_own_strength_and_0_changes_nothing(images):
     result = augmented(images, [0.0, 0.5])
     assert torch.equal(result[0], images[0])
     for image, moved in zip(images[1, :, 0].numpy(), result[1, :, 0].numpy(), strict=True):
@@ -70,7 +70,7 @@ def test_half_of_the_images_are_mirrored_at_strength_1_and_none_at_0(images):
     assert not mirrored[1].any()
 
 
-def test_augmentation_differs_by_step_and_not_by_company(images):
+def test_augmentation_differs_by_step_and_not_by_stack(images):
     other_step = rng.fold(rng.key(torch.arange(2), "augment"), 1)
     assert not torch.equal(augmented(images, [1.0, 1.0]), augmented(images, [1.0, 1.0], keys=other_step))
     alone = augmented(images[1:], [1.0], keys=KEYS[1:])
@@ -78,7 +78,7 @@ def test_augmentation_differs_by_step_and_not_by_company(images):
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.2, 0.6, 1.0])
-def test_label_noise_changes_the_exact_share_to_other_classes(rate):
+def test_label_noise_changes_an_exact_fraction_to_other_classes(rate):
     labels = torch.arange(1000) % 7
     noisy = label_noise.labels(labels, rate, 7, rng.key(torch.tensor(1), "label_noise"))
     assert int((noisy != labels).sum()) == round(rate * 1000)
@@ -92,7 +92,7 @@ def test_noisy_labels_are_uniform_over_the_other_classes():
     assert counts[2] == 0 and stats.chisquare(counts[[0, 1, 3, 4]]).pvalue > 1e-4
 
 
-def test_what_is_noisy_at_a_low_rate_stays_noisy_at_a_higher_one():
+def test_labels_noisy_at_a_low_rate_are_noisy_at_a_higher_rate():
     labels, key = torch.arange(1000) % 7, rng.key(torch.tensor(1), "label_noise")
     low, high = (label_noise.labels(labels, rate, 7, key) for rate in (0.2, 0.4))
     changed = low != labels
@@ -107,18 +107,18 @@ def dropped(probability, shape=(64, 500), key=0):
 
 
 @pytest.mark.parametrize("probability", [0.1, 0.5, 0.9])
-def test_dropout_zeroes_its_share_and_keeps_the_mean(probability):
+def test_dropout_zeroes_the_given_fraction_and_preserves_the_mean(probability):
     out = dropped(probability)
     zeros = int((out == 0).sum())
     assert stats.binomtest(zeros, out.numel(), probability).pvalue > 1e-4
     assert torch.allclose(out[out > 0], torch.tensor(1 / (1 - probability), dtype=torch.float64), rtol=1e-6)
 
 
-def test_dropout_at_0_passes_its_input_bit_for_bit():
+def test_dropout_at_0_returns_its_input_bit_for_bit():
     assert torch.equal(dropped(0.0), torch.ones(64, 500, dtype=torch.float64))
 
 
-def test_dropout_masks_depend_on_the_key_and_rest_in_eval_mode():
+def test_dropout_masks_depend_on_the_key_and_eval_mode_has_none():
     assert torch.equal(dropped(0.5), dropped(0.5)) and not torch.equal(dropped(0.5), dropped(0.5, key=1))
     layer = KeyedDropout()
     assert torch.equal(layer(torch.ones(3)), torch.ones(3))
@@ -126,7 +126,7 @@ def test_dropout_masks_depend_on_the_key_and_rest_in_eval_mode():
     assert torch.equal(layer.eval()(torch.ones(3)), torch.ones(3))
 
 
-def test_each_dropout_layer_of_a_model_has_a_key_of_its_own():
+def test_each_dropout_layer_of_a_model_has_its_own_key():
     model = nn.Sequential(KeyedDropout(), nn.Linear(2, 2), KeyedDropout())
     values = dropout.layers(model, torch.tensor([0.5, 0.0]), KEYS)
     assert set(values) == {"0.probability", "0.key", "2.probability", "2.key"}
@@ -134,7 +134,7 @@ def test_each_dropout_layer_of_a_model_has_a_key_of_its_own():
     assert {name for name, _ in model.named_buffers()} == set(values)
 
 
-def test_methods_are_found_by_their_files():
+def test_methods_are_registered_by_file():
     names = "augment confidence_penalty distillation dropout focal label_noise mixup weight_decay".split()
     assert list(all_methods()) == names
     assert len({method.knob for method in all_methods().values()}) == len(names)

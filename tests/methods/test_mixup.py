@@ -23,14 +23,14 @@ def draw(members=MEMBERS, rows=ROWS):
 
 
 def partners(mixed, images, share):
-    """For each row the row that was mixed into it, found by its pixels: [B]."""
+    """For each row the index [B] of the row that was mixed into it, identified by its pixels."""
     rest = (mixed.double() - share * images.double()) / (1 - share)
     distance = torch.cdist(rest.flatten(1), images.double().flatten(1))
     assert distance.min(1).values.max() < 0.1
     return distance.argmin(1)
 
 
-def test_images_and_labels_are_those_of_torchvisions_mixup():
+def test_images_and_labels_equal_torchvisions_mixup():
     batch = draw()
     mixed = mixup.batch(batch, BETAS, KEYS, 0, False)
     [(others, shares)] = mixed.others
@@ -39,7 +39,9 @@ def test_images_and_labels_are_those_of_torchvisions_mixup():
         share = 1 - shares[member].double().item()
         partner = partners(mixed.images[member], images, share)
         assert sorted(partner.tolist()) == list(range(ROWS)), "each row is a partner once"
-        pairs = torch.stack([partner, torch.arange(ROWS)], dim=1).flatten()  # it mixes in the row before
+        pairs = torch.stack(
+            [partner, torch.arange(ROWS)], dim=1
+        ).flatten()  # torchvision mixes in the previous row
         theirs = v2.MixUp(num_classes=CLASSES)
         theirs._dist = SimpleNamespace(sample=lambda shape, share=share: share)
         pixels, soft = theirs(images[pairs].double(), labels[pairs])
@@ -49,7 +51,7 @@ def test_images_and_labels_are_those_of_torchvisions_mixup():
         torch.testing.assert_close(soft[1::2], ours.float(), rtol=0, atol=1e-7)
 
 
-def test_a_member_at_0_keeps_its_images_and_labels():
+def test_strength_0_leaves_images_and_labels_unchanged():
     batch = draw()
     mixed = mixup.batch(batch, BETAS, KEYS, 0, False)
     [(others, shares)] = mixed.others
@@ -59,7 +61,7 @@ def test_a_member_at_0_keeps_its_images_and_labels():
 
 
 @pytest.mark.parametrize("beta", [0.3, 1.0, 8.0])
-def test_shares_are_beta_over_steps(beta):
+def test_shares_have_a_beta_distribution_over_steps(beta):
     keys = rng.fold(rng.key(torch.tensor(5), "mixup"), torch.arange(3000))
     strength = torch.full((3000,), beta, dtype=torch.float64)
     [(_, shares)] = mixup.batch(draw(3000, 2), strength, keys, 0, False).others
@@ -72,7 +74,7 @@ def test_shares_are_beta_over_steps(beta):
     assert stats.kstest(inner, lambda x: (stats.beta.cdf(x, beta, beta) - low) / (high - low)).pvalue > 1e-4
 
 
-def test_what_is_mixed_differs_by_step_and_not_by_company():
+def test_mixtures_differ_by_step_and_not_by_stack():
     batch = draw()
     mixed = mixup.batch(batch, BETAS, KEYS, 0, False)
     other_step = mixup.batch(batch, BETAS, rng.fold(KEYS, 1), 0, False)

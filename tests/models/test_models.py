@@ -16,7 +16,7 @@ def layers(model):
     return sum(isinstance(module, nn.Conv2d | nn.Linear) for module in model.modules())
 
 
-def test_the_default_mlp_is_784_256_10():
+def test_the_default_mlp_has_784_256_and_10_units():
     model = MLP((1, 28, 28), 10)
     assert [tuple(param.shape) for param in model.parameters()] == [(256, 784), (256,), (10, 256), (10,)]
     assert model(torch.zeros(3, 1, 28, 28)).shape == (3, 10)
@@ -27,14 +27,14 @@ def test_mlp_without_hidden_layers_is_a_linear_model():
 
 
 @pytest.mark.parametrize(("depth", "millions"), [(20, 0.27), (32, 0.46), (44, 0.66), (56, 0.85), (110, 1.7)])
-def test_resnets_have_the_parameters_of_table_6(depth, millions):
+def test_resnets_have_the_parameter_counts_of_table_6(depth, millions):
     """He et al. 2016, table 6, two digits; shortcuts of option A have none."""
     model = ResNet((3, 32, 32), 10, depth)
     assert parameters(model) / 1e6 == pytest.approx(millions, abs=0.05 if depth == 110 else 0.006)
     assert layers(model) == depth
 
 
-def test_resnet_maps_shrink_to_eight_by_eight():
+def test_the_last_feature_maps_of_a_resnet_are_eight_by_eight():
     sizes = []
     model = ResNet((3, 32, 32), 10, 8)
     for block in model.blocks:

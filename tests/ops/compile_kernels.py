@@ -1,6 +1,6 @@
-"""Compiles Triton's kernels for an H100, which needs no GPU; prints what became of each, as JSON lines.
+"""Compiles Triton's kernels for an H100, without a GPU, and prints a line of JSON for each.
 
-A process of its own, since Triton compiles or interprets all that a process has.
+It runs in a separate process, since Triton either compiles or interprets all kernels of a process.
 """
 
 import itertools
@@ -17,7 +17,7 @@ TOTALS = {"fp32": "fp32", "bf16": "fp32", "fp16": "fp32", "fp64": "fp64"}
 
 
 def compile_kernel(kernel, logits, **constants):
-    """``kernel`` for ``logits`` of a type, with pointers to aligned memory."""
+    """Compile ``kernel`` for ``logits`` of a type, with pointers to aligned memory."""
     names, total = kernel.arg_names, TOTALS[logits]
     kinds = dict.fromkeys(names, "i32") | {"target": "*i64"}  # as a launch types Python's numbers
     kinds |= dict.fromkeys(("weight", "loss", "max_and_log_sum"), f"*{total}")
@@ -37,7 +37,7 @@ def compile_kernel(kernel, logits, **constants):
     code = made.asm["ptx"]
     settings = {name: value for name, value in constants.items() if name != "T"}
     counts = {"loads16": code.count("ld.global.v4"), "stores16": code.count("st.global.v4")}
-    # a row's number times the classes must be reckoned in 64 bits
+    # the offset of a row must be computed in 64 bits
     counts["offsets32"] = sum(
         f", {constants['CLASSES']};" in line for line in code.splitlines() if "mul.lo.s32" in line
     )

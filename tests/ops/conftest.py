@@ -1,4 +1,4 @@
-"""Triton's kernels, on a GPU where there is one, else in Triton's interpreter."""
+"""Triton's kernels, on a GPU if there is one, otherwise in Triton's interpreter."""
 
 import pytest
 import torch
@@ -16,7 +16,7 @@ def triton_kernels():
 
 @pytest.fixture
 def as_on_a_gpu(triton_kernels, monkeypatch):
-    """All calls use Triton's kernels, and nobody asks labels what they are."""
+    """All calls use Triton's kernels, and no code reads the values of labels."""
     from lsbench.ops import _dispatch, _reference
 
     used = _dispatch.kernels

@@ -1,6 +1,7 @@
-"""Every way to the loss, against PyTorch's own and in float64 `_plain`, which test_smoothed_ce.py holds.
+"""The CPU and Triton kernels against PyTorch's loss, and against `_reference` in float64, which
+test_smoothed_ce.py tests.
 
-Triton's kernels run on a GPU where there is one, else in its interpreter.
+Triton's kernels run on a GPU if there is one, otherwise in its interpreter.
 """
 
 import itertools
@@ -26,7 +27,7 @@ SHAPES = [(1, 1), (7, 3), (130, 10), (3, 1000), (2, 5000)]
 
 @pytest.fixture(params=["cpu", "triton"])
 def kernels(request, monkeypatch):
-    """A module of kernels, which all calls use from now on; the CPU's with parts of a few rows."""
+    """A module of kernels that all calls use; the CPU's with blocks of a few rows."""
     if request.param == "triton":
         module = request.getfixturevalue("triton_kernels")
     else:
@@ -39,7 +40,7 @@ def kernels(request, monkeypatch):
 
 
 def draw(rows, classes, dtype, alpha="number", weighted=False, convention="uniform"):
-    """Rows with a label ignored where there are several, and a gradient for each; on the default device."""
+    """Rows, one of them ignored if there are several, and a gradient for each; on the default device."""
     random = np.random.default_rng(rows + classes)
     kind = torch.float32 if dtype in (torch.float16, torch.bfloat16) else dtype
     logits = torch.tensor(3 * random.standard_normal((rows, classes)), dtype=dtype)
@@ -63,7 +64,7 @@ def exact(rows, grads):
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_losses_and_gradients_are_those_of_float64(kernels, shape):
+def test_losses_and_gradients_equal_float64(kernels, shape):
     settings = [(alpha, False, "uniform") for alpha in ALPHAS] + [("row", True, name) for name in CONVENTIONS]
     for alpha, weighted, convention in settings:
         if shape[1] == 1 and convention == "others":
@@ -72,12 +73,12 @@ def test_losses_and_gradients_are_those_of_float64(kernels, shape):
         for dtype, tolerance in tolerances.items():
             rows, grads = draw(*shape, dtype, alpha, weighted, convention)
             losses, logit_grad = exact(rows, grads)
-            alone, kept = kernels.losses(rows, "none")
+            alone, cached = kernels.losses(rows, "none")
             both = kernels.losses_and_logit_grad(grads, rows)
             for ours, theirs in (
                 (alone, losses),
                 (both[0], losses),
-                (kernels.logit_grad(grads, rows, kept), logit_grad),
+                (kernels.logit_grad(grads, rows, cached), logit_grad),
                 (both[1], logit_grad),
             ):
                 assert ours.dtype == dtype
@@ -87,18 +88,18 @@ def test_losses_and_gradients_are_those_of_float64(kernels, shape):
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("classes", [10, 8192])
-def test_half_precision_is_added_up_in_float32(kernels, dtype, classes):
+def test_half_precision_is_accumulated_in_float32(kernels, dtype, classes):
     """Eager PyTorch's float16 overflows at 8192 classes. The gradient is rounded once, when it is stored."""
     rows, grads = draw(4, classes, dtype)
     losses, logit_grad = exact(rows, grads)
-    ours, slope = kernels.losses_and_logit_grad(grads, rows)
+    ours, our_grad = kernels.losses_and_logit_grad(grads, rows)
     assert ours.dtype == torch.float32
     torch.testing.assert_close(ours.double(), losses, rtol=1e-5, atol=1e-5)
-    assert slope.dtype == dtype
-    torch.testing.assert_close(slope, logit_grad.to(dtype), rtol=2 * torch.finfo(dtype).eps, atol=1e-6)
+    assert our_grad.dtype == dtype
+    torch.testing.assert_close(our_grad, logit_grad.to(dtype), rtol=2 * torch.finfo(dtype).eps, atol=1e-6)
 
 
-def test_plain_slopes_are_autograds():
+def test_reference_gradients_equal_autograd():
     for alpha, weighted, convention in itertools.product(ALPHAS, [False, True], CONVENTIONS):
         rows, grads = draw(30, 7, torch.float64, alpha, weighted, convention)
         torch.testing.assert_close(
@@ -106,13 +107,13 @@ def test_plain_slopes_are_autograds():
         )
 
 
-def test_logits_of_other_strides_and_no_rows(kernels):
+def test_strided_logits_and_no_rows(kernels):
     rows, grads = draw(6, 12, torch.float64)
     losses, logit_grad = exact(rows, grads)
     for logits in (rows.logits.t().contiguous().t(), torch.cat([rows.logits] * 2, dim=1)[:, :12]):
-        ours, slope = kernels.losses_and_logit_grad(grads, rows._replace(logits=logits))
+        ours, our_grad = kernels.losses_and_logit_grad(grads, rows._replace(logits=logits))
         torch.testing.assert_close(ours, losses)
-        torch.testing.assert_close(slope, logit_grad)
+        torch.testing.assert_close(our_grad, logit_grad)
     none = rows._replace(logits=rows.logits[:0], target=rows.target[:0])
     losses, logit_grad = kernels.losses_and_logit_grad(grads[:0], none)
     assert losses.shape == (0,)
@@ -121,14 +122,14 @@ def test_logits_of_other_strides_and_no_rows(kernels):
 
 @pytest.mark.parametrize("classes", [6, 5000])
 def test_masked_classes(kernels, classes):
-    """Logits of minus infinity, be it a whole block: nothing without smoothing, everything with it."""
+    """Logits of minus infinity, even a whole block: no loss without smoothing, an infinite one with it."""
     rows, grads = draw(2, classes, torch.float64, "zero")
     rows.logits[:, : classes - 2] = -math.inf
     rows = rows._replace(target=torch.tensor([classes - 1, 0]))
-    losses, kept = kernels.losses(rows, "none")
+    losses, cached = kernels.losses(rows, "none")
     torch.testing.assert_close(losses[0], F.cross_entropy(rows.logits[:1], rows.target[:1]))
     assert losses[1] == math.inf
-    logit_grad = kernels.logit_grad(grads, rows, kept)
+    logit_grad = kernels.logit_grad(grads, rows, cached)
     assert logit_grad.isfinite().all()
     torch.testing.assert_close(logit_grad, exact(rows, grads)[1])
     assert kernels.losses(rows._replace(alpha=0.1), "none")[0][0] == math.inf
@@ -136,7 +137,7 @@ def test_masked_classes(kernels, classes):
 
 @pytest.mark.parametrize("classes", [10, 5000])
 @pytest.mark.parametrize("label", [-1, "K", 2**40])
-def test_a_wrong_label_is_nan_in_triton(triton_kernels, classes, label):
+def test_an_invalid_label_is_nan_in_triton(triton_kernels, classes, label):
     rows, grads = draw(3, classes, torch.float64)
     rows.target[0] = classes if label == "K" else label
     losses, logit_grad = triton_kernels.losses_and_logit_grad(grads, rows)
@@ -147,7 +148,7 @@ def test_a_wrong_label_is_nan_in_triton(triton_kernels, classes, label):
 
 @pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_a_wrong_label_is_nan_on_a_gpu_whoever_asks(weighted, reduction, as_on_a_gpu):
+def test_an_invalid_label_is_nan_on_a_gpu(weighted, reduction, as_on_a_gpu):
     """No index is computed from it, which would end the process, in losses and first and second gradients."""
     rows, _ = draw(3, 10, torch.float64, weighted=weighted)
     target = torch.tensor([3, 10, 0])
@@ -170,7 +171,7 @@ def test_a_wrong_label_is_nan_on_a_gpu_whoever_asks(weighted, reduction, as_on_a
 
 
 @pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")
-def test_a_directional_derivative_of_bf16_is_added_up_in_float32(kernels):
+def test_a_directional_derivative_of_bf16_is_accumulated_in_float32(kernels):
     rows, _ = draw(3, 2000, torch.bfloat16)
     tangent = torch.ones_like(rows.logits).cumsum(1) / 2000
 
@@ -186,8 +187,8 @@ def test_a_directional_derivative_of_bf16_is_added_up_in_float32(kernels):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
-def test_a_gradient_that_is_not_as_expected(kernels, reduction, weighted, dtype):
-    """Of a loss that is scaled, and of one loss several times, whoever writes on the gradients before."""
+def test_incoming_gradients_that_are_not_the_cached_one(kernels, reduction, weighted, dtype):
+    """Of a scaled loss, and of one loss several times, even if earlier gradients were overwritten."""
     rows, _ = draw(6, 1500, dtype, weighted=weighted)
     wide = rows.weight.double() if weighted else None
     for target in (rows.target, rows.target.clamp(min=0)):
@@ -203,16 +204,16 @@ def test_a_gradient_that_is_not_as_expected(kernels, reduction, weighted, dtype)
             found.zero_()
 
 
-def test_rows_without_a_gradient_have_none_however_large_the_loss():
+def test_ignored_rows_have_no_gradient_even_if_the_loss_is_infinite():
     logits, target = torch.zeros(800, 100, requires_grad=True), torch.arange(800) % 100
     target[1] = -100
-    [slope] = torch.autograd.grad(ours(logits, target) * math.inf, logits)
-    assert not slope[1].any() and not slope[0].isfinite().any()
+    [our_grad] = torch.autograd.grad(ours(logits, target) * math.inf, logits)
+    assert not our_grad[1].any() and not our_grad[0].isfinite().any()
 
 
 @pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")
-def test_forward_differentiation(kernels, batch):
-    """Of logits and of alpha; of alpha it is the difference of the losses at 1 and at 0."""
+def test_forward_mode_differentiation(kernels, batch):
+    """In logits and in alpha; in alpha it is the difference of the losses at 1 and at 0."""
     z, y = batch[0][0], batch[1][0]
     with forward_ad.dual_level():
         logits, alpha = forward_ad.make_dual(z, z.flip(0)), forward_ad.make_dual(*torch.tensor([0.1, 1.0]))
@@ -224,8 +225,8 @@ def test_forward_differentiation(kernels, batch):
     torch.testing.assert_close(of_alpha, next(ends) - next(ends), check_dtype=False)
 
 
-def test_a_scale_that_float16_needs_is_not_lost():
-    """Gradients that are too small for it come scaled, as torch.amp scales a loss."""
+def test_scaled_float16_gradients_do_not_underflow():
+    """Gradients below the range of float16 arrive scaled, as by torch.amp."""
     logits = torch.randn(512, 1000, generator=torch.Generator().manual_seed(0)).half().requires_grad_()
     target = torch.arange(512)
     found, expected = (
@@ -236,7 +237,7 @@ def test_a_scale_that_float16_needs_is_not_lost():
 
 
 def test_the_gradient_of_a_mean_is_computed_once(monkeypatch):
-    """Along with the loss, with ignored rows and with weights, and for a part of a greater batch."""
+    """Together with the loss, with ignored rows and weights, and for a slice of a larger batch."""
     target = torch.arange(800) % 100
     target[3] = -100
     calls = []
@@ -247,8 +248,8 @@ def test_the_gradient_of_a_mean_is_computed_once(monkeypatch):
         assert calls.pop() == 1 and not calls
 
 
-def test_a_weight_of_half_precision_is_added_up_in_float32():
-    """70,000 of them are more than float16 has."""
+def test_weights_of_half_precision_are_accumulated_in_float32():
+    """A sum of 70,000 overflows float16."""
     logits, target = (
         torch.randn(70_000, 4, generator=torch.Generator().manual_seed(0)),
         torch.arange(70_000) % 4,
@@ -263,20 +264,20 @@ def test_a_weight_of_half_precision_is_added_up_in_float32():
 
 @pytest.mark.parametrize("classes", [1000, 2000])
 @pytest.mark.parametrize("low", [-1e3, -1e6, -1e9])
-def test_a_label_far_below_the_others_costs_no_digits(kernels, classes, low):
-    """In float32, where everything reckoned from its logit would lose them."""
+def test_a_label_logit_far_below_the_others_loses_no_precision(kernels, classes, low):
+    """In float32, where values relative to its logit would lose precision."""
     rows, grads = draw(1, classes, torch.float32)
     rows.logits[0, rows.target] = low
     losses, logit_grad = exact(rows, grads)
-    ours, kept = kernels.losses(rows, "none")
+    ours, cached = kernels.losses(rows, "none")
     torch.testing.assert_close(ours.double(), losses, rtol=1e-6, atol=0)
     others = torch.arange(classes) != rows.target
-    for slope in (kernels.logit_grad(grads, rows, kept), kernels.losses_and_logit_grad(grads, rows)[1]):
-        error = (slope.double() - logit_grad)[0, others].abs().max()
+    for our_grad in (kernels.logit_grad(grads, rows, cached), kernels.losses_and_logit_grad(grads, rows)[1]):
+        error = (our_grad.double() - logit_grad)[0, others].abs().max()
         assert error <= 1e-6 * logit_grad[0, others].abs().max()
 
 
-def test_logits_that_are_large_together_lose_nothing(kernels):
+def test_logits_that_are_all_large_lose_no_precision(kernels):
     rows, grads = draw(3, 2000, torch.float32, "row")
     shifted = rows._replace(logits=(rows.logits * 64).round() / 64 + 2.0**17)  # exact
     plain = rows._replace(logits=shifted.logits - 2.0**17)
@@ -290,7 +291,7 @@ def test_logits_that_are_large_together_lose_nothing(kernels):
 
 @pytest.mark.parametrize("large", [False, True])
 def test_batches_of_gradients(kernels, large, monkeypatch):
-    """vmap over the way back, as torch.autograd.functional takes jacobians."""
+    """vmap over the backward pass, as in the Jacobians of torch.autograd.functional."""
     rows, _ = draw(3, 2000 if large else 5, torch.float64)
     logits = rows.logits[:, :5] if large else rows.logits
 
@@ -311,7 +312,7 @@ def test_batches_of_gradients(kernels, large, monkeypatch):
         torch.testing.assert_close(jacrev(f)(logits), expected, rtol=1e-10, atol=1e-14)
 
 
-def test_a_wrong_label_is_an_error_on_a_cpu(monkeypatch):
+def test_an_invalid_label_raises_on_a_cpu(monkeypatch):
     monkeypatch.setattr(_dispatch, "CPU_ELEMENTS", 0)
     with pytest.raises(IndexError, match="out of bounds"):
         smoothed_cross_entropy(torch.zeros(2, 3), torch.tensor([0, 3]), 0.1)
@@ -333,8 +334,8 @@ def batch():
 
 
 @pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")  # by torch's own jvp
-def test_torch_func(kernels, batch):
-    """grad, vmap in both orders, hessian (forward over reverse) and jvp, as those of PyTorch's own loss."""
+def test_torch_func_transforms(kernels, batch):
+    """grad, vmap in both orders, hessian (forward over reverse) and jvp equal those of PyTorch's loss."""
     z, y, w = batch
     y[0, 1] = -100
     for call in (
@@ -346,7 +347,7 @@ def test_torch_func(kernels, batch):
         lambda f: jvp(lambda z: f(z, y[0], "none"), (z[0],), (z[1],)),
     ):
         torch.testing.assert_close(call(ours), call(eager), rtol=1e-10, atol=1e-12)
-    # PyTorch's has no rule for these two.
+    # PyTorch's loss has no rule for these two.
     shared = vmap(ours, (None, 0))(z[0], y)
     torch.testing.assert_close(shared, torch.stack([eager(z[0], target) for target in y]))
     weighted = vmap(lambda z, w: ours(z, y[0], "mean", w))(z, w)
@@ -372,8 +373,8 @@ def test_autocast(kernels, batch):
     torch.testing.assert_close(loss, eager(logits.float(), batch[1][0]))
 
 
-def test_one_graph_for_all_alphas():
-    """Compiled without a break; a second and a third alpha compile nothing."""
+def test_torch_compile_makes_one_graph_for_all_alphas():
+    """It compiles without a graph break, and not again for a second and a third alpha."""
     from torch._dynamo.testing import CompileCounterWithBackend
 
     torch._dynamo.reset()
@@ -392,18 +393,18 @@ def test_one_graph_for_all_alphas():
 
 @pytest.mark.parametrize("shape", [(5, 4), (3, 70_000)])
 def test_loss_and_gradient_in_one_call(shape):
-    """As autograd has them, for any scale, small or in parts, and no graph is kept."""
+    """They equal autograd's for any scale, in one block or several, and are detached."""
     g = torch.Generator().manual_seed(0)
     logits = torch.randn(shape, generator=g, dtype=torch.float64, requires_grad=True)
     target = torch.arange(shape[0]) % shape[1]
     for scale in (1.0, 1 / shape[0], torch.tensor(0.3), torch.rand(shape[0], generator=g)):
-        losses, slope = loss_and_gradient(logits, target, 0.1, scale=scale)
+        losses, our_grad = loss_and_gradient(logits, target, 0.1, scale=scale)
         reference = eager(logits, target, "none")
         torch.testing.assert_close(losses, reference.detach())
         total = (reference * scale).sum()
-        torch.testing.assert_close(slope, torch.autograd.grad(total, logits)[0])
+        torch.testing.assert_close(our_grad, torch.autograd.grad(total, logits)[0])
         assert not losses.requires_grad
-        assert not slope.requires_grad
+        assert not our_grad.requires_grad
 
 
 @pytest.mark.parametrize("scale", [torch.ones(1), torch.ones(2), torch.ones(5, 1)])
@@ -412,7 +413,7 @@ def test_a_scale_is_a_number_or_one_for_each_row(scale):
         loss_and_gradient(torch.zeros(5, 3), torch.zeros(5, dtype=torch.int64), 0.1, scale=scale)
 
 
-def test_tensors_lie_where_the_logits_do():
+def test_tensors_are_on_the_device_of_the_logits():
     logits, target = torch.zeros(5, 3, device="meta"), torch.zeros(5, dtype=torch.int64)
     with pytest.raises(ValueError, match="target: on cpu, expected meta as the logits"):
         smoothed_cross_entropy(logits, target, 0.1)
@@ -421,11 +422,11 @@ def test_tensors_lie_where_the_logits_do():
     with pytest.raises(ValueError, match="weight: on cpu"):
         smoothed_cross_entropy(logits, target.to("meta"), 0.1, weight=torch.ones(3))
     for scale in (0.5, torch.ones(5, device="meta")):  # a device that has no kernels
-        losses, slope = loss_and_gradient(logits, target.to("meta"), 0.1, scale=scale)
-        assert losses.shape == (5,) and slope.shape == (5, 3) and slope.is_meta
+        losses, our_grad = loss_and_gradient(logits, target.to("meta"), 0.1, scale=scale)
+        assert losses.shape == (5,) and our_grad.shape == (5, 3) and our_grad.is_meta
 
 
-def test_the_default_device_is_not_the_logits():
+def test_the_default_device_may_differ_from_the_logits():
     logits, target = torch.randn(9000, 10), torch.arange(9000) % 10
     expected = F.cross_entropy(logits, target, label_smoothing=0.1)
     with torch.device("meta"):
@@ -434,8 +435,8 @@ def test_the_default_device_is_not_the_logits():
     torch.testing.assert_close(losses.mean(), expected)
 
 
-def test_a_weight_that_wants_a_gradient_is_refused():
-    """As PyTorch refuses it: the loss is no function of it that anybody descends."""
+def test_a_weight_that_requires_a_gradient_is_refused():
+    """PyTorch refuses it too."""
     weight = torch.ones(10, requires_grad=True)
     with pytest.raises(ValueError, match="weight: one that needs a gradient"):
         smoothed_cross_entropy(torch.zeros(3, 10), torch.zeros(3, dtype=torch.int64), 0.1, weight=weight)
@@ -449,9 +450,10 @@ def test_the_loss_is_imported_without_hydra():
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.filterwarnings("ignore:Synchronization debug mode")
 @pytest.mark.parametrize("classes", [10, 1000, 32_000])
-def test_a_gpu_neither_waits_nor_compiles_anew_and_can_replay(classes, triton_kernels):
-    """For another alpha, number or tensor; the replayed graph takes its alpha from memory."""
+def test_a_gpu_neither_synchronises_nor_recompiles_and_can_replay(classes, triton_kernels):
+    """For another alpha, a number or a tensor; the replayed graph reads alpha from memory."""
     rows, _ = draw(64, classes, torch.float32, "row")
     logits, target, alpha = rows.logits, rows.target, rows.alpha
     kernel = triton_kernels._short if classes <= triton_kernels.TILE else triton_kernels._long
@@ -474,7 +476,7 @@ def test_a_gpu_neither_waits_nor_compiles_anew_and_can_replay(classes, triton_ke
 
 
 @pytest.mark.parametrize("shape", [(128, 10), (2, 1000), (8192, 10), (200, 1000)])
-def test_small_batches_take_plain_pytorch_and_large_ones_kernels(shape):
+def test_small_batches_use_plain_pytorch_and_large_ones_kernels(shape):
     logits = torch.zeros(shape, requires_grad=True)
     node = smoothed_cross_entropy(
         logits, torch.zeros(shape[0], dtype=torch.int64), 0.1, reduction="none"
@@ -482,8 +484,8 @@ def test_small_batches_take_plain_pytorch_and_large_ones_kernels(shape):
     assert (type(node).__name__ == "_LossesBackward") == (logits.numel() >= _dispatch.CPU_ELEMENTS)
 
 
-def test_what_may_have_no_memory_takes_plain_pytorch(batch):
-    """What is fake, transformed or of a subclass."""
+def test_tensors_without_memory_use_plain_pytorch(batch):
+    """Fake and transformed tensors, and subclasses."""
     from torch._subclasses import FakeTensorMode
     from torch.fx.experimental.proxy_tensor import make_fx
 

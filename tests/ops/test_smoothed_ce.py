@@ -1,4 +1,5 @@
-"""The oracle is torch.nn.functional.cross_entropy; where it has no such setting, q is written out."""
+"""The smoothed loss against torch.nn.functional.cross_entropy, or against a dense target for other
+settings."""
 
 import itertools
 import math
@@ -28,7 +29,7 @@ def draw(seed, scale=3.0):
 
 
 def explicit_q(target, classes, alpha, convention):
-    """The target rows [N,K] as the definitions word them, filled in by hand."""
+    """The target [N,K], filled in by hand from the definitions."""
     elsewhere = {"uniform": alpha / classes, "others": alpha / (classes - 1), "as_printed": alpha / classes}
     q = torch.full((len(target), classes), elsewhere[convention], dtype=torch.float64)
     q[range(len(target)), target] = 1 - alpha + (alpha / classes if convention == "uniform" else 0)
@@ -87,7 +88,7 @@ def test_a_float64_alpha_leaves_the_loss_float32():
 
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("convention", CONVENTIONS)
-def test_equals_the_convention_written_out(convention, weighted):
+def test_equals_the_target_of_the_convention_filled_in_by_hand(convention, weighted):
     for seed, alpha in itertools.product(range(5), (0.0, 0.1, 0.4)):
         logits, target, weight, _ = draw(seed)
         target = target.clamp(min=0)
@@ -124,7 +125,7 @@ def test_first_and_second_derivatives(convention):
     assert torch.autograd.gradgradcheck(loss, (logits, alpha))
 
 
-def test_the_least_loss_and_the_gap_that_reaches_it():
+def test_the_minimal_loss_and_the_logit_gap_that_attains_it():
     """K=10, alpha=0.1: entropy of q 0.5003, logit gap 4.511, confidence 0.91; no gap does better."""
     gaps = torch.tensor([4.511 - 0.01, math.log(0.91 / 0.01), 4.511 + 0.01], dtype=torch.float64)
     assert gaps[1].item() == pytest.approx(4.511, abs=5e-4)
@@ -139,7 +140,7 @@ def test_the_least_loss_and_the_gap_that_reaches_it():
 
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("reduction", REDUCTIONS)
-def test_all_rows_ignored_is_what_pytorch_makes_of_it(reduction, weighted):
+def test_all_rows_ignored_equals_pytorch(reduction, weighted):
     logits, target = torch.randn(3, 4, generator=torch.Generator().manual_seed(0)), torch.full((3,), -100)
     same = {"weight": torch.ones(4) if weighted else None, "reduction": reduction}
     ours = smoothed_cross_entropy(logits, target, 0.1, **same)
@@ -163,12 +164,12 @@ def test_float16_with_many_classes_stays_finite_where_eager_pytorch_overflows():
     assert loss.dtype == torch.float32
     reference = F.cross_entropy(exact.double(), target, label_smoothing=0.1)
     assert loss.item() == pytest.approx(reference.item(), rel=1e-6)
-    slope = gradient(loss, logits)
-    assert slope.dtype == torch.float16
-    assert slope.isfinite().all()
+    our_grad = gradient(loss, logits)
+    assert our_grad.dtype == torch.float16
+    assert our_grad.isfinite().all()
 
 
-def test_large_and_shifted_logits_keep_their_digits():
+def test_large_and_shifted_logits_lose_no_precision():
     logits = torch.tensor([[0.0, -5.0, 3.0], [0.0, 1000.0, -1000.0]])
     target = torch.tensor([2, 0])
     for dtype, rel in ((torch.float32, 1e-6), (torch.bfloat16, 1e-6), (torch.float64, 1e-14)):
@@ -181,7 +182,7 @@ def test_large_and_shifted_logits_keep_their_digits():
         )
 
 
-def test_a_class_masked_by_minus_infinity_costs_nothing_without_smoothing():
+def test_a_class_masked_by_minus_infinity_adds_no_loss_without_smoothing():
     logits = torch.tensor([[0.0, 1.0, -math.inf]])
     loss = smoothed_cross_entropy(logits, torch.tensor([1]), 0.0)
     assert loss.item() == pytest.approx(math.log(1 + math.exp(-1)), rel=1e-6)
@@ -215,13 +216,13 @@ def test_a_label_out_of_range_is_an_index_error(label, reduction):
         ({"weight": torch.ones(2)}, r"weight: \[2\], expected \[3\]"),
     ],
 )
-def test_bad_input_is_refused_in_one_line(arguments, message):
+def test_invalid_input_is_refused_in_one_line(arguments, message):
     with pytest.raises(ValueError, match=message) as refusal:
         smoothed_cross_entropy(**({"logits": LOGITS, "target": TARGET, "alpha": 0.1} | arguments))
     assert "\n" not in str(refusal.value)
 
 
-def test_the_module_is_the_function_and_shows_its_settings():
+def test_the_module_equals_the_function_and_shows_its_settings():
     weight = torch.tensor([1.0, 2.0, 4.0])
     settings = {"convention": "others", "ignore_index": 1, "reduction": "sum"}
     module = SmoothedCrossEntropy(0.1, weight=weight, **settings)

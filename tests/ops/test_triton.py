@@ -1,4 +1,4 @@
-"""What the interpreter does not see: that the kernels compile for a GPU, and how they move memory there."""
+"""Compilation of the kernels for a GPU, and their memory accesses, which the interpreter cannot check."""
 
 import json
 import os
@@ -40,6 +40,6 @@ def test_long_rows_move_sixteen_bytes_at_a_time(compiled, logits, size):
 
 
 @pytest.mark.parametrize("classes", [100, 1000])
-def test_short_rows_do_so_where_their_length_allows(compiled, classes):
+def test_short_rows_move_sixteen_bytes_at_a_time_if_their_length_allows(compiled, classes):
     [kernel] = [each for each in compiled if each["CLASSES"] == classes]
     assert kernel["loads16"] and kernel["stores16"]

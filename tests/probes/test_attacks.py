@@ -11,7 +11,7 @@ EPSILON = 0.1
 
 
 def linear(classes, low=0.0, high=1.0, rows=20, channels=1):
-    """A linear network in float64, and images whose pixels lie in [low, high]."""
+    """A linear network in float64, and images with pixels in [low, high]."""
     random = torch.Generator().manual_seed(0)
     layer = nn.Sequential(nn.Flatten(), nn.Linear(channels * 12, classes)).double().requires_grad_(False)
     layer[1].weight.copy_(torch.randn(classes, channels * 12, generator=random, dtype=torch.float64))
@@ -30,8 +30,8 @@ def attacks(layer, pixels, labels, epsilon=EPSILON):
         yield _attacks.pgd(layer, pixels, labels, epsilon, start=starts(pixels, epsilon), objective=objective)
 
 
-def test_on_a_linear_network_the_margin_falls_by_epsilon_times_the_l1_distance_of_the_weights():
-    """Goodfellow et al. 2015, section 4: w·(x + eps·sign w) = w·x + eps·|w|_1. No image is cut at 0 or 1."""
+def test_on_a_linear_network_the_margin_changes_by_epsilon_times_the_l1_distance_of_the_weights():
+    """Goodfellow et al. 2015, section 4: w·(x + eps·sign w) = w·x + eps·|w|_1. No pixel is clipped."""
     layer, pixels, labels = linear(2, low=0.2, high=0.8)
     weight = layer[1].weight
     expected = EPSILON * (weight[0] - weight[1]).abs().sum()
@@ -41,7 +41,7 @@ def test_on_a_linear_network_the_margin_falls_by_epsilon_times_the_l1_distance_o
         assert torch.allclose(gained, expected.expand(20), rtol=1e-12)
 
 
-def test_at_the_edge_of_the_pixels_each_one_goes_as_far_as_there_is_room():
+def test_pixels_are_clipped_to_the_valid_range():
     layer, pixels, labels = linear(2)
     weight = layer[1].weight
     toward = (weight[1 - labels] - weight[labels]).view_as(pixels)
@@ -62,7 +62,7 @@ def test_attacked_images_stay_in_the_box_and_are_images(epsilon):
         assert torch.equal(attacked, pixels) == (epsilon == 0)
 
 
-def test_fgsm_follows_plain_cross_entropy():
+def test_fgsm_equals_the_attack_on_plain_cross_entropy():
     layer, pixels, labels = linear(7)
     given = pixels.clone().requires_grad_()
     loss = F.cross_entropy(layer(given), labels, reduction="sum")
@@ -71,7 +71,7 @@ def test_fgsm_follows_plain_cross_entropy():
     assert torch.allclose(_attacks.fgsm(layer, pixels, labels, EPSILON), expected, atol=1e-15)
 
 
-def test_the_objectives_are_cross_entropy_in_disguise_and_the_margin():
+def test_the_objectives_are_a_function_of_cross_entropy_and_the_margin():
     logits = torch.randn(50, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(2)) * 9
     labels = torch.arange(50) % 6
     exact = F.cross_entropy(logits, labels, reduction="none")
@@ -81,8 +81,8 @@ def test_the_objectives_are_cross_entropy_in_disguise_and_the_margin():
     assert np.allclose(_attacks.margin(logits, labels), others - own)
 
 
-def test_a_network_too_sure_for_float32_is_attacked_all_the_same():
-    """Logits a hundred times as large are the same classifier; cross entropy itself has no gradient there."""
+def test_a_network_too_confident_for_float32_is_attacked_equally():
+    """Logits times a hundred are the same classifier, but cross entropy has no gradient there."""
     layer, pixels, _ = linear(4)
     labels = layer(pixels).argmax(1)
     layer, pixels = layer.float(), pixels.float()
@@ -100,8 +100,8 @@ def test_a_network_too_sure_for_float32_is_attacked_all_the_same():
     assert fallen.all()
 
 
-def test_of_the_steps_of_pgd_the_worst_counts():
-    """An objective that leads astray finds nothing, and so the given image is the answer."""
+def test_pgd_returns_the_worst_iterate():
+    """If the objective misleads all steps, the original image is returned."""
     layer, pixels, labels = linear(3, low=0.2, high=0.8)
     attacked = _attacks.pgd(
         layer, pixels, labels, EPSILON, start=pixels, objective=lambda z, y: -_attacks.margin(z, y)
@@ -118,13 +118,13 @@ def test_the_worse_of_two_images_is_chosen_row_by_row():
     assert not torch.equal(worst, pixels) and not torch.equal(worst, other)
 
 
-def test_greyscale_and_colour_have_a_box_of_their_own():
+def test_greyscale_and_colour_have_different_epsilons():
     assert _attacks.epsilon_for(torch.zeros(2, 1, 4, 4)) == 0.1
     assert _attacks.epsilon_for(torch.zeros(2, 3, 4, 4)) == 8 / 255
 
 
 @pytest.mark.parametrize("model", ["mlp", "resnet8"])
-def test_a_stronger_attack_leaves_less_and_no_attack_leaves_all(model, store, tmp_path, monkeypatch):
+def test_a_stronger_attack_lowers_accuracy_and_epsilon_0_does_not(model, store, tmp_path, monkeypatch):
     run_id = store(model, epochs=6 if model == "mlp" else 2, seed=1)
     trained = load_trained_model(tmp_path, run_id, CPU)
     pixels, labels = trained.sample("test", 1000)
@@ -142,7 +142,7 @@ def test_a_stronger_attack_leaves_less_and_no_attack_leaves_all(model, store, tm
     assert unchanged["pgd_accuracy"] == unchanged["pgd_ce_accuracy"] == pytest.approx(clean)
 
 
-def test_starts_are_drawn_from_the_seed_and_the_rows_place(store, tmp_path):
+def test_starts_depend_on_the_seed_and_the_index_of_the_row(store, tmp_path):
     one, paired, other = (
         load_trained_model(tmp_path, store(alpha=alpha, seed=seed), CPU)
         for alpha, seed in ((0.0, 1), (0.2, 1), (0.0, 2))

@@ -18,8 +18,8 @@ CPU = torch.device("cpu")
 
 @pytest.mark.parametrize("precision", ["fp32", "fp64"])
 @pytest.mark.parametrize("model", ["mlp", "resnet8"])
-def test_a_restored_network_gives_the_stored_predictions(model, precision, store, tmp_path):
-    """BatchNorm's statistics, the split and its normalisation are the run's own, whatever it trained with."""
+def test_a_stored_model_gives_the_stored_predictions(model, precision, store, tmp_path):
+    """BatchNorm statistics, split and normalisation are the run's, with any methods."""
     run_id = store(
         model, epochs=2, precision=precision, seed=3, alpha=0.1, dropout=0.3, augment=1.0, label_noise=0.2
     )
@@ -35,7 +35,7 @@ def test_a_restored_network_gives_the_stored_predictions(model, precision, store
         assert np.allclose(logits.numpy(), stored[f"{split}_logits"], rtol=1e-5, atol=1e-5)
 
 
-def test_a_sample_is_the_split_or_a_stratified_part_of_it_by_the_seed(store, tmp_path):
+def test_a_sample_is_the_split_or_a_stratified_part_drawn_from_the_seed(store, tmp_path):
     ids = [store(alpha=alpha, seed=seed) for alpha, seed in ((0.0, 1), (0.2, 1), (0.0, 2))]
     one, paired, other = (load_trained_model(tmp_path, run_id, CPU) for run_id in ids)
     pixels, labels = one.sample("test", 100)
@@ -70,7 +70,7 @@ def test_a_probe_is_computed_once(store, tmp_path, monkeypatch):
         b'{"version": 0}',
     ],
 )
-def test_what_is_kept_of_another_version_or_damaged_is_computed_again(change, store, tmp_path):
+def test_results_of_another_version_or_damaged_are_computed_again(change, store, tmp_path):
     run_id = store()
     values = run_probe(tmp_path, run_id, "fgsm")
     path = runs.run_dir(tmp_path, run_id) / "probes" / "fgsm.json"
@@ -80,7 +80,7 @@ def test_what_is_kept_of_another_version_or_damaged_is_computed_again(change, st
     assert path.read_bytes() == whole
 
 
-def test_a_newer_version_of_a_probe_takes_the_place_of_the_old(store, tmp_path, monkeypatch):
+def test_a_newer_version_of_a_probe_replaces_stored_results(store, tmp_path, monkeypatch):
     run_id = store()
     old = run_probe(tmp_path, run_id, "fgsm")
     newer = replace(find_probe("fgsm"), measure=lambda trained: dict.fromkeys(old, 0.5), version=2)
@@ -88,7 +88,7 @@ def test_a_newer_version_of_a_probe_takes_the_place_of_the_old(store, tmp_path, 
     assert set(run_probe(tmp_path, run_id, "fgsm").values()) == {0.5}
 
 
-def test_what_is_not_defined_is_kept_as_null(store, tmp_path, monkeypatch):
+def test_undefined_values_are_stored_as_null(store, tmp_path, monkeypatch):
     undefined = replace(
         find_probe("fgsm"), measure=lambda trained: dict.fromkeys(find_probe("fgsm").columns, np.inf)
     )
@@ -100,7 +100,7 @@ def test_what_is_not_defined_is_kept_as_null(store, tmp_path, monkeypatch):
     assert set(content["values"].values()) == {None}
 
 
-def test_threads_that_ask_at_once_get_the_same(store, tmp_path):
+def test_concurrent_threads_get_the_same_result(store, tmp_path):
     run_id = store()
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(lambda _: run_probe(tmp_path, run_id, "pgd"), range(8)))
@@ -108,7 +108,7 @@ def test_threads_that_ask_at_once_get_the_same(store, tmp_path):
     assert [path.name for path in (runs.run_dir(tmp_path, run_id) / "probes").iterdir()] == ["pgd.json"]
 
 
-def test_torchs_generator_is_left_as_it_was(store, tmp_path):
+def test_torchs_generator_is_not_changed(store, tmp_path):
     run_id = store()
     before = torch.get_rng_state()
     run_probe(tmp_path, run_id, "pgd")
@@ -116,7 +116,7 @@ def test_torchs_generator_is_left_as_it_was(store, tmp_path):
 
 
 @pytest.mark.parametrize("content", [None, b"", b"PK\x03\x04 cut off", b"not a zip"])
-def test_weights_that_are_missing_or_damaged_are_named(content, store, tmp_path):
+def test_missing_or_damaged_weights_are_a_storage_error(content, store, tmp_path):
     run_id = store()
     path = runs.run_dir(tmp_path, run_id) / "model.pt"
     path.unlink()
@@ -127,14 +127,14 @@ def test_weights_that_are_missing_or_damaged_are_named(content, store, tmp_path)
     assert "\n" not in str(caught.value)
 
 
-def test_weights_of_another_model_are_named(store, tmp_path):
+def test_weights_of_another_model_are_a_storage_error(store, tmp_path):
     one = store(epochs=1)
     torch.save({"layers.1.weight": torch.ones(3, 144)}, runs.run_dir(tmp_path, one) / "model.pt")
     with pytest.raises(StorageError, match="does not fit model=mlp"):
         run_probe(tmp_path, one, "fgsm")
 
 
-def test_runs_that_are_not_stored_or_not_done_are_named(make_run, splits, tmp_path):
+def test_runs_that_are_not_stored_or_not_done_are_a_storage_error(make_run, splits, tmp_path):
     with pytest.raises(StorageError, match="no such run"):
         run_probe(tmp_path, "mnist5k-mlp-none-a0-s0-12345678", "fgsm")
     diverged = Outcome("diverged", {}, error="at step 3")
@@ -144,14 +144,14 @@ def test_runs_that_are_not_stored_or_not_done_are_named(make_run, splits, tmp_pa
 
 
 @pytest.mark.parametrize("content", ["alpha: 2", "alpha: [", "what: 1", "data: 3"])
-def test_settings_that_are_damaged_are_named(content, store, tmp_path):
+def test_damaged_settings_are_a_storage_error(content, store, tmp_path):
     run_id = store()
     (runs.run_dir(tmp_path, run_id) / "config.yaml").write_text(content)
     with pytest.raises(StorageError, match=r"config\.yaml"):
         run_probe(tmp_path, run_id, "fgsm")
 
 
-def test_other_data_than_the_run_was_trained_on_are_refused(store, splits, tmp_path, monkeypatch):
+def test_other_data_than_those_of_the_run_are_a_data_error(store, splits, tmp_path, monkeypatch):
     run_id = store()
     changed = replace(splits, train_images=splits.train_images + np.uint8(1))
     monkeypatch.setattr(trained_model, "load", lambda config: changed)
@@ -159,7 +159,7 @@ def test_other_data_than_the_run_was_trained_on_are_refused(store, splits, tmp_p
         run_probe(tmp_path, run_id, "fgsm")
 
 
-def test_a_sweeps_runs_share_one_reading_of_the_data(store, splits, tmp_path, monkeypatch):
+def test_the_runs_of_a_sweep_load_their_data_once(store, splits, tmp_path, monkeypatch):
     reads = []
     ids = [store(seed=seed) for seed in range(3)]
     monkeypatch.setattr(trained_model, "load", lambda config: (reads.append(config), splits)[1])
@@ -168,6 +168,6 @@ def test_a_sweeps_runs_share_one_reading_of_the_data(store, splits, tmp_path, mo
     assert len(reads) == 1
 
 
-def test_an_unknown_probe_is_usage():
+def test_an_unknown_probe_is_a_usage_error():
     with pytest.raises(UsageError, match="pdg: no such probe; did you mean pgd"):
         find_probe("pdg")

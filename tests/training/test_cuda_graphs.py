@@ -1,4 +1,4 @@
-"""A replayed step against the same step taken anew; without a GPU, with a stand-in for the graph."""
+"""CUDA graphs: replayed steps against eager ones. Without a GPU, a tape stands in for the graph."""
 
 import copy
 import logging
@@ -22,7 +22,7 @@ from lsbench.training.stack import Stack
 CPU, META = torch.device("cpu"), torch.device("meta")
 OPTIMS = {"sgd": OptimConfig(warmup_epochs=1.0), "adamw": OptimConfig(name="adamw", warmup_epochs=1.0)}
 STRENGTHS = {"mixup_beta": 1.0, "focal_gamma": 3.0, "confidence_penalty": 0.1, "distillation": 0.5}
-RIVALS = MethodConfig("none", STRENGTHS)  # nobody teaches: all classes alike
+RIVALS = MethodConfig("none", STRENGTHS)  # without a teacher: its logits are 0
 KNOBS = [
     {"seed": 1, "alpha": 0.1, "dropout": 0.5, "augment": 1.0, "label_noise": 0.2, "weight_decay": 1e-3}
     | {"method": RIVALS},
@@ -40,8 +40,8 @@ KNOBS = [
 
 
 class Tape(TorchDispatchMode):
-    """What a CUDA graph is, on a CPU: every operation below autograd and vmap with the memory that it read
-    and wrote and with the numbers that it was given. Like a capture it leaves all memory as it was."""
+    """A CUDA graph on a CPU: every operation below autograd and vmap, with the memory that it reads and
+    writes and its Python numbers. Like a capture, recording leaves all memory unchanged."""
 
     def __init__(self):
         super().__init__()
@@ -56,7 +56,7 @@ class Tape(TorchDispatchMode):
         return result
 
     def hold(self, tensor):
-        """The tensor as it lies in memory now, also when its name is given to other memory later."""
+        """The tensor with its current memory, even if the name is bound to other memory later."""
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in self.known:
             self.known.add(storage.data_ptr())
@@ -107,7 +107,7 @@ def epochs(training, number):
 
 
 def content(training):
-    """Every tensor and number that training changes, but the time that it took."""
+    """Every tensor and number that training changes, except its time."""
     state = training.state()
     seconds = {"position": state["position"][:-1]}
     return tree_leaves(state | seconds)
@@ -122,7 +122,7 @@ def assert_same(one, other):
 
 
 def both(runs, splits, number=5, device=CPU):
-    """Replayed and eager after so many epochs: of five steps, of which the last is short."""
+    """A replayed and an eager training after ``number`` epochs of five steps, the last of them short."""
     replayed, eager = (Training(Stack(runs, splits, device, graphs=graphs)) for graphs in (True, False))
     return epochs(replayed, number), epochs(eager, number)
 
@@ -130,7 +130,7 @@ def both(runs, splits, number=5, device=CPU):
 @pytest.mark.parametrize("members", [1, 5])
 @pytest.mark.parametrize("name", OPTIMS)
 @pytest.mark.parametrize("model", ["mlp", "resnet8"])
-def test_replayed_training_is_the_same_as_eager(model, name, members, splits, make_run, tapes):
+def test_replayed_training_equals_eager_training(model, name, members, splits, make_run, tapes):
     runs = [make_run(model, epochs=5, optim=OPTIMS[name], **knobs) for knobs in KNOBS[:members]]
     replayed, eager = both(runs, splits)
     assert_same(replayed, eager)
@@ -140,8 +140,8 @@ def test_replayed_training_is_the_same_as_eager(model, name, members, splits, ma
 
 
 @pytest.mark.parametrize("name", OPTIMS)
-def test_what_training_changes_stays_in_its_memory(name, splits, make_run):
-    """Also where a member is frozen; what diverged_step and the epoch's losses say is no part of a step."""
+def test_training_updates_all_state_in_place(name, splits, make_run):
+    """Also if a member is frozen. diverged_step and the losses of an epoch are not part of a step."""
 
     def memory():
         optimizer = training.optimizer
@@ -200,14 +200,14 @@ def bake_the_keys(monkeypatch):
 @pytest.mark.parametrize(
     "harm", [bake_the_factor, bake_the_count, move_the_averages, move_the_rates, bake_the_keys]
 )
-def test_the_test_above_notices_what_a_graph_would_do_wrong(harm, splits, make_run, tapes, monkeypatch):
+def test_the_comparison_detects_steps_that_a_graph_cannot_replay(harm, splits, make_run, tapes, monkeypatch):
     runs = [make_run(epochs=5, optim=OPTIMS["adamw"], **knobs) for knobs in KNOBS]
     harm(monkeypatch)
     with pytest.raises(AssertionError, match=r"(Tensor-likes|Scalars) are not close"):
         assert_same(*both(runs, splits))
 
 
-def test_a_step_may_be_replayed_after_a_state_was_restored(splits, make_run, tapes):
+def test_steps_are_recorded_again_after_a_restore(splits, make_run, tapes):
     runs = [make_run(epochs=6, optim=OPTIMS["adamw"], **knobs) for knobs in KNOBS]
     replayed, eager = both(runs, splits, 2)
     other = Training(Stack(runs, splits, CPU, graphs=True))
@@ -218,9 +218,7 @@ def test_a_step_may_be_replayed_after_a_state_was_restored(splits, make_run, tap
 
 
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError, RuntimeError])
-def test_a_step_that_cannot_be_recorded_is_taken_as_it_is(
-    error, splits, make_run, tapes, monkeypatch, caplog
-):
+def test_a_step_that_cannot_be_recorded_is_taken_eagerly(error, splits, make_run, tapes, monkeypatch, caplog):
     def fail(self, step, inputs):
         with Tape():
             step(*inputs)
@@ -236,10 +234,10 @@ def test_a_step_that_cannot_be_recorded_is_taken_as_it_is(
 
 
 class OneDevice(TorchDispatchMode):
-    """Lets no operation pass that takes a tensor from the host or makes one there, but for what vmap makes of
-    a Python number: a CPU tensor [], which CUDA's arithmetic takes as a number.
+    """Refuses operations that read or create a host tensor, except the CPU tensors [] that vmap makes of
+    Python numbers, which CUDA's arithmetic accepts.
 
-    The meta device stands in for a GPU: it has no values, so whatever needs one raises by itself.
+    The meta device stands in for a GPU: it has no values, so operations that need one raise.
     """
 
     arithmetic = ("add", "sub", "mul", "div")
@@ -255,7 +253,7 @@ class OneDevice(TorchDispatchMode):
 
 
 def move(thing):
-    """Put every tensor that ``thing`` holds on the meta device."""
+    """Move every tensor in ``thing`` to the meta device."""
     if isinstance(thing, Tensor):
         return thing.detach().to(META).requires_grad_(thing.requires_grad)
     if isinstance(thing, dict):
@@ -281,7 +279,7 @@ def inputs(training, rows=7):
 
 @pytest.fixture
 def on_meta(splits, make_run):
-    """A stack that has taken its first steps and then lost all its values."""
+    """A stack after its first epoch, moved to the meta device."""
 
     def build(model="mlp", name="sgd", members=5, **settings):
         runs = [make_run(model, optim=OPTIMS[name], **(knobs | settings)) for knobs in KNOBS[:members]]
@@ -295,7 +293,7 @@ def on_meta(splits, make_run):
 @pytest.mark.parametrize("precision", ["fp64", "fp32", "bf16"])
 @pytest.mark.parametrize("members", [1, 5])
 @pytest.mark.parametrize(("model", "name"), [("mlp", "sgd"), ("mlp", "adamw"), ("resnet8", "sgd")])
-def test_a_step_needs_no_value_and_nothing_from_the_host(model, name, members, precision, on_meta):
+def test_a_step_reads_no_values_and_uses_no_host_tensors(model, name, members, precision, on_meta):
     training = on_meta(model, name, members, precision=precision)
     with OneDevice():
         losses = training._train_step(*inputs(training))
@@ -320,7 +318,7 @@ seen_by_new_torch = pytest.mark.skipif(
         pytest.param(lambda x: x.new_tensor([1.0, 2.0]), marks=seen_by_new_torch),
     ],
 )
-def test_the_test_above_notices_what_would_make_a_gpu_wait(harm):
+def test_the_check_detects_operations_that_synchronise(harm):
     with pytest.raises((AssertionError, RuntimeError)), OneDevice():
         harm(torch.zeros(3, device=META))
 
@@ -338,8 +336,8 @@ def test_the_executor_trains_and_stores_replayed_stacks(splits, make_run, tapes,
 @pytest.mark.parametrize("members", [1, 5])
 @pytest.mark.parametrize("name", OPTIMS)
 @pytest.mark.parametrize("model", ["mlp", "resnet8"])
-def test_a_gpu_replays_what_it_does_eagerly(model, name, members, splits, make_run):
-    """With a member that diverges and a last batch that is short."""
+def test_a_gpu_gives_the_same_replayed_and_eager(model, name, members, splits, make_run):
+    """With a member that diverges and a short last batch."""
     runs = [make_run(model, epochs=6, optim=OPTIMS[name], **knobs) for knobs in KNOBS[:members]]
     replayed, eager = both(runs, splits, 5, torch.device("cuda"))
     assert len(replayed.stack.graphs.recorded) == 2 and not replayed.stack.graphs.failed
@@ -353,8 +351,8 @@ def test_a_gpu_replays_what_it_does_eagerly(model, name, members, splits, make_r
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.filterwarnings("ignore:Synchronization debug mode")
 @pytest.mark.parametrize("graphed", [False, True])
-def test_no_step_makes_a_gpu_wait(graphed, splits, make_run):
-    """CUDA's own watch over waits, in the steps of an epoch of which all shapes have been seen."""
+def test_no_step_synchronises_a_gpu(graphed, splits, make_run):
+    """CUDA's synchronisation debug mode, in the steps of an epoch after all shapes have occurred."""
     runs = [make_run(epochs=6, optim=OPTIMS["adamw"], **knobs) for knobs in KNOBS]
     training = epochs(Training(Stack(runs, splits, torch.device("cuda"), graphs=graphed)), 4)
     steps = training.stack.steps(epoch=4)
@@ -368,8 +366,8 @@ def test_no_step_makes_a_gpu_wait(graphed, splits, make_run):
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_a_gpu_goes_on_where_a_step_cannot_be_recorded(splits, make_run, caplog, monkeypatch):
-    """A step that looks at a value breaks the capture off."""
+def test_a_gpu_trains_on_if_a_step_cannot_be_recorded(splits, make_run, caplog, monkeypatch):
+    """A step that reads a value aborts the capture."""
     monkeypatch.setattr(cuda_graphs, "WARM_UP", 1)
     monkeypatch.setattr(cuda_graphs, "PROCESS", cuda_graphs.CaptureStatus())
     step = Stack._train_step

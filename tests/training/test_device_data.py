@@ -16,7 +16,7 @@ def config(**sizes):
 
 
 def uneven(test=0):
-    """300 rows of four classes that come 150, 90, 45 and 15 times; images hold their row's number."""
+    """300 rows of four classes with 150, 90, 45 and 15 rows; each image holds its row number."""
     random = np.random.default_rng(1)
     labels = random.permutation(np.repeat([0, 1, 2, 3], [150, 90, 45, 15]))
     images = np.zeros((300, 2, 3, 4), np.uint8)
@@ -26,7 +26,7 @@ def uneven(test=0):
     return Splits(images, labels, *own, ("a", "b", "c", "d"))
 
 
-def test_splits_are_disjoint_of_the_sizes_asked_for_and_cover_everything():
+def test_splits_are_disjoint_have_the_configured_sizes_and_cover_all_rows():
     rows = split_rows(uneven(), config(test=60), seed=3)
     assert {name: len(rows[name]) for name in SPLIT_NAMES} == {
         "train": 160,
@@ -38,20 +38,20 @@ def test_splits_are_disjoint_of_the_sizes_asked_for_and_cover_everything():
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_every_split_holds_each_class_in_its_share(seed):
+def test_every_split_is_stratified(seed):
     splits = uneven()
     for rows in split_rows(splits, config(test=60), seed).values():
         counts = np.bincount(splits.train_labels[rows], minlength=4)
         assert np.abs(counts - len(rows) * np.array([0.5, 0.3, 0.15, 0.05])).max() <= 1.0001
 
 
-def test_a_seed_divides_always_alike_and_another_seed_otherwise():
+def test_splits_are_reproducible_and_differ_between_seeds():
     one, again, other = (split_rows(uneven(), config(test=60), seed) for seed in (3, 3, 4))
     assert all(torch.equal(one[name], again[name]) for name in SPLIT_NAMES)
     assert not any(torch.equal(one[name], other[name]) for name in SPLIT_NAMES)
 
 
-def test_within_a_class_every_row_is_as_likely_to_be_tested():
+def test_all_rows_of_a_class_are_equally_likely_in_test():
     splits = uneven()
     tested = np.zeros(300)
     for seed in range(400):
@@ -62,7 +62,7 @@ def test_within_a_class_every_row_is_as_likely_to_be_tested():
     assert np.abs(tested - expected).max() < 5 * spread
 
 
-def test_an_own_test_set_is_the_test_split_of_every_seed():
+def test_a_source_test_set_is_the_test_split_of_every_seed():
     splits = uneven(test=40)
     for seed in (0, 1):
         rows = split_rows(splits, config(), seed)
@@ -70,22 +70,22 @@ def test_an_own_test_set_is_the_test_split_of_every_seed():
         assert len(rows["train"]) == 220 and max(map(int, rows["train"])) < 300
 
 
-def test_part_of_an_own_test_set_can_be_asked_for():
+def test_the_test_split_may_be_part_of_the_source_test_set():
     rows = split_rows(uneven(test=40), config(test=20), seed=0)["test"]
     assert len(rows) == 20 == len(set(rows.tolist())) and rows.min() >= 300
 
 
-def test_fewer_train_rows_can_be_asked_for():
+def test_the_train_split_may_be_smaller():
     assert len(split_rows(uneven(), config(test=60, train=100), seed=0)["train"]) == 100
 
 
 @pytest.mark.parametrize("sizes", [{"select": 300}, {"train": 161, "test": 60}, {"test": 220}])
-def test_more_rows_than_there_are_is_a_usage_error(sizes):
+def test_too_many_rows_are_a_usage_error(sizes):
     with pytest.raises(UsageError, match="300 rows"):
         split_rows(uneven(), config(**sizes), seed=0)
 
 
-def test_more_test_rows_than_the_own_test_set_has_is_a_usage_error():
+def test_too_many_test_rows_are_a_usage_error():
     with pytest.raises(UsageError, match=r"data\.test=41"):
         split_rows(uneven(test=40), config(test=41), seed=0)
 
@@ -104,14 +104,14 @@ def test_a_blank_channel_does_not_divide_by_zero():
     assert data.normalise(data.images_at(data.rows["test"]), torch.float32)[:, :, 1].abs().max() == 0
 
 
-def test_images_at_gives_the_rows_asked_for():
+def test_images_at_returns_the_images_of_the_rows():
     data = DeviceDataset(uneven(), config(test=60), [0, 1], CPU)
     rows = torch.tensor([[3, 299], [0, 17]])
     assert data.images_at(rows)[:, :, 0, 0, 0].tolist() == [[3, 299 % 256], [0, 17]]
     assert data.images.dtype == torch.uint8
 
 
-def test_stratified_order_is_a_permutation_with_even_stretches():
+def test_stratified_order_is_a_permutation_with_stratified_ranges():
     labels = torch.tensor([0] * 90 + [1] * 10)
     order = stratified_order(labels, rng.key(torch.tensor(0), "split"))
     assert sorted(order.tolist()) == list(range(100))

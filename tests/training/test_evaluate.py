@@ -14,7 +14,7 @@ SIZES = {"train": 60, "select": 50, "calibrate": 400, "test": 70}
 
 
 def trained(members=3, diverged=(), seed=0):
-    """Members whose logits are informative and, by a factor of their own, over-confident."""
+    """Members with informative logits, each overconfident by a different factor."""
     generator = torch.Generator().manual_seed(seed)
     logits, labels = {}, {}
     for split, rows in SIZES.items():
@@ -37,14 +37,14 @@ def nll(logits, labels, temperature=1.0):
 
 
 def drawn_ece(confidence):
-    """The mean ECE over labels drawn by the confidences."""
+    """The mean ECE over labels drawn from the confidences."""
     right = np.random.default_rng(0).random((2000, len(confidence))) < confidence
     bins = np.ceil(confidence * 15).astype(int)
     gaps = [np.abs((right - confidence)[:, bins == b].sum(1)) for b in range(1, 16)]
     return np.sum(gaps, axis=0).mean() / len(confidence)
 
 
-def test_each_column_is_of_its_split():
+def test_each_column_is_computed_on_its_split():
     stack = trained()
     for member, outcome in enumerate(evaluate.evaluate(stack)):
         columns = outcome.columns
@@ -75,7 +75,7 @@ def test_each_column_is_of_its_split():
         assert columns["train_seconds"] == pytest.approx(2.0)
 
 
-def test_test_labels_have_no_part_in_temperature_and_choice():
+def test_temperature_and_select_metrics_do_not_depend_on_test_labels():
     stack = trained()
     before = [outcome.columns for outcome in evaluate.evaluate(stack)]
     stack.labels["test"] = stack.labels["test"].roll(13, dims=1)
@@ -86,7 +86,7 @@ def test_test_labels_have_no_part_in_temperature_and_choice():
             assert one[name] == other[name]
 
 
-def test_predictions_are_of_test_and_calibrate():
+def test_predictions_hold_test_and_calibrate():
     outcome = evaluate.evaluate(trained())[1]
     assert set(outcome.predictions) == {"test_logits", "test_labels", "calibrate_logits", "calibrate_labels"}
     assert outcome.predictions["test_logits"].dtype == np.float32
@@ -94,7 +94,7 @@ def test_predictions_are_of_test_and_calibrate():
     assert np.array_equal(outcome.predictions["calibrate_labels"], trained().labels["calibrate"][1])
 
 
-def test_the_bins_that_are_stored_give_the_calibration_errors():
+def test_the_stored_bins_give_the_calibration_errors():
     for outcome in evaluate.evaluate(trained()):
         for suffix in ("", "_ts"):
             errors = [
@@ -103,7 +103,7 @@ def test_the_bins_that_are_stored_give_the_calibration_errors():
             assert sum(errors) / SIZES["test"] == pytest.approx(outcome.columns[f"test_ece{suffix}"])
 
 
-def test_a_diverged_member_has_no_measures_and_says_where_it_went_wrong():
+def test_a_diverged_member_has_an_error_and_no_metrics():
     outcomes = evaluate.evaluate(trained(diverged={1}))
     assert [outcome.status for outcome in outcomes] == ["done", "diverged", "done"]
     lost = outcomes[1]
@@ -113,7 +113,7 @@ def test_a_diverged_member_has_no_measures_and_says_where_it_went_wrong():
     assert outcomes[2].columns == alone[2].columns
 
 
-def test_a_calibrate_split_that_fits_no_temperature_is_flagged():
+def test_a_separable_calibrate_split_is_flagged():
     stack = trained()
     stack.logits["calibrate"] = 5.0 * torch.nn.functional.one_hot(stack.labels["calibrate"], 4).double()
     outcomes = evaluate.evaluate(stack)

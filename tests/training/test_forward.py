@@ -1,4 +1,4 @@
-"""The ways through a network against each other, and against the plain module; what is measured of them."""
+"""The forward strategies against each other and the plain module, and their autotuning."""
 
 import logging
 
@@ -20,8 +20,8 @@ def trained(runs, splits, strategy):
 
 
 @pytest.mark.parametrize("model", ["mlp", "resnet8"])
-def test_each_by_itself_is_the_same_as_all_at_once(model, splits, make_run):
-    """Weights, momenta and BatchNorm's statistics after an epoch, and logits in eval mode; with dropout."""
+def test_both_strategies_train_alike(model, splits, make_run):
+    """Losses, weights and BatchNorm statistics after an epoch, and logits in eval mode; with dropout."""
     runs = [make_run(model, seed=seed, dropout=0.3 * (seed > 0), alpha=0.1 * seed) for seed in range(3)]
     (one, losses), (each, others) = (trained(runs, splits, strategy) for strategy in ("vmap", "streams"))
     torch.testing.assert_close(losses, others, rtol=1e-12, atol=0)
@@ -34,7 +34,7 @@ def test_each_by_itself_is_the_same_as_all_at_once(model, splits, make_run):
 
 @pytest.mark.parametrize("strategy", ["vmap", "streams"])
 @pytest.mark.parametrize("members", [1, 3])
-def test_a_pass_is_the_plain_modules(strategy, members, splits, make_run):
+def test_the_forward_pass_equals_the_plain_module(strategy, members, splits, make_run):
     training = Stack([make_run("resnet8", seed=s) for s in range(members)], splits, CPU, strategy=strategy)
     training.model.eval()
     images = torch.randn(members, 5, 1, 12, 12, dtype=torch.float64)
@@ -47,7 +47,7 @@ def test_a_pass_is_the_plain_modules(strategy, members, splits, make_run):
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_a_convolution_alone_has_its_channels_last(precision, splits, make_run):
+def test_a_single_convolutional_member_runs_with_channels_last(precision, splits, make_run):
     [training] = [Stack([make_run("resnet8", precision=precision)], splits, CPU)]
     seen = []
     layer = training.model.blocks[0].conv1
@@ -61,7 +61,7 @@ def test_a_convolution_alone_has_its_channels_last(precision, splits, make_run):
     assert saved.is_contiguous() and torch.equal(saved, weight)
 
 
-def test_the_fastest_way_is_that_of_least_time_a_member(splits, make_run, monkeypatch, caplog):
+def test_autotune_chooses_the_least_time_a_member(splits, make_run, monkeypatch, caplog):
     def seconds(training, steps):
         if training.size > 1 and training.forward_pass.vectorised:
             raise torch.OutOfMemoryError("out of memory")
@@ -75,8 +75,8 @@ def test_the_fastest_way_is_that_of_least_time_a_member(splits, make_run, monkey
     assert said.endswith("streams of 8 188, vmap of 8 inf, vmap of 1 625")
 
 
-def test_a_network_that_cannot_be_mapped_over_goes_another_way(splits, make_run, monkeypatch):
-    """Its forward asks a value; and where nothing can be trained, nothing is raised here."""
+def test_autotune_avoids_vmap_for_a_network_that_vmap_cannot_map_over(splits, make_run, monkeypatch):
+    """Its forward pass reads a value. If no strategy works, autotune raises nothing."""
     forward = ResNet.forward
     monkeypatch.setattr(ResNet, "forward", lambda self, x: forward(self, x if x.max() > -99 else -x))
     runs = [make_run("resnet8", seed=seed) for seed in range(3)]
@@ -85,7 +85,7 @@ def test_a_network_that_cannot_be_mapped_over_goes_another_way(splits, make_run,
     assert autotune.fastest(runs, splits, CPU, graphs=False) == ("vmap", 1)
 
 
-def test_steps_are_timed_for_real(splits, make_run):
+def test_autotune_times_real_steps(splits, make_run):
     runs = [make_run("resnet8", seed=seed, epochs=2) for seed in range(2)]
     assert autotune.fastest(runs, splits, CPU, graphs=False) in autotune.CANDIDATES
     timed = without_teacher(runs, splits, CPU)
@@ -97,7 +97,7 @@ def test_steps_are_timed_for_real(splits, make_run):
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("graphs", [False, True])
-def test_streams_of_a_gpu_give_what_one_pass_gives(graphs, splits, make_run):
+def test_streams_on_a_gpu_equal_vmap(graphs, splits, make_run):
     cuda = torch.device("cuda")
     runs = [make_run("resnet8", seed=seed, dropout=0.3) for seed in range(11)]
     one, each = (

@@ -27,7 +27,7 @@ def gradient(losses, logits):
 
 
 def test_mixed_labels_are_soft_targets_for_torchs_cross_entropy(drawn):
-    """It smooths what it is given: (1 − alpha)·target + alpha/K."""
+    """PyTorch smooths soft targets: (1 − alpha)·target + alpha/K."""
     logits, labels, others, share = drawn
     ours = training_losses(logits, Batch(NO_IMAGES, labels, ((others, share),)), ALPHA, "uniform", [])
     own, other = (F.one_hot(each, 4).double() for each in (labels, others))
@@ -42,7 +42,7 @@ def test_mixed_labels_are_soft_targets_for_torchs_cross_entropy(drawn):
     torch.testing.assert_close(gradient(ours, logits), gradient(theirs, logits), **EXACT)
 
 
-def test_what_has_no_share_changes_no_bit(drawn):
+def test_labels_with_share_0_change_no_bit(drawn):
     logits, labels, others, _ = drawn
     plain = training_losses(logits, Batch(NO_IMAGES, labels), ALPHA, "others", [])
     ours = training_losses(
@@ -51,8 +51,8 @@ def test_what_has_no_share_changes_no_bit(drawn):
     assert torch.equal(ours, plain) and torch.equal(gradient(ours, logits), gradient(plain, logits))
 
 
-def test_methods_add_up_whatever_their_order(drawn):
-    """Focal for each label by itself, and the penalty beside it."""
+def test_methods_combine_in_any_order(drawn):
+    """The focal loss is applied for each label, the penalty once."""
     logits, labels, others, share = drawn
     gamma, weight = (torch.tensor(each, dtype=torch.float64) for each in ([2.0, 0.0, 1.0], [0.5, 0.2, 0.0]))
     methods = [Active(focal.METHOD, gamma, ZERO), Active(confidence_penalty.METHOD, weight, ZERO)]
@@ -70,7 +70,7 @@ def test_methods_add_up_whatever_their_order(drawn):
 
 
 @pytest.mark.parametrize("convention", ["uniform", "others", "as_printed"])
-def test_the_targets_mean_of_minus_log_p_is_the_smoothed_loss(convention, drawn):
+def test_the_mean_of_minus_log_p_over_the_target_is_the_smoothed_loss(convention, drawn):
     logits, labels, _, _ = drawn
 
     def mean(losses: torch.Tensor, logits: torch.Tensor, target: Target, strength: torch.Tensor):

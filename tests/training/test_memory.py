@@ -1,4 +1,4 @@
-"""Freed memory stays with the process: the system's own count of page faults tells."""
+"""Freed memory stays in the process, by the system's count of page faults."""
 
 import platform
 import subprocess
@@ -8,7 +8,7 @@ import pytest
 
 from lsbench.training import memory
 
-# What ResNet-8 has much of; the images are 4 MiB a layer. The first steps get the memory.
+# The layers that dominate ResNet-8, with activations of 4 MiB. The first steps allocate the memory.
 STEPS = """
 import resource, sys, torch
 torch.set_num_threads(1)
@@ -34,6 +34,6 @@ def test_pages_are_cleared_once_and_not_at_every_step():
     assert faults("kept") < faults("given back") / 5
 
 
-def test_another_c_library_is_left_alone(monkeypatch):
+def test_another_c_library_is_not_changed(monkeypatch):
     monkeypatch.setattr(memory.platform, "libc_ver", lambda: ("", ""))
     assert memory.keep_freed_memory() is False

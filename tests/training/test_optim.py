@@ -12,7 +12,7 @@ LR, DECAY = [0.1, 0.03, 0.2], [0.0, 0.01, 0.1]
 
 
 def trajectories(settings, factors):
-    """Three members with knobs of their own, on gradients fixed beforehand; and torch's own three."""
+    """Three members with different knobs on fixed gradients, by our optimiser and by torch's."""
     generator = torch.Generator().manual_seed(0)
     start = torch.randn(3, 4, 5, generator=generator, dtype=torch.float64)
     grads = torch.randn(len(factors), 3, 4, 5, generator=generator, dtype=torch.float64)
@@ -49,12 +49,12 @@ def oracle(settings, param, lr, decay):
     ],
     ids=["nesterov", "momentum", "plain", "adamw"],
 )
-def test_each_member_moves_as_torch_moves_it(settings):
+def test_each_member_is_updated_as_by_torch(settings):
     ours, theirs = trajectories(settings, [0.5, 1.0, 0.9, 0.4, 0.1])
     assert torch.allclose(ours, theirs, rtol=0, atol=1e-14)
 
 
-def test_frozen_members_stay_at_zero_and_the_others_move_on():
+def test_frozen_members_stay_at_zero_and_the_others_continue():
     params = {"w": torch.ones(2, 3, dtype=torch.float64)}
     optimizer = Optimizer(params, torch.ones(2).double(), torch.zeros(2).double(), OptimConfig())
     optimizer.step({"w": torch.tensor([[1.0] * 3, [math.nan] * 3]).double()}, 1.0)
@@ -64,19 +64,19 @@ def test_frozen_members_stay_at_zero_and_the_others_move_on():
     assert params["w"][0].isfinite().all() and (params["w"][0] < 0).all()
 
 
-def test_constant_schedule_warms_up_in_a_line():
+def test_the_constant_schedule_warms_up_linearly():
     settings = OptimConfig(schedule="constant", warmup_epochs=1.0)
     assert schedule(settings, 2, 4) == [0.25, 0.5, 0.75, 1, 1, 1, 1, 1]
 
 
-def test_cosine_starts_at_one_and_would_end_at_zero():
+def test_the_cosine_starts_at_one_and_ends_above_zero():
     factors = schedule(OptimConfig(), epochs=2, steps_per_epoch=50)
     assert factors[0] == 1 and len(factors) == 100
     assert factors[50] == pytest.approx(0.5) and factors[25] == pytest.approx((1 + math.sqrt(0.5)) / 2)
     assert factors[-1] == pytest.approx((1 - math.cos(math.pi / 100)) / 2)
 
 
-def test_cosine_follows_torchs_schedule():
+def test_the_cosine_equals_torchs_schedule():
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
     torchs = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=30)
     expected = []
@@ -87,6 +87,6 @@ def test_cosine_follows_torchs_schedule():
     assert schedule(OptimConfig(), 3, 10) == pytest.approx(expected, abs=1e-12)
 
 
-def test_a_warm_up_longer_than_training_never_reaches_full_rate():
+def test_a_warm_up_longer_than_training_never_reaches_the_full_rate():
     factors = schedule(OptimConfig(warmup_epochs=10), epochs=2, steps_per_epoch=3)
     assert len(factors) == 6 and factors[-1] <= 1

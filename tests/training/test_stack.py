@@ -1,4 +1,4 @@
-"""The keystone: a member's draws and weights do not depend on the company it trains in."""
+"""Keystone: a member's draws and weights do not depend on the other members of its stack."""
 
 from itertools import pairwise
 
@@ -16,7 +16,7 @@ CPU = torch.device("cpu")
 
 
 def rivals(**knobs):
-    """The setting that turns on methods which have no key of their own."""
+    """The setting for methods whose knobs are in method.knobs."""
     return {"method": MethodConfig("none", knobs)}
 
 
@@ -57,7 +57,7 @@ def largest_difference(one, other):
 
 
 @pytest.mark.parametrize("model", ["mlp", "resnet8"])
-def test_a_member_alone_in_a_stack_and_in_a_permuted_stack(model, splits, make_run):
+def test_a_member_trains_alike_alone_in_a_stack_and_in_a_permuted_stack(model, splits, make_run):
     runs = [make_run(model, **knobs) for knobs in KNOBS]
     stacked = train(runs, splits)
     permuted = train([runs[i] for i in ORDER], splits)
@@ -71,8 +71,8 @@ def test_a_member_alone_in_a_stack_and_in_a_permuted_stack(model, splits, make_r
                 assert difference.abs().max() <= 1e-12
 
 
-def test_the_knobs_of_the_keystone_do_something(splits, make_run):
-    """Else the test above would pass on a stack that ignores them."""
+def test_every_knob_of_the_keystone_has_an_effect(splits, make_run):
+    """Otherwise the test above would pass for a stack that ignores them."""
     plain = train([make_run(seed=1)], splits)
     for name in ("alpha", "dropout", "augment", "label_noise", "weight_decay", *RIVALS):
         setting = rivals(**{name: 0.3}) if name in RIVALS else {name: 0.3}
@@ -82,8 +82,8 @@ def test_the_knobs_of_the_keystone_do_something(splits, make_run):
 
 @pytest.mark.parametrize(("precision", "tolerance"), [("fp64", 1e-12), ("fp32", 1e-5)])
 @pytest.mark.parametrize("knob", RIVALS)
-def test_a_member_at_0_is_as_without_the_method(knob, precision, tolerance, splits, make_run):
-    """Beside members at three strengths, and under the other knobs; and so is the stack without any of it."""
+def test_a_member_at_strength_0_trains_as_without_the_method(knob, precision, tolerance, splits, make_run):
+    """Beside members at three strengths, and with the other knobs on."""
     others = {"alpha": 0.1, "augment": 1.0, "dropout": 0.3, "label_noise": 0.2, "precision": precision}
     without = [make_run(seed=seed, **others) for seed in range(4)]
     strengths = [0.0, 0.1, 1.0, 3.0]
@@ -96,7 +96,7 @@ def test_a_member_at_0_is_as_without_the_method(knob, precision, tolerance, spli
     assert min(map(largest_difference, plain.weights[1:], ours.weights[1:])) > 1e-4
 
 
-def test_draws_are_the_same_alone_and_stacked(splits, make_run):
+def test_draws_are_the_same_alone_and_in_a_stack(splits, make_run):
     """Splits, initial weights, noisy labels, shifted images and dropout masks, exactly."""
     runs = [make_run(**knobs) for knobs in KNOBS]
     together = Stack(runs, splits, CPU)
@@ -147,7 +147,13 @@ def test_each_epoch_visits_every_row_once_and_the_orders_differ(splits, make_run
     )
     member = Stack([make_run(batch_size=16)], splits, CPU)
     train_epochs(member, 2)
-    assert [rows.shape[1] for rows in seen] == [16, 16, 16, 16, 2] * 2  # the last batch takes what is left
+    assert [rows.shape[1] for rows in seen] == [
+        16,
+        16,
+        16,
+        16,
+        2,
+    ] * 2  # the last batch takes the remaining rows
     first, second = torch.cat(seen[:5], 1), torch.cat(seen[5:], 1)
     rows = member.data.rows["train"]
     assert torch.equal(first.sort().values, rows.sort().values)
@@ -193,7 +199,7 @@ def test_training_learns(splits, make_run):
     assert trained.history[0][-1]["train_loss"] < trained.history[0][0]["train_loss"]
 
 
-def test_a_diverged_member_is_marked_with_its_step_and_harms_nobody(splits, make_run):
+def test_a_diverged_member_does_not_affect_the_others(splits, make_run):
     runs = [make_run(seed=seed, dropout=0.2) for seed in range(12)]
     wild = make_run(seed=4, dropout=0.2, lr=1e200)
     clean, harmed = train(runs, splits), train([*runs[:4], wild, *runs[5:]], splits)
@@ -204,14 +210,14 @@ def test_a_diverged_member_is_marked_with_its_step_and_harms_nobody(splits, make
         assert largest_difference(clean.weights[member], harmed.weights[member]) == 0
 
 
-def test_divergence_that_only_the_last_update_brings_is_noticed(splits, make_run):
+def test_divergence_in_the_last_update_is_detected(splits, make_run):
     run = make_run(lr=1e306, epochs=1, batch_size=200, model="resnet8", optim=OptimConfig(momentum=0.0))
     trained = train([run], splits)
     assert trained.diverged_step == [1]
     assert trained.logits["test"].isfinite().all()
 
 
-def test_a_diverged_members_history_ends_where_it_diverged(splits, make_run):
+def test_the_history_of_a_diverged_member_ends_with_its_epoch(splits, make_run):
     wild, calm = make_run(lr=1e200, epochs=5), make_run(seed=1, epochs=5)
     together, alone = train([wild, calm], splits), train([wild], splits)
     assert [len(rows) for rows in together.history] == [1, 5]
@@ -223,7 +229,7 @@ def test_training_stops_when_every_member_has_diverged(splits, make_run):
     assert len(trained.history[0]) == 1
 
 
-def test_history_has_no_word_of_test(splits, make_run):
+def test_the_history_has_no_test_metrics(splits, make_run):
     names = set(train([make_run()], splits).history[0][0])
     assert {"epoch", "train_loss", "select_accuracy", "select_nll"} <= names
     assert not any("test" in name for name in names)
@@ -231,8 +237,9 @@ def test_history_has_no_word_of_test(splits, make_run):
 
 @pytest.mark.parametrize("model", ["mlp", "resnet8"])
 @pytest.mark.parametrize("members", [1, 3])
-def test_bf16_computes_in_bfloat16_and_keeps_float32_weights(model, members, splits, make_run):
-    """Also under vmap, where autocast is ignored. Any CPU can do it; plan.py says where it is offered."""
+def test_bf16_computes_in_bfloat16_and_stores_float32_weights(model, members, splits, make_run):
+    """Also under vmap, which ignores autocast. Every CPU can emulate bfloat16; plan.py requires native
+    support."""
     runs = [make_run(model, precision="bf16", seed=seed, epochs=8) for seed in range(members)]
     together, seen = Stack(runs, splits, CPU), set()
     for module in together.model.modules():
