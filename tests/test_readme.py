@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-FOLDERS = [ROOT / "conf", ROOT / "results", *sorted((ROOT / "lsbench").iterdir())]
+FOLDERS = [
+    *(ROOT / name for name in ("conf", "results", "tests/examples")),
+    *sorted((ROOT / "lsbench").iterdir()),
+]
 PAGES = [*sorted(ROOT.glob("*.md")), *(page for folder in FOLDERS if (page := folder / "README.md").exists())]
 
 
