@@ -1,44 +1,65 @@
-"""``lsbench data list | where | verify | fetch``: the data sets on this machine."""
+"""`lsbench data list | where | verify | fetch`: the data sets on this machine."""
 
-import argparse
 import sys
 from collections.abc import Sequence
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import NoReturn
 
 import yaml
 
 from lsbench import conf_dir
+from lsbench.cli.parser import Parser
 from lsbench.data._files import Source, find, inspect, roots
 from lsbench.errors import DataError, UsageError, suggest_or_list
 
-SUMMARY = "List the data sets, say where they lie, verify their checksums, fetch them."
-Sources = dict[str, Source | None]  # None: a set without a list of files: the user's own images
+HELP = """\
+usage: lsbench data list|where|verify|fetch [NAME ...] [--root DIR]
+
+  list          data sets: images, classes, shape, and whether they are on this machine
+  where         the folder of each, or the folders that were searched
+  verify        compare the files with their SHA-256 checksums; exit code 3 if one differs
+  fetch NAME    download from the first mirror that answers
+
+  NAME          data sets; without names, all of them
+  --root DIR    search and download here only, not in the usual folders
+
+  lsbench data fetch mnist
+  lsbench data verify mnist cifar10 --root /datasets
+"""
+Sources = dict[str, Source | None]  # None: a data set without a list of files, such as the user's own images
 
 
-def main(argv: list[str]) -> int:
-    """Run one subcommand, its results on stdout. Returns 0, or 3 where `verify` finds something wrong.
+def main(arguments: Sequence[str]) -> int:
+    """Run one subcommand; return 0, or 3 if `verify` finds a missing or damaged file.
 
-    Raises `UsageError` for an unknown subcommand, option or data set, and whatever `fetch` raises.
+    Raises `UsageError` for an unknown subcommand, flag, data set or folder, and whatever `fetch` raises.
     """
     commands = {"list": _list, "where": _where, "verify": _verify, "fetch": _fetch}
-    parser = _Parser(prog="lsbench data", description=SUMMARY)
-    parser.add_argument("command", metavar="|".join(commands), nargs="?", default="")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="data sets; without names all of them")
-    parser.add_argument("--root", metavar="DIR", help="look and download there, nowhere else")
-    arguments = parser.parse_intermixed_args(argv)
-    command = commands[_known("subcommand", arguments.command, list(commands))]
+    parser = Parser("data", HELP)
+    parser.add_argument("command", nargs="?")
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("--root")
+    parsed = parser.parse(arguments)
+    if parsed.command is None:
+        raise UsageError(f"data: which subcommand? there are {', '.join(commands)}")
+    command = commands[_known("subcommand", parsed.command, list(commands))]
     sources = _sources()
-    names = [_known("data set", name, list(sources)) for name in arguments.names]
+    names = [_known("data set", name, list(sources)) for name in parsed.names]
     if command is _fetch and not names:
-        raise UsageError(f"data fetch NAME: name one or more of {', '.join(sources)}")
-    return command({name: sources[name] for name in names or sources}, arguments.root, bool(names))
+        raise UsageError(f"data fetch: name one or more of {', '.join(sources)}")
+    return command({name: sources[name] for name in names or sources}, _expanded(parsed.root), bool(names))
+
+
+def _expanded(root: str | None) -> str | None:
+    try:
+        return root and str(Path(root).expanduser())
+    except RuntimeError:
+        raise UsageError(f"data: --root {root}: no such home folder; give the whole path") from None
 
 
 def _list(sources: Sources, root: str | None, named: bool) -> int:
-    rows = [("name", "images", "classes", "shape", "from", "here")]
+    rows = [("name", "images", "classes", "shape", "from", "present")]
     for name, source in sources.items():
         if source is None:
             rows.append((name, "-", "-", "-", "its own loader", "-"))
@@ -46,8 +67,8 @@ def _list(sources: Sources, root: str | None, named: bool) -> int:
         images = f"{source.train:,}" + (f" + {source.test:,}" if source.test else "")
         shape = "×".join(map(str, source.shape))
         origin = f"package {source.package}" if source.package else "download"
-        here = "yes" if _here(source, root) else "no"
-        rows.append((name, images, str(source.classes), shape, origin, here))
+        present = "yes" if _folder(source, root) else "no"
+        rows.append((name, images, str(source.classes), shape, origin, present))
     _print(rows)
     return 0
 
@@ -57,7 +78,7 @@ def _where(sources: Sources, root: str | None, named: bool) -> int:
     for name, source in sources.items():
         if source is None:
             rows.append((name, "where data.root= points"))
-        elif folder := _here(source, root):
+        elif folder := _folder(source, root):
             rows.append((name, str(folder)))
         else:
             rows.append((name, f"not under {', '.join(map(str, roots(source, root)))}"))
@@ -66,9 +87,10 @@ def _where(sources: Sources, root: str | None, named: bool) -> int:
 
 
 def _verify(sources: Sources, root: str | None, named: bool) -> int:
-    rows, wrong = [], False
+    rows = []
+    wrong = False
     for name, source in sources.items():
-        folder = _here(source, root) if source else None
+        folder = _folder(source, root) if source else None
         if source is None or folder is None:
             if named:
                 rows.append((name, "-", _absence(name, source, root)))
@@ -76,7 +98,7 @@ def _verify(sources: Sources, root: str | None, named: bool) -> int:
             continue
         for file in source.files:
             problem = inspect(source, folder, file)[1]
-            rows.append((name, file, f"{problem}; mend: {source.mend(root)}" if problem else "ok"))
+            rows.append((name, file, f"{problem}; to repair it: {source.mend(root)}" if problem else "ok"))
             wrong |= bool(problem)
     _print(rows)
     return DataError.exit_code if wrong else 0
@@ -101,7 +123,7 @@ def _absence(name: str, source: Source | None, root: str | None) -> str:
         return str(error).removeprefix(f"{name}: ")
 
 
-def _here(source: Source, root: str | None) -> Path | None:
+def _folder(source: Source, root: str | None) -> Path | None:
     try:
         return find(source, root)
     except DataError:
@@ -109,12 +131,12 @@ def _here(source: Source, root: str | None) -> Path | None:
 
 
 def _sources() -> Sources:
-    """Every data set of conf/data/, by name, with what its module says of it."""
+    """The files of every data set in conf/data/, by name, as its module declares them."""
     sources: Sources = {}
     for path in sorted((conf_dir() / "data").glob("*.yaml")):
         target = yaml.safe_load(path.read_text(encoding="utf-8"))["_target_"]
-        said = vars(import_module(target.rpartition(".")[0])).values()
-        described = [value for value in said if isinstance(value, Source) and value.name == path.stem]
+        values = vars(import_module(target.rpartition(".")[0])).values()
+        described = [value for value in values if isinstance(value, Source) and value.name == path.stem]
         sources[path.stem] = described[0] if described else None
     return sources
 
@@ -129,8 +151,3 @@ def _print(rows: Sequence[tuple[str, ...]]) -> None:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"data: {message}; see lsbench data --help")

@@ -1,98 +1,205 @@
-"""What Hydra and OmegaConf complain of, in one line: the key, the value, what is allowed or was meant."""
+"""Errors of Hydra and OmegaConf in one plain line: the key, the value, and what is allowed or was meant."""
 
 import re
+import shlex
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from typing import Any
 
 from hydra import compose, initialize_config_dir
-from hydra.errors import HydraException, MissingConfigException
+from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lsbench import conf_dir
+from lsbench.cli.parser import SYNONYMS
 from lsbench.config import DataConfig, MethodConfig, OptimConfig, Run, describe
 from lsbench.errors import did_you_mean
 
+# What to install for choices that are not in lsbench itself.
+EXTRAS = {
+    "hydra/sweeper=optuna": "optuna",
+    "hydra/launcher=joblib": "parallel",
+    "hydra/launcher=ray": "ray",
+    "hydra/launcher=submitit_local": "slurm",
+    "hydra/launcher=submitit_slurm": "slurm",
+}
+UNKNOWN_KEY = (
+    r"Could not override '([^']+)'",
+    r"Key '([^']+)' not in",
+    r"Key '([^']+)' is not in struct",
+)
+SCHEMAS = (Run, DataConfig, MethodConfig, OptimConfig)
 
-def explain(error: Exception, overrides: Sequence[str]) -> str:
-    """One line for an error that Hydra or OmegaConf raised over ``overrides``."""
+
+def explain(error: Exception, words: Sequence[str]) -> str:
+    """One line for an error that Hydra or OmegaConf raised over ``words``, the command's arguments."""
     text = str(error)
-    if isinstance(error, MissingConfigException) and (found := _unknown_choice(text)):
-        return found
-    if found := _unknown_key(text, overrides) or _wrong_type(error, text):
-        return found
-    if "Ambiguous value for argument" in text and (match := re.search(r"'([^']+)'", text)):
-        return f"{match[1]}: several values are a sweep: add -m"
-    override = getattr(error, "override", None)  # what Hydra's grammar could not read
-    if override:
-        return f"{override}: {text.splitlines()[0]}"
+    for explanation in (
+        _unknown_choice(text, words),
+        _unknown_key(text, words),
+        _wrong_type(error, text),
+        _several_values(text),
+        _unreadable(error),
+    ):
+        if explanation:
+            return explanation
+    if not isinstance(error, HydraException | OmegaConfBaseException) and (word := _refused(error, words)):
+        return f"{word}: not a value of this setting"
     if not text.strip():
         return f"Hydra refuses these settings ({type(error).__name__})"
-    cause = f" ({str(error.__cause__).splitlines()[0]})" if error.__cause__ and str(error.__cause__) else ""
-    return " ".join(text.split("\nTo append", maxsplit=1)[0].split()) + cause
+    cause = str(error.__cause__ or "")
+    return " ".join(_plain(text).split()) + (f" ({_plain(cause).splitlines()[0]})" if cause else "")
 
 
 def is_usage(error: BaseException) -> bool:
-    """Whether the user's settings are at fault: what Hydra and OmegaConf raised themselves, since a few of
-    their complaints are bare ValueErrors, and whatever ended the reading of a configuration."""
+    """Return whether the user's settings are at fault.
+
+    True for Hydra's and OmegaConf's own exceptions, for others that their code raises, some of which are bare
+    ValueErrors, and for any that ends Hydra's reading of a configuration.
+    """
+    if isinstance(error, HydraException | OmegaConfBaseException):
+        return True
     frames = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
-    itself = frames[-1].startswith(("hydra.", "omegaconf.")) if frames else False
-    reading = "hydra._internal.config_loader_impl" in frames
-    return isinstance(error, HydraException | OmegaConfBaseException) or itself or reading
+    callers = [name for name in frames if name.startswith(("hydra.", "hydra_plugins.", "lsbench."))]
+    raised_inside = bool(frames) and frames[-1].startswith(("hydra.", "omegaconf."))
+    return raised_inside or (bool(callers) and callers[-1].startswith("hydra."))
 
 
-def _unknown_choice(text: str) -> str:
-    match = re.search(r"Could not find '([^']+)/([^'/]+)'", text)
-    if not match:
+def _unknown_choice(text: str, words: Sequence[str]) -> str:
+    """GROUP=NAME with a name that the group does not have, or with a value that is not a name."""
+    match = re.search(r"Could not find '([^']+)/([^'/]*)'", text)
+    if match:
+        group, choice = match.groups()
+        listed = text.partition("Available options in")[2].partition("Config search path")[0]
+        options = [line.strip() for line in listed.splitlines()[1:] if line.strip()]
+    elif "Config group override must be" in text:
+        groups = _groups()
+        given = [word for word in words if word.partition("=")[0] in groups]
+        wrong = [word for word in given if not (conf_dir() / f"{word.replace('=', '/', 1)}.yaml").exists()]
+        group, _, choice = (wrong or given or [""])[0].partition("=")
+        options = sorted(path.stem for path in (conf_dir() / group).glob("*.yaml")) if group else []
+    else:
         return ""
-    group, choice = match.groups()
-    listed = text.partition("Available options in")[2].partition("Config search path")[0]
-    options = [line.strip() for line in listed.splitlines()[1:] if line.strip()]
-    near = did_you_mean(choice, options)
-    return f"{group}={choice}: allowed is one of {', '.join(options)}{near}" if options else ""
+    if not options:
+        return ""
+    extra = EXTRAS.get(f"{group}={choice}", "")
+    hint = f"; it needs pip install 'lsbench[{extra}]'" if extra else did_you_mean(choice, options)
+    return f"{group}={choice}: allowed is one of {', '.join(options)}{hint}"
 
 
-def _unknown_key(text: str, overrides: Sequence[str]) -> str:
-    patterns = (r"Could not override '([^']+)'", r"Key '([^']+)' not in", r"Key '([^']+)' is not in struct")
-    found = next((match[1] for pattern in patterns if (match := re.search(pattern, text))), "")
-    if not found:
+def _unknown_key(text: str, words: Sequence[str]) -> str:
+    match = next((match for pattern in UNKNOWN_KEY if (match := re.search(pattern, text))), None)
+    if match is None:
         return ""
-    key, known = found.partition("@")[0], known_keys(overrides)
-    if key in known:  # it is there; what Hydra could not place is something inside it, or beside it
-        return ""
-    near = did_you_mean(key, known)
-    return f"{key}: no such setting{near or '; lsbench train --help lists them'}"
+    key = match[1].partition("@")[0]
+    value = next((word.partition("=")[2] for word in words if word.lstrip("+").startswith(f"{key}=")), "")
+    if key in SYNONYMS:
+        return f"{key}: no such setting; did you mean {SYNONYMS[key]}={value}?"
+    for choices in _each_choice(words):
+        known = known_keys(choices)
+        if key not in known:
+            return f"{key}: {_no_such_setting(key, known, choices)}"
+    return ""  # the key exists; what Hydra could not set is something in it
+
+
+def _no_such_setting(key: str, known: Sequence[str], choices: Sequence[str]) -> str:
+    prefix, dot, name = key.rpartition(".")
+    siblings = [item.rpartition(".") for item in known] if dot else []
+    names = [last for parent, _, last in siblings if parent == prefix and last not in ("name", "_target_")]
+    if near := did_you_mean(name, names):
+        return f"no such setting{near.replace('mean ', f'mean {prefix}.')}"
+    if prefix == "model":
+        model = next((c for c in choices if c.startswith("model=")), "this model")
+        return f"{model} has no such setting; it has {', '.join(names) or 'none'}"
+    return f"no such setting{did_you_mean(key, known) or '; lsbench train --help lists them'}"
 
 
 def _wrong_type(error: Exception, text: str) -> str:
-    """A value that OmegaConf could not convert to the field's type."""
-    cause = error.__cause__ or error
-    match = re.search(r"full_key: (\S+)", f"{cause}")
+    """A value that OmegaConf could not convert to the type of its field."""
+    match = re.search(r"full_key: (\S+)", str(error.__cause__ or error))
     value = re.search(r"Error merging override ([^\n]+)", text)
     if not match or not value:
         return ""
     key = match[1]
-    item = {f"{schema.prefix}{f.name}": f for schema in _SCHEMAS for f in fields(schema)}.get(key)
-    allowed = f"allowed is {describe(item)}" if item else str(cause).splitlines()[0]
-    return f"{value[1].lstrip('+')}: {allowed}"
+    field = {f"{schema.prefix}{f.name}": f for schema in SCHEMAS for f in fields(schema)}.get(key)
+    if field:
+        allowed = describe(field)
+    elif key.startswith("method.knobs."):
+        allowed = "a number"
+    else:
+        return f"{value[1].lstrip('+')}: {_plain(str(error.__cause__ or error)).splitlines()[0]}"
+    return f"{value[1].lstrip('+')}: allowed is {allowed}"
 
 
-_SCHEMAS = (Run, DataConfig, MethodConfig, OptimConfig)
+def _several_values(text: str) -> str:
+    if "Ambiguous value for argument" in text and (match := re.search(r"'([^']+)'", text)):
+        return f"{match[1]}: several values are a sweep: add -m"
+    return ""
 
 
-def known_keys(overrides: Sequence[str]) -> list[str]:
-    """Every key that may be set: the groups, and those of the configuration that the user's groups make."""
-    groups = sorted(path.name for path in conf_dir().iterdir() if path.is_dir() and path.name != "hydra")
-    chosen = [item for item in overrides if item.partition("=")[0] in groups]
+def _unreadable(error: Exception) -> str:
+    """A setting that Hydra's grammar does not accept, and how to quote its value."""
+    word = getattr(error, "override", None)
+    if not word:
+        return ""
+    key, equals, value = str(word).partition("=")
+    if not equals or not key:
+        return f"{word}: a setting is KEY=VALUE"
+    escaped = value.replace("'", "\\'")
+    setting = f"{key}='{escaped}'"
+    quoted = shlex.quote(setting) if set(setting) & set('"$`\\!') else f'"{setting}"'
+    return f"{word}: not a value that Hydra can read; if it is text, quote it: {quoted}"
+
+
+def _refused(error: Exception, words: Sequence[str]) -> str:
+    """The word that raises the same error without the others; empty if none does."""
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        for word in words:
+            if "=" in word and not word.startswith("-"):
+                try:
+                    compose("train", overrides=[word])
+                except Exception as again:  # of any type: Hydra's code raises it
+                    if (type(again), str(again)) == (type(error), str(error)):
+                        return word
+    return ""
+
+
+def _plain(text: str) -> str:
+    """The message without the lines that OmegaConf and Hydra add for programmers."""
+    return re.split(r"\n\s*(?:full_key|object_type|reference_type|To append)\b", text, maxsplit=1)[0].strip()
+
+
+def _groups() -> list[str]:
+    return sorted(path.name for path in conf_dir().iterdir() if path.is_dir() and path.name != "hydra")
+
+
+def _each_choice(words: Sequence[str]) -> Iterator[list[str]]:
+    """The GROUP=NAME among ``words``; where a sweep has several names for a group, one list for each."""
+    groups = _groups()
+    chosen = [word for word in words if word.partition("=")[0] in groups]
+    swept = [word for word in chosen if "," in word]
+    single = [word for word in chosen if "," not in word]
+    if not swept:
+        yield single
+    for word in swept:
+        group, _, names = word.partition("=")
+        for name in names.split(","):
+            yield [*single, f"{group}={name}"]
+
+
+def known_keys(words: Sequence[str]) -> list[str]:
+    """Every key that can be set: the groups, and the keys of the configuration that ``words`` compose."""
+    groups = _groups()
+    chosen = [word for word in words if word.partition("=")[0] in groups]
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         try:
-            base = compose("train", overrides=chosen)
+            composed = compose("train", overrides=chosen)
         except (HydraException, OmegaConfBaseException):
-            base = compose("train")
+            composed = compose("train")
     keys = list(groups)
-    stack: list[tuple[str, Any]] = [("", OmegaConf.to_container(base, resolve=False))]
+    stack: list[tuple[str, Any]] = [("", OmegaConf.to_container(composed, resolve=False))]
     while stack:
         prefix, node = stack.pop()
         if isinstance(node, dict):

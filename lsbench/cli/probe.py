@@ -1,29 +1,60 @@
-"""``lsbench probe NAME [PROBE ...]``: what a sweep's stored weights show when they are probed."""
+"""`lsbench probe`: measure a sweep's stored weights."""
 
 import math
 from collections.abc import Sequence
 
-from lsbench.errors import UsageError, suggest_or_list
-from lsbench.probes import all_probes, find_probe
-from lsbench.report.probes import publish
-from lsbench.training.device import choose_device
+from lsbench import registry
+from lsbench.cli.parser import Parser, check_sweep_name, split_words
+from lsbench.errors import UsageError
 
+HELP = """\
+usage: lsbench probe NAME [PROBE ...] [classes=A,B,C] [alpha=A] [device=cpu] [results_dir=DIR]
+
+Measure the stored weights of a sweep, and write probes.csv and figures to its folder.
+
+  lsbench probe compare-mnist5k-mlp                          every probe
+  lsbench probe compare-mnist5k-mlp geometry classes=3,5,8   these three classes in the last layer
+  lsbench probe compare-mnist5k-mlp fgsm pgd device=cuda     accuracy under attack
+
+  NAME              a sweep: the name of its folder in results/
+  PROBE             fgsm, pgd: accuracy under attack; geometry: clusters in the penultimate layer
+  classes=A,B,C     geometry: the three classes of the figure
+  alpha=A           geometry: the alpha that the figure compares with alpha = 0
+  device=cpu        auto (default), cpu, cuda or cuda:N
+  results_dir=DIR   the folder of the results (default: results)
+  --config-dir DIR  where probes, models and data sets from outside the package are
+"""
 OPTIONS = {"results_dir": "results", "device": "auto", "classes": "", "alpha": ""}
-FIGURE = ("classes", "alpha")
+GEOMETRY_OPTIONS = ("classes", "alpha")
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the command and return its exit code: 1 where a run has no weights, since it is not done.
+    """Run the command; return 1 if a run has no weights because it is not done.
 
-    Raises `UsageError` for an unknown sweep, probe, option or class, and what `run_probe` raises.
+    Raises `UsageError` for an unknown sweep, probe, option or class, and whatever `run_probe` raises.
     """
-    words, options = _parsed(arguments)
+    parser = Parser("probe", HELP, list(OPTIONS))
+    parser.add_argument("words", nargs="*")
+    parser.add_argument("--config-dir", "-cd")
+    parsed = parser.parse(arguments)
+    if parsed.config_dir:
+        registry.add_extensions(parsed.config_dir)
+    words, options = split_words("probe", parsed.words, OPTIONS)
     if not words:
         raise UsageError("probe: which sweep? lsbench probe NAME [PROBE ...]")
-    sweep, names = words[0], list(dict.fromkeys(words[1:])) or list(all_probes())
+    check_sweep_name("probe", words[0], options["results_dir"])
+    return _probe(words[0], words[1:], options)
+
+
+def _probe(sweep: str, probes: Sequence[str], options: dict[str, str]) -> int:
+    from lsbench.training.device import choose_device
+    from lsbench.probes import all_probes, find_probe
+    from lsbench.report.probes import publish
+
+    names = list(probes) or list(all_probes())
     for name in names:
         find_probe(name)
-    given = [key for key in FIGURE if options[key]]
+    given = [key for key in GEOMETRY_OPTIONS if options[key]]
     if given and "geometry" not in names:
         raise UsageError(
             f"probe: {given[0]}={options[given[0]]} is of geometry, which is not among the probes"
@@ -34,7 +65,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _alpha(text: str) -> float | None:
-    """The alpha of the smoothed run, None where ``text`` is empty. Raises `UsageError` for no smoothing's."""
+    """The alpha of the smoothed run; None for an empty text. Raises `UsageError` if it is out of range."""
     try:
         alpha = float(text) if text else None
     except ValueError:
@@ -42,18 +73,3 @@ def _alpha(text: str) -> float | None:
     if alpha is None or 0 < alpha < 1:
         return alpha
     raise UsageError(f"alpha={text}: allowed is a number above 0 and below 1")
-
-
-def _parsed(arguments: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-    words, options = [], dict(OPTIONS)
-    for argument in arguments:
-        key, equals, value = argument.partition("=")
-        if not equals and not argument.startswith("-"):
-            words.append(argument)
-        elif equals and key in OPTIONS:
-            options[key] = value
-        else:
-            raise UsageError(
-                f"probe: no option {key}{suggest_or_list(key, [f'{name}=' for name in OPTIONS])}"
-            )
-    return words, options

@@ -1,33 +1,63 @@
-"""`lsbench report NAME ... [name=NAME] [results_dir=DIR] [--json]`: reports again, from stored runs."""
+"""`lsbench report`: rebuild reports from stored runs."""
 
 import shlex
 from collections.abc import Sequence
-from pathlib import Path
 
-from lsbench.errors import UsageError, did_you_mean, suggest_or_list
-from lsbench.report.publish import describe, publish
-from lsbench.store import sweeps
+from lsbench import registry
+from lsbench.cli.parser import Parser, check_sweep_name, split_words
+from lsbench.errors import UsageError
 
-JSON = "--json"
-SETTINGS = {"results_dir": "results", "name": ""}
+HELP = """\
+usage: lsbench report NAME [NAME ...] [name=NEW] [results_dir=DIR] [--json]
+
+Rebuild the tables, the figures and the page report.html of sweeps from their stored runs.
+
+  lsbench report compare-mnist5k-mlp              one sweep
+  lsbench report sweep-a sweep-b name=both        one report of the runs of both
+  lsbench report compare-mnist5k-mlp --json       its summary as JSON
+
+  NAME              a sweep: the name of its folder in results/
+  name=NEW          write one report of all their runs to results/NEW/
+  results_dir=DIR   the folder of the results (default: results)
+  --json            print JSON instead of tables
+  --config-dir DIR  where claims from outside the package are, if the sweep has some
+"""
+OPTIONS = {"results_dir": "results", "name": ""}
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Rebuild the reports that ``arguments`` name, or with name= a single one of all their runs, and print
-    them, with --json as one JSON document; the exit code, 1 if a run is missing, failed or diverged.
+    """Rebuild and print the reports of the named sweeps, or with name= one report of all their runs.
 
-    Raises `UsageError` for an unknown sweep or flag, `StorageError` for a sweep without a stored run.
+    Returns 1 if a run is missing, failed or diverged. Raises `UsageError` for an unknown sweep or flag,
+    `StorageError` for a sweep without a stored run.
     """
-    names, settings, flags = _parse(arguments)
-    results_dir = settings["results_dir"]
+    parser = Parser("report", HELP, list(OPTIONS))
+    parser.add_argument("words", nargs="*")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--config-dir", "-cd")
+    parsed = parser.parse(arguments)
+    if parsed.config_dir:
+        registry.add_extensions(parsed.config_dir)
+    names, options = split_words("report", parsed.words, OPTIONS)
+    if not names:
+        raise UsageError("report: which one? lsbench report NAME ...")
+    return _report(names, options, arguments, json=parsed.json)
+
+
+def _report(names: list[str], options: dict[str, str], arguments: Sequence[str], *, json: bool) -> int:
+    from lsbench.report.publish import describe
+    from lsbench.store import sweeps
+
+    results_dir = options["results_dir"]
     for name in names:
-        _check(name, results_dir)
+        check_sweep_name("report", name, results_dir)
         sweeps.keep_tables(results_dir, name)
-    if settings["name"]:
-        kept = [argument for argument in arguments if argument != JSON]
-        sweeps.combine(results_dir, names, settings["name"], shlex.join(["lsbench", "report", *kept]))
-        names = [settings["name"]]
-    if JSON not in flags:
+        _check_claims(results_dir, name)
+    if options["name"]:
+        command = [argument for argument in arguments if argument != "--json"]
+        sweeps.combine(results_dir, names, options["name"], shlex.join(["lsbench", "report", *command]))
+        names = [options["name"]]
+    if not json:
         return _publish_all(results_dir, names)
     from lsbench.report import json_report
 
@@ -36,37 +66,27 @@ def main(arguments: Sequence[str]) -> int:
     return max(code for _, code in described)
 
 
+def _check_claims(results_dir: str, name: str) -> None:
+    """Raise `UsageError` for a sweep of a claim whose file is not on the import path."""
+    from lsbench.store import sweeps
+
+    if claims := sweeps.read_sweep(results_dir, name).claims:
+        from lsbench.claims import all_claims
+
+        for claim in claims:
+            if claim not in all_claims():
+                raise UsageError(
+                    f"{name}: no claim {claim}; if it is a file of your own, add --config-dir DIR"
+                )
+
+
 def _publish_all(results_dir: str, names: Sequence[str]) -> int:
-    """The greatest of `publish`'s exit codes; where there are several names, each stands above its page."""
+    """Print each report, under its name if there are several; return the greatest exit code."""
+    from lsbench.report.publish import publish
+
     codes = []
-    for place, name in enumerate(names):
+    for index, name in enumerate(names):
         if len(names) > 1:
-            print("\n" * bool(place) + f"{name}\n")
+            print(f"\n{name}\n" if index else f"{name}\n")
         codes.append(publish(results_dir, name))
     return max(codes)
-
-
-def _check(name: str, results_dir: str) -> None:
-    """Raises `UsageError` for what was meant as a setting, since a sweep's name may have a = in it too."""
-    key, equals, _ = name.partition("=")
-    if equals and not (Path(results_dir) / name).is_dir():
-        hint = suggest_or_list(f"{key}=", [f"{known}=" for known in SETTINGS])
-        raise UsageError(f"report: no option {key}{hint}")
-
-
-def _parse(arguments: Sequence[str]) -> tuple[list[str], dict[str, str], set[str]]:
-    """The names, each once, the settings and the flags among ``arguments``."""
-    names, settings, flags = [], dict(SETTINGS), set()
-    for argument in arguments:
-        key, equals, value = argument.partition("=")
-        if equals and key in settings:
-            settings[key] = value
-        elif argument.startswith("-"):
-            flags.add(argument)
-        else:
-            names.append(argument)
-    if unknown := sorted(flags - {JSON}):
-        raise UsageError(f"report: {unknown[0]}: no such flag{did_you_mean(unknown[0], [JSON])}")
-    if not names:
-        raise UsageError("report: which one? lsbench report NAME ...")
-    return list(dict.fromkeys(names)), settings, flags

@@ -1,163 +1,134 @@
-"""From a command's arguments through Hydra to a job, and from a job to its run."""
+"""`lsbench train`, and what `compare` and `claims` share with it: from arguments through Hydra to runs."""
 
 import gc
-import io
-import logging
 import os
+import shlex
 import sys
 from argparse import Namespace
-from collections.abc import Sequence
-from contextlib import redirect_stderr, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, cast
-from unittest.mock import patch
 
-import hydra
-from hydra._internal.utils import get_args_parser
-from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
-
-from lsbench import conf_dir, config
+from lsbench import conf_dir, registry
+from lsbench.cli.parser import SYNONYMS, Parser
 from lsbench.errors import LsbenchError, UsageError
-from lsbench.hydra_app import plugins
-from lsbench.hydra_app.session import MULTIRUN, located
-from lsbench.report import terminal
-from lsbench.store import runs
 
-if TYPE_CHECKING:
-    from lsbench.execution import plan
-
-log = logging.getLogger(__name__)
-
-DRY_RUN = "--dry-run"
-# What a dry run can foretell.
+# The launchers and sweepers that --dry-run can plan for.
 PLANNED = {"hydra/launcher": ("stacked",), "hydra/sweeper": ("grid", "claims")}
+VALUES = ("cfg", "package", "config_path", "config_name", "config_dir", "info", "experimental_rerun")
+SWITCHES = ("resolve", "run", "multirun", "shell_completion", "hydra_help")
 
 
-def main(command: str, arguments: Sequence[str]) -> int:
-    """Hand ``arguments`` to Hydra as those of ``command`` and return the exit code.
+def main(arguments: Sequence[str]) -> int:
+    """Train one run, or with -m a sweep; return the exit code."""
+    return start("train", arguments, parse("train", arguments))
 
-    Whatever ends a multirun, its reports are written from the runs that are stored. With ``--dry-run`` the
+
+def parse(command: str, arguments: Sequence[str]) -> Namespace:
+    """Hydra's flags, ``--dry-run`` and ``--help`` apart from the words, which are in ``overrides``.
+
+    ``--config-dir`` takes effect here, before anything is imported that lists methods, models and so on.
+    """
+    parser = Parser(command, settings=[*SYNONYMS.values(), "name", "convention", "precision", "device"])
+    parser.add_argument("overrides", nargs="*")
+    parser.add_argument("--dry-run", action="store_true")
+    # Hydra's own, see hydra._internal.utils.get_args_parser
+    parser.add_argument("--cfg", "-c", choices=("job", "hydra", "all"))
+    parser.add_argument("--package", "-p")
+    parser.add_argument("--config-path", "-cp")
+    parser.add_argument("--config-name", "-cn")
+    parser.add_argument("--config-dir", "-cd")
+    parser.add_argument("--experimental-rerun")
+    choices = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
+    parser.add_argument("--info", "-i", nargs="?", const="all", choices=choices)
+    parser.add_argument("--resolve", action="store_true")
+    parser.add_argument("--run", "-r", action="store_true")
+    parser.add_argument("--multirun", "-m", action="store_true")
+    parser.add_argument("--shell-completion", "-sc", action="store_true")
+    parser.add_argument("--hydra-help", action="store_true")
+    parsed = parser.parse(arguments)
+    if parsed.config_dir:
+        registry.add_extensions(parsed.config_dir)
+    if parsed.experimental_rerun and not Path(parsed.experimental_rerun).is_file():
+        raise UsageError(f"--experimental-rerun={parsed.experimental_rerun}: no such file")
+    return parsed
+
+
+def start(command: str, arguments: Sequence[str], parsed: Namespace, preset: Sequence[str] = ()) -> int:
+    """Hand the words after ``preset`` and the flags to Hydra, train, report, and return the exit code.
+
+    However a multirun ends, its reports are written from the runs that are stored. With ``--dry-run`` the
     plan is printed, and nothing is trained or written.
     """
-    gc.set_threshold(100_000)  # configurations are many small objects: at 700 a fifth of a sweep went in here
-    plugins.register()
-    MULTIRUN.start(command, DRY_RUN in arguments)
-    if not MULTIRUN.dry_run:
-        return _start(arguments)
-    for key, _, choice in (argument.partition("=") for argument in arguments):
+    if parsed.help:
+        from lsbench.cli.settings_help import page
+
+        print(page(command, [*preset, *parsed.overrides], parsed.config_dir), end="")
+        return 0
+    for word in parsed.overrides:
+        if word.startswith("=") or ("=" not in word and not word.startswith("~")):
+            raise UsageError(f"{word}: a setting is KEY=VALUE; lsbench {command} --help lists them")
+    words = [*preset, *parsed.overrides]
+    line = shlex.join(["lsbench", command, *arguments])
+    if not parsed.dry_run:
+        return _run(line, words, parsed)
+    for key, _, choice in (word.partition("=") for word in words):
         if choice not in (known := PLANNED.get(key, (choice,))):
-            raise UsageError(f"{DRY_RUN} with {key}={choice}: it can tell the plan of {known[0]} alone")
-    with TemporaryDirectory() as nowhere:  # for the folders that Hydra makes
-        kept = [argument for argument in arguments if argument != DRY_RUN]
-        return _start([*kept, f"hydra.run.dir={nowhere}", f"hydra.sweep.dir={nowhere}"])
+            raise UsageError(f"--dry-run with {key}={choice}: it can plan for {known[0]} only")
+    with TemporaryDirectory() as folder:  # for the files that Hydra writes
+        hydra_dirs = [f"hydra.{mode}.dir={quoted(folder)}" for mode in ("run", "sweep")]
+        return _run(line, [*words, *hydra_dirs], parsed)
 
 
-def _start(arguments: Sequence[str]) -> int:
-    argv = ["lsbench", *_in_order(arguments)]
-    start = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")(task)
-    try:
-        # Hydra reads sys.argv, and raises what goes wrong only where this variable is set.
-        with patch.object(sys, "argv", argv), patch.dict(os.environ, HYDRA_FULL_ERROR="1"):
-            start()
-    except BaseException:
-        if MULTIRUN.dry_run:
+def _run(line: str, words: Sequence[str], parsed: Namespace) -> int:
+    import hydra
+
+    from lsbench.hydra_app import plugins
+    from lsbench.hydra_app.compose import hydra_config
+    from lsbench.hydra_app.session import Session
+
+    # Configurations are many small objects: at the default threshold of 700, a fifth of a sweep's time was
+    # garbage collection.
+    gc.set_threshold(100_000)
+    plugins.register()
+    session = Session(line, parsed.dry_run)
+    begin = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")(session.run_job)
+    flags = [f"--{name.replace('_', '-')}={value}" for name in VALUES if (value := getattr(parsed, name))]
+    flags += [f"--{name.replace('_', '-')}" for name in SWITCHES if getattr(parsed, name)]
+    argv = flags if parsed.hydra_help else [*words, *flags]  # Hydra's own help takes no setting of lsbench
+    with hydra_config(None):
+        try:
+            with _as_hydra_expects(["lsbench", *argv]):
+                begin()
+        except BaseException:
+            if not session.dry_run:
+                with suppress(LsbenchError):
+                    session.salvage()
             raise
-        with suppress(LsbenchError):
-            MULTIRUN.salvage()
-        raise
-    code = 0 if MULTIRUN.dry_run else MULTIRUN.report()
-    if MULTIRUN.error:
-        raise MULTIRUN.error
+        code = 0 if session.dry_run else session.report()
+    if session.error:
+        raise session.error
     return code
 
 
-def claims(command: str, arguments: Sequence[str]) -> int:
-    """`main` for `lsbench claims`, whose ``arguments`` may name claims beside settings and flags."""
-    from lsbench.claims import choose, page_name
-
-    known = [argument for argument in arguments if argument != DRY_RUN]
-    names = [a for a in _parsed(known).overrides if "=" not in a and not a.startswith("~")]
-    rest = [argument for argument in arguments if argument not in names]
-    chosen = choose(names)
-    if not any(argument.startswith("name=") for argument in rest):
-        rest.insert(0, f"name={page_name(chosen)}")
-    asked = f"hydra.sweeper.claims=[{','.join(chosen)}]"
-    return main(command, ["hydra.mode=MULTIRUN", "hydra/sweeper=claims", asked, *rest])
-
-
-def _in_order(arguments: Sequence[str]) -> list[str]:
-    """Overrides first, flags behind them, which is the one order that Hydra's parser takes."""
-    parsed = _parsed(arguments)
-    flags = list(arguments)
-    for override in parsed.overrides:
-        flags.remove(override)
-    return flags if parsed.hydra_help else [*parsed.overrides, *flags]  # that page is of Hydra's own settings
-
-
-def _parsed(arguments: Sequence[str]) -> Namespace:
-    """Overrides and flags apart. Raises `UsageError` for a flag that Hydra does not have; argparse itself
-    would print a page."""
-    complaint = io.StringIO()
+@contextmanager
+def _as_hydra_expects(argv: list[str]) -> Iterator[None]:
+    """Hydra reads its arguments from sys.argv, and raises errors only if HYDRA_FULL_ERROR is 1; else it
+    prints them."""
+    argv_before, full_error = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
+    sys.argv, os.environ["HYDRA_FULL_ERROR"] = argv, "1"
     try:
-        with redirect_stderr(complaint):
-            return get_args_parser().parse_intermixed_args(arguments)
-    except SystemExit:
-        raise UsageError(complaint.getvalue().rpartition("error: ")[2].strip()) from None
+        yield
+    finally:
+        sys.argv = argv_before
+        if full_error is None:
+            del os.environ["HYDRA_FULL_ERROR"]
+        else:
+            os.environ["HYDRA_FULL_ERROR"] = full_error
 
 
-def task(composed: DictConfig) -> float:
-    """One job: train its run unless it is stored. Returns `selection.objective`, for sweepers that search.
-
-    What goes wrong is kept until Hydra is done, since Hydra would announce it with a line of its own.
-    """
-    from lsbench.analysis.selection import objective
-
-    multirun = HydraConfig.get().mode == RunMode.MULTIRUN
-    MULTIRUN.latest = None
-    try:
-        job = MULTIRUN.jobs.get(HydraConfig.get().job.num) if multirun else None
-        if job is None:
-            job = _train(composed)
-            if MULTIRUN.dry_run:
-                return float("inf")
-        run = located(job.run)
-        if multirun:
-            MULTIRUN.completed(run, job.run_id)
-        record = runs.read(run.results_dir, job.run_id)
-        assert record is not None, "execute stores every run, whatever becomes of it"
-        if not multirun:
-            _show(record, runs.run_dir(run.results_dir, job.run_id))
-    except Exception as error:
-        if multirun:
-            log.error("%s", error)
-        MULTIRUN.error = error
-        return float("inf")
-    return objective(record)
-
-
-def _train(composed: DictConfig) -> "plan.Job":
-    from lsbench.execution import plan, teachers
-    from lsbench.execution.dry_run import preview
-    from lsbench.execution.execute import execute
-
-    if OmegaConf.select(cast(DictConfig, HydraConfig.get()), "launcher.cluster", default="local") != "local":
-        raise UsageError("hydra.launcher.cluster: only multiruns go to a cluster; add -m")
-    run = located(config.to_run(composed))
-    plan.check(run)
-    teachers.check_unused_teacher([run])
-    [job] = plan.with_data([run])
-    if MULTIRUN.dry_run:
-        print(preview([job]))
-    else:
-        execute([job])
-    return job
-
-
-def _show(record: runs.Record, folder: Path) -> None:
-    """Print a run that stands alone. Raises `LsbenchError` where it is not done."""
-    if record["status"] != "done":
-        raise LsbenchError(f"{folder}: {record['status']}: {record['error']}")
-    print(terminal.run_table(record, folder))
+def quoted(text: str) -> str:
+    """``text`` as a value that Hydra reads as it is, whatever characters are in it."""
+    escaped = text.replace("'", "\\'")
+    return f"'{escaped}'"

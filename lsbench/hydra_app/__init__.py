@@ -1,1 +1,1 @@
-"""Everything that Hydra is told of lsbench: launcher, sweepers, and the state of one command."""
+"""lsbench as a Hydra application: launcher, sweepers, composition of jobs, and the state of one command."""

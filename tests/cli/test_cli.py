@@ -12,23 +12,10 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from lsbench import __version__
 from lsbench.cli import main
 from lsbench.terms import COLUMNS
 
 pytestmark = pytest.mark.usefixtures("here", "sketched")
-
-
-def test_help_and_version_import_neither_torch_nor_hydra():
-    script = (
-        "import sys; from lsbench.cli import main; main(['--help']); main(['--version']);"
-        "heavy = {'torch', 'hydra', 'omegaconf', 'numpy', 'pandas'} & set(sys.modules);"
-        "sys.exit(repr(heavy) if heavy else 0)"
-    )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == f"lsbench {__version__}"
-    assert done.stdout.index("lsbench train alpha=0.1") < done.stdout.index("Commands:")
 
 
 USAGE = [
@@ -87,7 +74,7 @@ USAGE = [
     (["train", "method.teacher_temperature=0"], ["method.teacher_temperature=0", "from 0.01"]),
     (["train", "method=mixup", "mixup_beta=1"], ["did you mean method.knobs.mixup_beta?"]),
     (["train", "+method.knobs.dropout=0.5"], ["method.knobs.dropout", "dropout="]),
-    (["train", "-m", "hydra.sweeper.max_batch_size=0", "seed=0,1"], ["refuses"]),
+    (["train", "-m", "hydra.sweeper.max_batch_size=0", "seed=0,1"], ["max_batch_size=0", "at least 1"]),
     (["alpha=0.1"], ["did you mean lsbench train alpha=0.1?"]),
     (["report"], ["report"]),
     (["report", "nothing"], ["nothing", "none yet"]),
@@ -228,7 +215,7 @@ def test_a_dry_run_shows_the_plan_and_leaves_nothing(call, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["-m", "--dry-run", "hydra/launcher=joblib", "seed=0,1"], "can tell the plan of stacked alone"),
+        (["-m", "--dry-run", "hydra/launcher=joblib", "seed=0,1"], "it can plan for stacked only"),
         (["-m", "--dry-run", "alpha=2"], "alpha=2: allowed is"),
         (["-m", "hydra.launcher.cluster=moon", "seed=0,1"], "allowed is local or slurm"),
         (["-m", "hydra.launcher.mem_gb=4", "seed=0,1"], "mem_gb: is for hydra.launcher.cluster=slurm"),
@@ -334,13 +321,6 @@ def test_users_bring_their_own_configuration(call, tmp_path):
     assert code == 0 and "tiny" in out
 
 
-def test_train_help_shows_examples_groups_and_settings(call):
-    code, out, _ = call("train", "--help")
-    assert code == 0 and out.index("lsbench train alpha=0.1") < out.index("data: cifar10") < out.index(
-        "alpha: 0.0"
-    )
-
-
 @pytest.mark.parametrize("command", ["train", "compare"])
 def test_flags_and_overrides_come_in_any_order(command, call, tmp_path):
     (tmp_path / "mine" / "model").mkdir(parents=True)
@@ -431,12 +411,6 @@ def test_tracebacks_come_when_asked_for(monkeypatch):
     monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
     with pytest.raises(Exception, match="alpah"):
         main(["train", "alpah=1"])
-
-
-def test_completion_sees_the_line_without_the_command(shell):
-    for arguments in (["-sc", "query=bash"], ["train", "-sc", "query=bash"]):
-        done = shell(*arguments, COMP_LINE="lsbench train model=resn", COMP_POINT="24")
-        assert "model=resnet8" in done.stdout.split()
 
 
 @pytest.mark.parametrize(

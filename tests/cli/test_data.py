@@ -63,11 +63,12 @@ def test_fetch_of_what_is_there(capsys, source, root):
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        ([], "there are list, where, verify, fetch"),
+        ([], "which subcommand? there are list, where, verify, fetch"),
+        (["verify", "--root", "~nobody-here/x"], "--root ~nobody-here/x: no such home folder"),
         (["lst"], "no subcommand lst; did you mean list?"),
         (["where", "mnits"], "no data set mnits; did you mean mnist?"),
         (["verify", "imagenet"], "there are cifar10"),
-        (["list", "--rot", "x"], "unrecognized arguments"),
+        (["list", "--rot", "x"], "--rot: no such flag; did you mean --root?"),
         (["list", "--root"], "expected one argument"),
         (["fetch"], "name one or more"),
         (["fetch", "folder"], "its images are yours"),

@@ -96,7 +96,7 @@ USAGE = [
     ([], "which sweep"),
     (["nothing"], "no sweep named nothing"),
     ([NAME, "pdg"], "did you mean pgd"),
-    ([NAME, "--foo"], "no option --foo"),
+    ([NAME, "--foo"], "--foo: no such flag"),
     ([NAME, "clases=0,1,2"], "did you mean classes"),
     ([NAME, "geometry", "classes=0,1"], "three different classes"),
     ([NAME, "geometry", "classes=0,1,1"], "three different classes"),

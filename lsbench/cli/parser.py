@@ -1,0 +1,117 @@
+"""Argument parsing for all commands: errors of one line, KEY=VALUE words, and hints for what people type."""
+
+import argparse
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from lsbench.errors import UsageError, did_you_mean, suggest_or_list
+
+# What other programs call lsbench's settings.
+SYNONYMS = {
+    "label_smoothing": "alpha",
+    "smoothing": "alpha",
+    "epsilon": "alpha",
+    "wd": "weight_decay",
+    "l2": "weight_decay",
+    "dropout_rate": "dropout",
+    "dropout_p": "dropout",
+    "learning_rate": "lr",
+    "lr_rate": "lr",
+    "batch": "batch_size",
+    "bs": "batch_size",
+    "num_epochs": "epochs",
+    "n_epochs": "epochs",
+    "seeds": "seed",
+    "dataset": "data",
+    "arch": "model",
+    "net": "model",
+    "network": "model",
+    "optimizer": "optim",
+    "optimiser": "optim",
+    "momentum": "optim.momentum",
+    "hidden": "model.hidden",
+    "augmentation": "augment",
+    "noise": "label_noise",
+    "gpu": "device",
+    "out": "results_dir",
+    "output_dir": "results_dir",
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """The parser of one command. ``--help`` prints ``page``; without a page it is a flag like the others.
+
+    ``settings`` are the keys that the command takes as KEY=VALUE, for hints.
+    """
+
+    def __init__(self, command: str, page: str = "", settings: Sequence[str] = ()) -> None:
+        super().__init__(prog=f"lsbench {command}", add_help=bool(page))
+        if not page:
+            self.add_argument("--help", "-h", action="store_true")
+        self.command = command
+        self.page = page
+        self.settings = settings
+
+    def format_help(self) -> str:
+        return self.page
+
+    def error(self, message: str) -> NoReturn:
+        """Raise `UsageError`; argparse itself would print its usage page and exit."""
+        raise UsageError(f"{self.command}: {message}; see {self.prog} --help")
+
+    def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
+        """Flags and words in any order. Raises `UsageError` for an unknown flag, with the nearest known."""
+        parsed, unknown = self.parse_known_intermixed_args(list(arguments))
+        if unknown:
+            raise UsageError(self._unknown_flag(unknown[0], arguments))
+        return parsed
+
+    def _unknown_flag(self, flag: str, arguments: Sequence[str]) -> str:
+        name, _, value = flag.partition("=")
+        key = name.lstrip("-").replace("-", "_")
+        key = SYNONYMS.get(key, key)
+        if key in self.settings:
+            index = list(arguments).index(flag) + 1
+            following = arguments[index] if index < len(arguments) else ""
+            value = value or ("" if following.startswith("-") or "=" in following else following)
+            return f"{self.command}: {name}: settings have no dashes: {key}={value or 'VALUE'}"
+        flags = [option for option in self._option_string_actions if option.startswith("--")]
+        return (
+            f"{self.command}: {name}: no such flag{did_you_mean(name, flags) or f'; see {self.prog} --help'}"
+        )
+
+
+def split_words(
+    command: str, words: Sequence[str], defaults: Mapping[str, str]
+) -> tuple[list[str], dict[str, str]]:
+    """Names, each once, and options apart, where ``words`` has both; ``defaults`` has all options.
+
+    Raises `UsageError` for an unknown option; but a sweep's name may have a "=" in it too.
+    """
+    options = dict(defaults)
+    names = []
+    for word in words:
+        key, equals, value = word.partition("=")
+        if equals and key in options:
+            options[key] = value
+        else:
+            names.append(word)
+    for name in names:
+        key, equals, _ = name.partition("=")
+        if equals and not (Path(options["results_dir"]) / name).is_dir():
+            known = [f"{option}=" for option in options]
+            raise UsageError(f"{command}: no option {key}{suggest_or_list(f'{key}=', known)}")
+    return list(dict.fromkeys(names)), options
+
+
+def check_sweep_name(command: str, name: str, results_dir: str) -> None:
+    """Raise `UsageError` with the right words for a sweep that is given as a path."""
+    path = Path(name)
+    if path.name == name or not path.is_dir():
+        return
+    words = ["lsbench", command, path.name]
+    if path.parent != Path(results_dir):
+        words.append(f"results_dir={path.parent}")
+    raise UsageError(f"{name}: a sweep goes by its name, not its folder: {shlex.join(words)}")
