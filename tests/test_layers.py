@@ -1,14 +1,15 @@
-"""The floors of the package: a file imports from its own room and from the floors below it."""
+"""The layers of the package: a file imports from its own folder and from the layers below it."""
 
 import ast
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import lsbench
 
 PACKAGE = Path(lsbench.__file__).parent
-FLOORS = [
+LAYERS = [
     {"errors", "formatting", "registry", "rng"},
     {"terms", "calibration"},
     {"ops", "metrics"},
@@ -24,10 +25,10 @@ FLOORS = [
     {"cli"},
     {"__main__"},
 ]
-FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+LAYER = {name: number for number, folders in enumerate(LAYERS) for name in folders}
 
 
-def room(path: Path) -> str:
+def folder(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
@@ -36,7 +37,7 @@ def modules() -> list[Path]:
 
 
 def imported(path: Path) -> set[str]:
-    """The modules of lsbench that a file imports, wherever in the file it does, as ``room.module``."""
+    """The modules of lsbench that a file imports, wherever in the file it does, as ``folder.module``."""
     names = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -46,12 +47,36 @@ def imported(path: Path) -> set[str]:
     return {name.removeprefix("lsbench.") for name in names if name.startswith("lsbench.")}
 
 
-def test_every_room_has_a_floor_and_every_floor_its_rooms():
-    assert {room(path) for path in modules()} == set(FLOOR)
-    assert (
-        len([path for path in PACKAGE.iterdir() if path.suffix in ("", ".py") and path.name != "__pycache__"])
-        <= 26
-    )
+def imported_at_load(path: Path) -> set[Path]:
+    """The files of lsbench that a file imports when it is loaded, so not inside a function."""
+    imports = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.ImportFrom)]
+    files = {file_of(f"{node.module}.{alias.name}") for node in imports for alias in node.names}
+    return {file for file in files if file} - {PACKAGE / "__init__.py"}
+
+
+def file_of(name: str) -> Path | None:
+    """The file of a module, or of the module that has an object of this name; None outside lsbench."""
+    while name.startswith("lsbench"):
+        path = PACKAGE.parent / name.replace(".", "/")
+        for file in (path.with_suffix(".py"), path / "__init__.py"):
+            if file.is_file():
+                return file
+        name = name.rpartition(".")[0]
+    return None
+
+
+def test_every_folder_has_a_layer_and_every_layer_its_folders():
+    assert {folder(path) for path in modules()} == set(LAYER)
+    entries = [
+        path for path in PACKAGE.iterdir() if path.suffix in ("", ".py") and path.name != "__pycache__"
+    ]
+    assert len(entries) <= 26
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    imports = {path: imported_at_load(path) - {path} for path in modules()}
+    assert sum(map(len, imports.values())) > 200
+    TopologicalSorter(imports).prepare()  # raises CycleError, with the circle
 
 
 def test_imports_lead_downward():
@@ -59,19 +84,19 @@ def test_imports_lead_downward():
         (path.relative_to(PACKAGE), target.partition(".")[0])
         for path in modules()
         for target in imported(path)
-        if target.partition(".")[0] in FLOOR
+        if target.partition(".")[0] in LAYER
     ]
     assert len(arrows) > 100
     upward = [
         f"{path} imports {target}"
         for path, target in arrows
-        if room(PACKAGE / path) != target and FLOOR[target] >= FLOOR[room(PACKAGE / path)]
+        if folder(PACKAGE / path) != target and LAYER[target] >= LAYER[folder(PACKAGE / path)]
     ]
     assert not upward, "\n".join(upward)
 
 
 def test_only_config_and_what_hydra_calls_see_a_dictconfig():
-    assert {room(path) for path in modules() if "DictConfig" in path.read_text()} == {
+    assert {folder(path) for path in modules() if "DictConfig" in path.read_text()} == {
         "config",
         "hydra_app",
     }

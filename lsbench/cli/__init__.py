@@ -53,13 +53,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     tracebacks = "HYDRA_FULL_ERROR" in os.environ
     logging.raiseExceptions = tracebacks  # a closed stderr is not worth a traceback
     try:
-        return _run(arguments)
+        code = _run(arguments)
+        if sys.stdout is not None:
+            sys.stdout.flush()  # here, where an error of it has an exit code
+        return code
     except KeyboardInterrupt:
         return _say(f"interrupted; go on with: {shlex.join(['lsbench', *arguments])}", 130)
     except signals.Terminated:
         return _say(f"terminated; go on with: {shlex.join(['lsbench', *arguments])}", 143)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_stdout()
         return 0
     except SystemExit as ended:  # 0 after --help; Hydra exits with 1 for what it refuses
         return UsageError.exit_code if ended.code else 0
@@ -103,6 +106,8 @@ def _complain(error: Exception, arguments: Sequence[str]) -> int:
     if isinstance(error, LsbenchError):
         return _say(str(error), error.exit_code)
     if isinstance(error, OSError) and (error.filename or error.errno == errno.ENOSPC):
+        if not error.filename:
+            _discard_stdout()
         return _say(f"{error.filename or 'output'}: {error.strerror}", StorageError.exit_code)
     if "hydra" in sys.modules:
         from lsbench.cli import hydra_errors
@@ -112,6 +117,11 @@ def _complain(error: Exception, arguments: Sequence[str]) -> int:
     return _say(f"{type(error).__name__}: {error} (HYDRA_FULL_ERROR=1 shows where)", 1)
 
 
+def _discard_stdout() -> None:
+    """Let what stdout has not taken vanish; Python would try again at its end, and exit with 120."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _say(message: str, code: int) -> int:
     """Print ``message`` as one line on stderr, without control characters, and return ``code``."""
     if sys.stderr is not None:  # None: closed before the start; print would write to stdout
@@ -119,7 +129,3 @@ def _say(message: str, code: int) -> int:
         shown = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in line)
         print("lsbench:", shown, file=sys.stderr)
     return code
-
-
-if __name__ == "__main__":
-    sys.exit(main())

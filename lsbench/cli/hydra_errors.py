@@ -36,21 +36,21 @@ SCHEMAS = (Run, DataConfig, MethodConfig, OptimConfig)
 def explain(error: Exception, words: Sequence[str]) -> str:
     """One line for an error that Hydra or OmegaConf raised over ``words``, the command's arguments."""
     text = str(error)
-    for explanation in (
-        _unknown_choice(text, words),
-        _unknown_key(text, words),
-        _wrong_type(error, text),
-        _several_values(text),
-        _unreadable(error),
-    ):
-        if explanation:
-            return explanation
+    explanation = (
+        _unknown_choice(text, words)
+        or _unknown_key(text, words)
+        or _wrong_type(error, text)
+        or _several_values(text)
+        or _unreadable(error)
+    )
+    if explanation:
+        return explanation
     if not isinstance(error, HydraException | OmegaConfBaseException) and (word := _refused(error, words)):
         return f"{word}: not a value of this setting"
     if not text.strip():
         return f"Hydra refuses these settings ({type(error).__name__})"
-    cause = str(error.__cause__ or "")
-    return " ".join(_plain(text).split()) + (f" ({_plain(cause).splitlines()[0]})" if cause else "")
+    cause = _plain(str(error.__cause__ or "")).partition("\n")[0]
+    return " ".join(_plain(text).split()) + (f" ({cause})" if cause else "")
 
 
 def is_usage(error: BaseException) -> bool:
@@ -129,7 +129,7 @@ def _wrong_type(error: Exception, text: str) -> str:
     elif key.startswith("method.knobs."):
         allowed = "a number"
     else:
-        return f"{value[1].lstrip('+')}: {_plain(str(error.__cause__ or error)).splitlines()[0]}"
+        return f"{value[1].lstrip('+')}: {_plain(str(error.__cause__ or error))}"
     return f"{value[1].lstrip('+')}: allowed is {allowed}"
 
 

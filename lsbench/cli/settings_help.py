@@ -109,6 +109,6 @@ def _comments() -> Iterator[tuple[str, str]]:
 
 def _text(value: Any) -> str:
     """A value as it is written in YAML."""
-    return (
-        OmegaConf.to_yaml([value]).removeprefix("- ").strip() if not isinstance(value, list) else str(value)
-    )
+    if value is None:
+        return "null"
+    return str(value).lower() if isinstance(value, bool) else str(value)
