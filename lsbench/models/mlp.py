@@ -17,8 +17,9 @@ class MLP(nn.Module):
 
     def __init__(self, shape: tuple[int, ...], classes: int, hidden: Sequence[int] = (256,)) -> None:
         super().__init__()
-        if any(not isinstance(size, int) or size < 1 for size in hidden):
-            raise ValueError(f"model.hidden={list(hidden)}: allowed are whole numbers of at least 1")
+        if not isinstance(hidden, list | tuple) or any(not isinstance(n, int) or n < 1 for n in hidden):
+            shown = list(hidden) if isinstance(hidden, tuple) else hidden
+            raise ValueError(f"model.hidden={shown}: allowed are whole numbers of at least 1, such as [256]")
         sizes = (prod(shape), *hidden)
         layers: list[nn.Module] = [nn.Flatten()]
         for fan_in, fan_out in pairwise(sizes):

@@ -22,6 +22,7 @@ HINTS = [
         ["train", "model=resnet8", "model.hidden=[3]"],
         "model=resnet8 has no such setting; it has depth",
     ),
+    (["train", "model.hidden=5"], "model.hidden=5: allowed are whole numbers of at least 1, such as [256]"),
     (["train", "-m", "model=mlp,resnet8", "model.hidden=[3]"], "model=resnet8 has no such setting"),
     (["train", "optim.momentun=0"], "did you mean optim.momentum?"),
     (["train", "model="], "model=: allowed is one of mlp, resnet18"),
