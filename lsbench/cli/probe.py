@@ -50,8 +50,6 @@ def _probe(sweep: str, probes: Sequence[str], options: dict[str, str]) -> int:
     from lsbench.probes import all_probes, find_probe
     from lsbench.report.probes import publish
     from lsbench.training.device import choose_device
-    from lsbench.report.probes import publish
-    from lsbench.training.device import choose_device
 
     names = list(probes) or list(all_probes())
     for name in names:
