@@ -1,1 +1,1 @@
-"""What one training step touches: networks, loss, optimiser, data on the device, evaluation."""
+"""Training: stacks, the loop, forward pass, loss, optimiser, evaluation, trained models."""

@@ -58,8 +58,8 @@ class Recorder:
 
 @dataclass
 class CaptureStatus:
-    """Whether graphs can still be recorded. A capture that CUDA aborts leaves torch's allocator unusable for
-    another capture in the same process."""
+    """The ability of a process to record graphs: a capture that CUDA aborts leaves torch's allocator unusable
+    for another capture in the same process."""
 
     usable: bool = True
 

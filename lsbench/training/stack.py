@@ -33,15 +33,19 @@ State = dict[str, Any]
 
 
 class Stack:
-    """The members of a stack on one device: they differ in seed and knobs only.
+    """``size`` members on one ``device``, which differ in seed and knobs only.
 
-    ``shared`` is the first run, for the settings that all members share. ``params`` and ``buffers`` are
-    stacked, {name: [M, ...]}, and called through ``model``, the plain module. ``active`` are the methods that
-    some member has switched on, by name. ``diverged_step`` int64 [M] is -1 for a member that has not
-    diverged.
+    ``shared``          the first run, for the settings that all members share
+    ``data``            images, labels and each member's splits; ``train_labels`` [M,n] may have label noise
+    ``model``           the plain module; ``params`` and ``buffers`` hold its tensors for all members, stacked
+                        as {name: [M, ...]}, and ``forward_pass`` computes their logits
+    ``active``          the methods that are on for some member, by name
+    ``teacher_logits``  None unless a method learns from a teacher
+    ``lr_factors``      the learning rate schedule, float64 [epochs * steps_per_epoch]
+    ``diverged_step``   int64 [M], -1 for a member that has not diverged
 
-    With ``graphs`` a GPU replays training steps as CUDA graphs. ``strategy`` is how several members share a
-    forward pass (see forward.py). ``loss`` replaces the smoothed loss and all methods' loss hooks.
+    With ``graphs`` a GPU replays training steps as CUDA graphs. ``strategy`` is that of the forward pass
+    (forward.py). ``loss`` replaces the smoothed loss and all methods' loss hooks.
     """
 
     def __init__(
@@ -127,7 +131,7 @@ class Stack:
         """Train for an epoch from step ``first`` on; yields each step's mean loss of each member [M].
 
         Each member goes through its train split in its own order; the last batch takes the remaining rows.
-        The loss stays on the device: a GPU need not finish a step before the next is launched. Until the
+        Losses stay on the device, so a GPU need not finish a step before the next is launched. Until the
         caller looks at the losses and calls `freeze`, a member's NaN stays in its own rows.
         """
         self.model.train()

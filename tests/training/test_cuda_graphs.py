@@ -12,6 +12,7 @@ from torch.utils._pytree import tree_leaves, tree_map_only
 
 from lsbench import rng
 from lsbench.config import MethodConfig, OptimConfig
+from lsbench.execution import plan
 from lsbench.execution.dry_run import preview
 from lsbench.execution.execute import execute, pending
 from lsbench.execution.plan import Job
@@ -323,8 +324,9 @@ def test_the_check_detects_operations_that_synchronise(harm):
         harm(torch.zeros(3, device=META))
 
 
-def test_the_executor_trains_and_stores_replayed_stacks(splits, make_run, tapes, tmp_path):
-    runs = [make_run(executor="graphs", results_dir=str(tmp_path), **knobs) for knobs in KNOBS[1:3]]
+def test_the_executor_trains_and_stores_replayed_stacks(splits, make_run, tapes, tmp_path, monkeypatch):
+    monkeypatch.setattr(plan, "uses_cuda_graphs", lambda run, device: True)
+    runs = [make_run(executor="stack", results_dir=str(tmp_path), **knobs) for knobs in KNOBS[1:3]]
     jobs = [Job(run, splits) for run in runs]
     assert " graphs " in preview(jobs) and len(tapes) == 2
     execute(jobs)
