@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from lsbench import cli
+from lsbench.cli import train as train_command
 from lsbench.execution import process_pool, signals
 from lsbench.execution.execute import execute
 from lsbench.training import stack
@@ -31,7 +32,7 @@ def command(monkeypatch, forked):
         def program():
             if act:
                 before_step(at, act)
-            cli.COMMANDS["train"] = train
+            train_command.main = train
             sys.exit(cli.main(["train", "-m", "alpha=0,0.1"]))
 
         return forked(program)
