@@ -141,11 +141,14 @@ def _trained(planned: StackPlan, progress: SweepProgress) -> loop.Trained:
 
     Saves a checkpoint every ``checkpoint_minutes``, and before it raises a signal that is pending.
     """
-    size, training = len(planned.jobs), _resumed(planned)
+    training = _resumed(planned)
+    size = training.stack.size
     if steps := int(training.stack.optimizer.steps):
         progress.resume(planned.key, size * training.epoch)
         log.info("%s: resuming after %s", planned, count(steps, "step"))
-    interval, saved_at = 60 * planned.jobs[0].run.checkpoint_minutes or math.inf, time.monotonic()
+    minutes = planned.jobs[0].run.checkpoint_minutes
+    interval = 60 * minutes if minutes else math.inf
+    saved_at = time.monotonic()
     for epoch_loss in training.run():
         if epoch_loss is not None:
             progress.advance(planned.key, size, epoch_loss)

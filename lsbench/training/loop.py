@@ -85,7 +85,9 @@ class Training:
             values = {f"select_{name}": values[member].item() for name, values in selected.items()}
             row = {"epoch": self.epoch + 1, "train_loss": losses[member], **values}
             self.history[member].append(row)
-        self.epoch, self.losses, self.seconds = self.epoch + 1, [], self.seconds + seconds
+        self.epoch += 1
+        self.losses = []
+        self.seconds += seconds
         self.going = [member for member, step in enumerate(self.stack.diverged_step.tolist()) if step < 0]
         finite = [loss for loss in losses if math.isfinite(loss)]
         yield sum(finite) / max(len(finite), 1)

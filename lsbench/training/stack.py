@@ -58,7 +58,9 @@ class Stack:
         strategy: str = "vmap",
         loss: Loss | None = None,
     ):
-        self.shared, self.size, self.device = runs[0], len(runs), device
+        self.shared = runs[0]
+        self.size = len(runs)
+        self.device = device
         seeds = [run.seed for run in runs]
         self.seeds = torch.tensor(seeds, device=device)
         self.data = DeviceDataset(splits, self.shared.data, seeds, device)

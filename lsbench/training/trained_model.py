@@ -120,7 +120,8 @@ def load_trained_model(results_dir: str | Path, run_id: str, device: torch.devic
     are missing or are not those that it was trained on.
     """
     stored = read_stored_model(results_dir, run_id)
-    run, splits = stored.run, LATEST_DATA.load(stored.run.data, stored.data_sha256)
+    run = stored.run
+    splits = LATEST_DATA.load(run.data, stored.data_sha256)
     network = stored.network(splits.train_images.shape[1:], len(splits.classes), device)
     data = DeviceDataset(splits, run.data, [run.seed], device)
     return TrainedModel(run.seed, splits.classes, network, data, stored.dtype)
