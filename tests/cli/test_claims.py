@@ -1,4 +1,4 @@
-"""`lsbench claims` as a user meets it: grids and claims belong together, one small claim from end to end."""
+"""`lsbench claims` from the command line: each claim has a grid, and small claims run from end to end."""
 
 import json
 from functools import partial
@@ -76,7 +76,7 @@ def test_a_usage_error_is_one_line_with_exit_2(arguments, words, call, tmp_path)
     assert not list(tmp_path.glob("results/*"))
 
 
-def test_a_claim_that_the_model_cannot_be_asked_is_left_out_and_said(call, monkeypatch):
+def test_a_claim_about_a_setting_that_the_model_lacks_is_left_out_with_a_warning(call, monkeypatch):
     monkeypatch.setattr("lsbench.execution.dry_run.estimate", lambda planned: 1.0)
     tiny = ("model=resnet8", "model.width=1", *SMALL[:3], "data.select=20")
     code, out, err = call("width", "overconfidence", *tiny, "seed=0", "--dry-run")
@@ -85,7 +85,7 @@ def test_a_claim_that_the_model_cannot_be_asked_is_left_out_and_said(call, monke
     assert out.startswith("2 runs: 0 stored, 2 to train")
 
 
-def test_a_method_that_no_claim_asked_for_varies_can_be_on_in_every_run(call, monkeypatch):
+def test_a_method_that_no_chosen_claim_varies_can_be_on_in_every_run(call, monkeypatch):
     monkeypatch.setattr("lsbench.execution.dry_run.estimate", lambda planned: 1.0)
     fixed = ("weight_decay=1e-3", "augment=0.5")
     code, out, err = call("adds_to_dropout", "overconfidence", *SMALL, *fixed, "seed=0", "--dry-run")
@@ -93,7 +93,7 @@ def test_a_method_that_no_claim_asked_for_varies_can_be_on_in_every_run(call, mo
     assert out.startswith("4 runs: 0 stored, 4 to train")
 
 
-def test_a_dry_run_counts_a_run_that_two_claims_want_once(call, tmp_path, monkeypatch):
+def test_a_dry_run_counts_a_run_of_two_claims_once(call, tmp_path, monkeypatch):
     monkeypatch.setattr("lsbench.execution.dry_run.estimate", lambda planned: 1.0)
     code, out, _ = call("generalisation", "calibration", "augmentation_wins", *SMALL, "seed=4,5", "--dry-run")
     assert code == 0
@@ -116,7 +116,7 @@ def _json_is_that_of(document, table, folder):
     assert told["claims"][0]["words"] == "it tames overconfidence" and told["claims"][0]["source"]
 
 
-def test_claims_from_the_command_to_the_page_and_again(call, tmp_path, monkeypatch, capsys):
+def test_claims_are_trained_judged_and_reported_again(call, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("lsbench.claims.cost.ROUNDS", 6)
     command = ("overconfidence", "cost", "dropout_slows", *SMALL, "executor=stack", "seed=range(2)")
     code, out, err = call(*command)
@@ -169,8 +169,8 @@ def test_a_run_that_is_not_done_is_named_and_the_exit_code_is_1(call):
     assert out.count("diverged") == 4 and "0 of 4 runs done" in out
 
 
-def test_no_experiment_of_train_takes_the_place_of_the_page(call, tmp_path, capsys):
-    """Before, train experiment=claims was one run, whose report was put where the page of all claims is."""
+def test_no_experiment_of_train_overwrites_the_page_of_all_claims(call, tmp_path, capsys):
+    """Train experiment=claims was once a run whose report replaced the page of all claims."""
     assert call("overconfidence", *SMALL, "seed=0", "name=claims-mnist5k-mlp")[0] == 0
     before = (tmp_path / "results" / "claims-mnist5k-mlp" / "sweep.json").read_bytes()
     assert main(["train", "experiment=claims", *SMALL]) == 2
@@ -178,7 +178,7 @@ def test_no_experiment_of_train_takes_the_place_of_the_page(call, tmp_path, caps
     assert (tmp_path / "results" / "claims-mnist5k-mlp" / "sweep.json").read_bytes() == before
 
 
-def test_the_sweeper_of_claims_has_all_of_them_where_none_is_named(call, monkeypatch, capsys):
+def test_the_claims_sweeper_takes_all_claims_if_none_is_named(call, monkeypatch, capsys):
     two = {name: all_claims()[name] for name in ("generalisation", "width")}
     monkeypatch.setattr("lsbench.claims.all_claims", lambda: two)
     monkeypatch.setattr("lsbench.execution.dry_run.estimate", lambda planned: 1.0)

@@ -1,4 +1,4 @@
-"""lsbench as a user meets it: exit codes, streams, one line an error, real training on the default data."""
+"""`lsbench train` and `compare` from the command line: exit codes, streams, errors, real training."""
 
 import json
 import os
@@ -98,7 +98,9 @@ def test_a_range_is_checked_before_data_is_read(call, monkeypatch):
     assert call("train", "-m", "alpha=0,0.1", "seed=0,-1")[0] == 2
 
 
-def test_missing_data_is_exit_3_with_places_files_and_the_way_out(call, tmp_path, monkeypatch):
+def test_missing_data_is_exit_3_with_folders_files_and_the_command_that_downloads_them(
+    call, tmp_path, monkeypatch
+):
     monkeypatch.setattr("lsbench.data._files.SYSTEM", tmp_path / "system")
     code, out, err = call("train", "data=mnist")
     assert (code, out) == (3, "")
@@ -143,7 +145,7 @@ def test_train_prints_a_table_and_stores_the_run(call, tmp_path):
     assert code == 0 and again == out and "1 of 1 runs are stored already" in err
 
 
-def test_rivals_train_by_name_at_their_papers_strength_and_the_report_says_which(call, tmp_path):
+def test_methods_train_by_name_at_the_strength_of_their_papers(call, tmp_path):
     choice = "method=none,mixup,focal,confidence_penalty"
     code, out, _ = call(
         "compare", choice, "alpha=0.1", "seed=0", "epochs=1", "label_noise=0.2", "dropout=0.1"
@@ -170,7 +172,7 @@ def test_a_run_that_diverges_is_exit_1_and_stored(call, tmp_path):
 SWEEP = ["alpha=0,0.1", "method=none,dropout", "seed=0,1", "epochs=1"]
 
 
-def test_a_sweep_writes_its_report_and_goes_on_from_what_is_stored(call, tmp_path):
+def test_a_sweep_writes_its_report_and_reuses_stored_runs(call, tmp_path):
     call("train", "alpha=0.1", "epochs=1", "seed=1")
     code, out, err = call("train", "-m", *SWEEP)
     assert code == 0 and "1 of 8 runs are stored already" in err and "8 of 8 runs done" in out
@@ -195,7 +197,7 @@ def test_a_sweep_writes_its_report_and_goes_on_from_what_is_stored(call, tmp_pat
     assert before == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_dry_run_shows_the_plan_and_leaves_nothing(call, tmp_path):
+def test_a_dry_run_shows_the_plan_and_writes_nothing(call, tmp_path):
     small = ["model.hidden=[4]", "data.train=200", "epochs=3"]
     code, out, _ = call("train", "-m", "--dry-run", "seed=range(20)", "method=none,dropout", *small)
     lines = [line.split() for line in out.splitlines()]
@@ -224,7 +226,7 @@ def test_a_dry_run_shows_the_plan_and_leaves_nothing(call, tmp_path):
         (["checkpoint_minutes=-1"], "checkpoint_minutes=-1: allowed is a number of at least 0"),
     ],
 )
-def test_what_a_sweep_cannot_do_is_usage(arguments, words, call, tmp_path):
+def test_settings_that_a_launcher_cannot_follow_are_usage_errors(arguments, words, call, tmp_path):
     code, out, err = call("train", *arguments)
     assert code == 2 and out == "" and words in err and err.count("\n") == 1
     assert not list(tmp_path.rglob("result.json"))
@@ -237,7 +239,7 @@ def test_hydra_keeps_its_folders_and_files(call, tmp_path):
     assert (tmp_path / "jobs" / "multirun.yaml").exists()
 
 
-def test_a_grid_under_the_same_name_replaces_the_list_and_uses_the_runs(call, tmp_path):
+def test_another_grid_of_the_same_name_replaces_the_list_and_reuses_runs(call, tmp_path):
     call("train", "-m", "alpha=0,0.1", "epochs=1", "name=mine")
     code, _, err = call("train", "-m", "alpha=0.1,0.2", "epochs=1", "name=mine")
     assert code == 0 and "1 of 2 runs are stored already" in err
@@ -255,7 +257,7 @@ def test_other_launchers_write_the_same_report(launcher, call, tmp_path):
 
 
 def test_ray_writes_the_same_report(shell, tmp_path):
-    """In a process of its own, since Ray stays up as long as the one that starts it; 20 to 40 s."""
+    """In a separate process, since Ray runs as long as the process that starts it; takes 20 to 40 s."""
     needs_plugin("ray")
     quiet = {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}  # else it writes to the home folder
     done = shell("train", "-m", "hydra/launcher=ray", "alpha=0,0.1", "epochs=1", **quiet)
@@ -265,14 +267,14 @@ def test_ray_writes_the_same_report(shell, tmp_path):
 
 
 def needs_plugin(launcher):
-    """Skip where the package that brings Hydra's ``launcher`` is absent."""
+    """Skip the test if the package of Hydra's ``launcher`` is not installed."""
     plugin = f"hydra-{launcher.partition('_')[0]}-launcher"
     pytest.importorskip(f"hydra_plugins.{plugin.replace('-', '_')}", reason=f"needs {plugin}")
 
 
 @pytest.mark.filterwarnings("ignore")  # optuna 2, which Hydra's plugin asks for, is old
 @pytest.mark.parametrize("launcher", ["stacked", "joblib"])
-def test_a_search_trains_the_jobs_it_asks_for_at_once_as_one_stack(launcher, call, tmp_path):
+def test_a_searching_sweeper_trains_concurrent_trials_as_one_stack(launcher, call, tmp_path):
     pytest.importorskip("hydra_plugins.hydra_optuna_sweeper", reason="needs hydra-optuna-sweeper")
     search = ["hydra/sweeper=optuna", "hydra.sweeper.n_trials=6", "hydra.sweeper.n_jobs=3"]
     options = [f"hydra/launcher={launcher}", "model.hidden=[4]", "epochs=1", "alpha=interval(0,0.2)"]
@@ -307,7 +309,7 @@ def test_compare_takes_overrides_of_its_grid(call, tmp_path):
     assert (tmp_path / "results" / "compare-mnist5k-mlp" / "report.md").exists()
 
 
-def test_what_hydra_says_itself_is_usage_too(call):
+def test_a_flag_that_hydra_refuses_is_a_usage_error(call):
     code, out, err = call("train", "--cfg", "job", "--package", "nope")
     assert (code, out) == (2, "") and "nope" in err
 
@@ -351,7 +353,7 @@ def test_a_sweep_flag_may_stand_anywhere(call):
     ],
 )
 @pytest.mark.parametrize("batch", ["null", "1"])
-def test_no_job_trains_where_one_is_wrong(launcher, grid, words, batch, call, tmp_path):
+def test_no_job_trains_if_one_is_wrong(launcher, grid, words, batch, call, tmp_path):
     options = [f"hydra/launcher={launcher}", f"hydra.sweeper.max_batch_size={batch}"]
     code, out, err = call("train", "-m", *options, grid, "epochs=1")
     assert (code, out) == (2, "") and err.count("\n") == 1
@@ -368,7 +370,7 @@ def test_a_jobs_own_folder_does_not_move_the_results(call, tmp_path):
     )
 
 
-def test_settings_without_a_column_tell_rows_apart(call, tmp_path):
+def test_settings_without_a_column_distinguish_rows(call, tmp_path):
     code, out, _ = call("train", "-m", "model.hidden=[4],[8]", "alpha=0,0.1", "seed=0,1", "epochs=1")
     assert code == 0
     summary = pd.read_csv(tmp_path / "results" / "sweep-mnist5k-mlp" / "summary.csv")
@@ -386,20 +388,20 @@ def test_sizes_that_are_null_in_one_cell_are_compared(call, tmp_path):
     assert len(summary) == 4 and summary["baseline"].notna().all()
 
 
-def test_one_run_for_two_places_is_trained_for_both(call, tmp_path):
+def test_a_run_for_two_results_folders_is_trained_for_both(call, tmp_path):
     code, out, _ = call("train", "-m", "model.hidden=[4]", "results_dir=one,two", "epochs=1")
     assert code == 0 and out.count("1 of 1 runs done") == 2
     assert len(list(tmp_path.glob("*/runs/*/result.json"))) == 2
 
 
-def test_settings_may_ask_hydra(call, tmp_path):
+def test_settings_may_refer_to_hydra(call, tmp_path):
     place = "results_dir=${hydra:runtime.cwd}/there"
     code, _, _ = call("train", "-m", place, "model.hidden=[4]", "seed=0,1", "epochs=1")
     assert code == 0 and len(list((tmp_path / "there" / "runs").iterdir())) == 2
 
 
-def test_a_knob_given_to_every_run_is_in_every_runs_method(call, tmp_path):
-    """compare dropout=0.3: nothing is called none, and dropout is not trained twice."""
+def test_a_knob_set_for_every_run_is_part_of_every_runs_method(call, tmp_path):
+    """With compare dropout=0.3, no run is called none, and dropout is not trained twice."""
     grid = ["alpha=0", "seed=0", "epochs=1", "model.hidden=[4]", "dropout=0.3"]
     code, out, _ = call("compare", *grid)
     assert code == 0 and "2 of 2 runs done" in out
@@ -417,8 +419,8 @@ def test_tracebacks_come_when_asked_for(monkeypatch):
     ("number", "code", "word", "executor"),
     [(signal.SIGINT, 130, "interrupted", "stack"), (signal.SIGTERM, 143, "terminated", "pool")],
 )
-def test_a_stopped_sweep_keeps_and_reports_what_is_done(number, code, word, executor, tmp_path):
-    """The first run is stored before the signal is sent, and the second has no end."""
+def test_a_stopped_sweep_stores_and_reports_finished_runs(number, code, word, executor, tmp_path):
+    """The first run is stored before the signal is sent; the second would take forever."""
     sweep = ["train", "-m", "epochs=1,1000000", "model.hidden=[4]", "data.train=200", f"executor={executor}"]
     arguments = [*sweep, "checkpoint_minutes=1e-12"]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "2"}

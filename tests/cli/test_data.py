@@ -7,7 +7,7 @@ from lsbench.cli import data
 from lsbench.errors import UsageError
 
 
-def test_list_shows_every_set(capsys):
+def test_list_shows_every_data_set(capsys):
     assert data.main(["list"]) == 0
     lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
     assert list(lines) == ["name", "cifar10", "cifar100", "fashion_mnist", "folder", "mnist", "mnist5k"]
@@ -17,7 +17,7 @@ def test_list_shows_every_set(capsys):
     assert lines["mnist"].endswith("no")
 
 
-def test_starts_without_anything_heavy():
+def test_imports_nothing_heavy():
     script = "from lsbench.cli import data; data.main(['list']); import sys; print(*sys.modules)"
     shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     modules = shown.stdout.splitlines()[-1].split()
@@ -45,7 +45,7 @@ def test_verify(capsys, source, root, contents):
     assert f"lsbench data fetch mnist --root {root}" in bad
 
 
-def test_verify_of_an_absent_set(capsys):
+def test_verify_of_a_missing_data_set(capsys):
     assert data.main(["verify", "mnist5k", "cifar10"]) == 3
     shown = capsys.readouterr().out
     assert "mnist5k  mnist_5k.csv  ok" in shown
@@ -55,7 +55,7 @@ def test_verify_of_an_absent_set(capsys):
     assert data.main(["verify", "folder"]) == 0
 
 
-def test_fetch_of_what_is_there(capsys, source, root):
+def test_fetch_of_a_data_set_that_is_present(capsys, source, root):
     assert data.main(["fetch", "mnist", "--root", str(root)]) == 0
     assert capsys.readouterr() == (f"mnist  {root / 'MNIST' / 'raw'}\n", "")
 

@@ -141,6 +141,10 @@ def test_a_claim_from_outside_is_decided_and_needs_the_flag_for_its_report(mine,
     assert done.returncode == 0 and done.stdout.startswith("louder"), done.stderr
     [name] = [path.name for path in (tmp_path / "results").glob("claims-*")]
     assert list(json.loads((tmp_path / "results" / name / "sweep.json").read_text())["claims"]) == ["louder"]
+    done = shell("report", name)
+    assert (done.returncode, done.stdout) == (2, "") and "no claim louder" in done.stderr
+    assert "--config-dir DIR" in done.stderr
+    assert shell("report", name, "--config-dir", "mine").returncode == 0
 
 
 def test_another_lsbench_in_the_folder_takes_no_part(mine, shell):

@@ -21,13 +21,13 @@ def raised(action):
     return error.value
 
 
-def test_what_omegaconf_raises_itself_is_usage_whatever_its_type():
+def test_any_exception_raised_by_omegaconf_is_a_usage_error():
     assert is_usage(raised(lambda: OmegaConf.create({"a": "${b}"}).a))
     assert is_usage(raised(lambda: OmegaConf.create(3.5)))
     assert is_usage(HydraException("x")) and is_usage(OmegaConfBaseException("x"))
 
 
-def test_what_anything_else_raises_is_not():
+def test_an_exception_from_elsewhere_is_not_a_usage_error():
     assert not is_usage(raised(lambda: {}["x"]))
     assert not is_usage(ValueError("never raised"))
 
@@ -43,7 +43,7 @@ def test_a_key_is_never_its_own_suggestion():
     assert did_you_mean("alpah", ["alpha", "beta"]) == "; did you mean alpha?"
 
 
-def test_an_empty_complaint_gets_words():
+def test_an_error_without_text_gets_a_message():
     assert explain(ValueError(), []) == "Hydra refuses these settings (ValueError)"
 
 

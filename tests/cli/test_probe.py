@@ -1,4 +1,4 @@
-"""`lsbench probe` as a user meets it, on small networks and the default data."""
+"""`lsbench probe` from the command line, on small networks and the default data."""
 
 import shutil
 
@@ -84,7 +84,7 @@ def test_runs_that_are_not_done_are_rows_without_numbers_and_exit_1(call, tmp_pa
     assert table.loc[table["status"] == "done", "fgsm_accuracy"].between(0, 1).all()
 
 
-def test_weights_that_are_gone_are_exit_4_in_one_line(call, stored, tmp_path):
+def test_missing_weights_are_exit_4_in_one_line(call, stored, tmp_path):
     [lost, *_] = sorted((tmp_path / "results/runs").glob("*/model.pt"))
     lost.unlink()
     code, out, err = call("probe", NAME)

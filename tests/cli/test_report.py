@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("sketched")
 
 @pytest.fixture
 def store(tmp_path):
-    """Puts records into a store as a sweep's, ``missing`` ones by name alone."""
+    """Stores records as those of a sweep; ``missing`` runs are listed without a record."""
 
     def keep(name, records, missing=()):
         for record in records:
@@ -40,7 +40,7 @@ def call(call, tmp_path):
 
 
 def every_state(sweep, record):
-    """Three done, one diverged and one failed run a cell, in two cells; two more are missing."""
+    """Two cells, each with three done, one diverged and one failed run."""
     records = sweep(methods=["none"], alphas=[0.0, 0.1], seeds=range(3))
     for alpha in (0.0, 0.1):
         records.append(
@@ -129,7 +129,7 @@ def test_name_makes_one_report_of_several_sweeps(store, call, sweep, tmp_path):
     assert (tmp_path / "both" / "summary.csv").read_bytes() == before
 
 
-def test_a_combined_report_never_takes_a_sweeps_own_place(store, sweep, tmp_path):
+def test_a_combined_report_never_overwrites_a_sweep(store, sweep, tmp_path):
     for name in ("a", "b"):
         store(name, sweep(seeds=[0], alphas=[0.0], methods=["none"]))
     store("c", sweep(seeds=[0], alphas=[0.1], methods=["none"]))
@@ -169,7 +169,7 @@ def test_a_sweep_without_a_record_is_valid_json(store, call):
     assert code == 1 and found["tables"] == [] and found["missing"] == ["gone"]
 
 
-def test_tables_outlive_their_runs(store, call, tmp_path, sweep):
+def test_tables_stay_if_their_runs_are_gone(store, call, tmp_path, sweep):
     """As in a clone of a repository that has the tables and not the runs."""
     records = store("gone", sweep(alphas=[0.0, 0.1], seeds=[0, 1]))
     assert call("gone")[0] == 0

@@ -1,4 +1,4 @@
-"""A job's configuration is Hydra's own, however it came about."""
+"""Composed jobs equal Hydra's own, whether Hydra composed them or they are copies with other knobs."""
 
 import pytest
 from hydra import initialize_config_dir
@@ -15,7 +15,7 @@ from lsbench.hydra_app import compose, plugins
 
 
 class Counting:
-    """Hydra's loader, and how many jobs it composed."""
+    """Hydra's loader, with a count of the jobs that it composed."""
 
     def __init__(self, loader):
         self.loader, self.count = loader, 0
@@ -34,7 +34,7 @@ def loader():
 
 
 def contents(job):
-    """All of it as written, as resolved, and in its order."""
+    """The configuration as written, as resolved, as YAML in its order, and its type."""
     with open_dict(job.hydra):
         job.hydra.runtime.output_dir = "out"
     before = HydraConfig.instance().cfg
@@ -110,7 +110,7 @@ def test_jobs_share_nothing(loader):
 
 
 @pytest.mark.parametrize("wrong", ["seed=1.5", "alpha=x", "alhpa=1", "method=nope"])
-def test_a_job_that_hydra_refuses_is_refused_in_its_words(wrong, loader):
+def test_a_job_that_hydra_refuses_raises_hydras_error(wrong, loader):
     base = loader.loader.load_configuration("train", [], RunMode.MULTIRUN)
     key = wrong.partition("=")[0]
     right = f"{key}=1" if key in compose.KNOBS else "alpha=1"
@@ -121,8 +121,8 @@ def test_a_job_that_hydra_refuses_is_refused_in_its_words(wrong, loader):
     assert str(found.value) == str(expected.value)
 
 
-def test_a_teacher_is_idle_where_no_job_of_a_whole_sweep_learns(loader, monkeypatch):
-    """A batch of a sweep may be without a student, and so may runs beside one."""
+def test_a_teacher_that_no_job_of_a_whole_sweep_learns_from_is_an_error(loader, monkeypatch):
+    """A batch of a sweep may have no student, and so may single runs."""
     monkeypatch.setattr(plan, "with_data", lambda runs: [run.method.name for run in runs])
     base = loader.loader.load_configuration("train", [], RunMode.MULTIRUN)
     grid = [[f"method={name}", "method.teacher=c12345678"] for name in ("none", "dropout", "distillation")]

@@ -1,4 +1,4 @@
-"""Hydra's own tests of launchers and of batches, on other programs' jobs, with `stacked` and `grid`."""
+"""Hydra's test suites for launchers and sweepers, on jobs of other programs, with `stacked` and `grid`."""
 
 import sys
 
@@ -54,7 +54,7 @@ DEFAULTS = {
 )
 @pytest.mark.parametrize("extra_flags", [["-m"]], ids=["multirun"])
 class TestPrograms(hydras.IntegrationTestSuite):
-    """Programs of their own process, which learn of lsbench's plugins before they start."""
+    """Programs in separate processes, which register lsbench's plugins before they start."""
 
     @pytest.fixture(autouse=True)
     def _importable(self, monkeypatch):

@@ -1,4 +1,4 @@
-"""The state of one command, also where Hydra's launcher runs its jobs in other processes."""
+"""The state of one command, also if Hydra's launcher runs its jobs in other processes."""
 
 import pickle
 
@@ -29,7 +29,7 @@ def test_the_task_function_leads_to_the_session():
     assert session_of(print) is None and session_of(lambda composed: None) is None
 
 
-def test_a_pickled_task_function_has_a_copy_that_knows_nothing_of_what_was_done(make_run):
+def test_a_pickled_task_function_carries_a_copy_without_state(make_run):
     session = Session("lsbench train -m", dry_run=True)
     session.error = ValueError()
     copy = session_of(pickle.loads(pickle.dumps(session.run_job)))
@@ -38,7 +38,7 @@ def test_a_pickled_task_function_has_a_copy_that_knows_nothing_of_what_was_done(
     assert copy.error is None
 
 
-def test_runs_of_copies_come_home(make_run, multirun, tmp_path):
+def test_the_original_collects_the_runs_of_its_copies(make_run, multirun, tmp_path):
     session, other = Session("lsbench train -m"), Session("lsbench train -m")
     run = make_run(name="mine", results_dir="results")
     for name in ("first", "second"):
@@ -58,7 +58,7 @@ def test_nothing_is_collected_outside_a_multirun(tmp_path):
 
 
 def test_a_foreign_sweeper_and_a_foreign_launcher_write_the_same_report(call, tmp_path):
-    """Neither `grid` nor `stacked` sees these jobs: each comes home from the process that it ran in."""
+    """Neither `grid` nor `stacked` sees these jobs: their runs are collected from worker processes."""
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="needs hydra-joblib-launcher")
     plugins = ("hydra/sweeper=basic", "hydra/launcher=joblib")
     small = ("epochs=1", "model.hidden=[4]", "data.train=200", f"results_dir={tmp_path}/results")
