@@ -314,3 +314,33 @@ def test_columns_that_earlier_records_lack_are_averaged_where_they_are(record):
     row = cell(summarise(records), alpha=0.0)
     assert row["test_ece_floor_mean"] == pytest.approx(0.02)
     assert row["n"] == 4
+
+
+def test_the_summary_has_the_p_of_tost_and_the_verdict_of_every_comparison(sweep):
+    """The p by scipy's two one-sided tests, and Holm's correction by hand."""
+    records = sweep(methods=["none"], alphas=[0.0, 0.1, 0.2], seeds=range(10))
+    summary = summarise(records)
+
+    def differences(alpha):
+        plain, smoothed = ([r["test_nll_ts"] for r in records if r["alpha"] == a] for a in (0.0, alpha))
+        return [b - a for a, b in zip(plain, smoothed, strict=True)]
+
+    expected = {}
+    for alpha in (0.1, 0.2):
+        values, margin = differences(alpha), 0.005
+        above = scipy_stats.ttest_1samp(values, -margin, alternative="greater").pvalue
+        below = scipy_stats.ttest_1samp(values, margin, alternative="less").pvalue
+        expected[alpha] = max(above, below)
+    least, most = sorted(expected.values())
+    adjusted = {least: min(1, 2 * least), most: max(most, min(1, 2 * least))}
+    for alpha, p in expected.items():
+        row = cell(summary, alpha=alpha)
+        assert row["test_nll_ts_p_tost"] == pytest.approx(p, rel=1e-9)
+        assert row["test_nll_ts_p_tost_holm"] == pytest.approx(adjusted[p], rel=1e-9)
+    [part] = make_results(records).parts
+    for judged in part.verdicts:
+        row = cell(summary, cell=judged.cell)
+        assert row[f"{judged.metric}_verdict"] == judged.verdict_label
+    assert set(cell(summary, alpha=0.0)[[f"{m}_verdict" for m in ("test_accuracy", "test_ece_vs_ts")]]) == {
+        ""
+    }
