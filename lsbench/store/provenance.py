@@ -1,4 +1,4 @@
-"""Which code made a record."""
+"""Versions of the code that made a record."""
 
 import subprocess
 from functools import cache
@@ -15,11 +15,11 @@ def provenance() -> dict[str, str]:
 
 
 def _git_sha() -> str:
-    """The commit of the checkout that this file is tracked in, with ``-dirty`` for changes; else empty."""
-    here = Path(__file__)
-    git = ["git", "-C", str(here.parent)]
+    """The commit of the checkout that tracks this file, with ``-dirty`` if it has changes; else empty."""
+    path = Path(__file__)
+    git = ["git", "-C", str(path.parent)]
     try:
-        subprocess.run([*git, "ls-files", "--error-unmatch", here.name], capture_output=True, check=True)
+        subprocess.run([*git, "ls-files", "--error-unmatch", path.name], capture_output=True, check=True)
         command = [*git, "describe", "--always", "--dirty", "--abbrev=40", "--match="]
         return subprocess.run(command, capture_output=True, check=True, text=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):

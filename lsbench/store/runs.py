@@ -1,7 +1,7 @@
-"""The run store: one folder a run with one immutable record in it.
+"""The run store: one folder per run, with one immutable record in it.
 
-A run is finished when its result.json is there; that file is written last and appears in one piece. Nothing
-is ever appended to: tables are derived from the records each time.
+A run is finished once its result.json exists; that file is written last, in one step. Nothing is ever
+appended to a file: tables are derived from the records each time.
 """
 
 import csv
@@ -10,8 +10,10 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import fields
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 from zipfile import BadZipFile
@@ -31,8 +33,8 @@ AGAIN = "delete the run's folder to have it trained again"  # the remedy for a d
 # The keys that every record has beside COLUMNS, and those that a done run has.
 FURTHER_COLUMNS = ("cell", "temperature_flag", "diverged_step")
 MEASURED_COLUMNS = ("select_nll_ts", "test_confidence_wrong", "test_ece_floor", "test_ece_floor_ts")
-# The columns that are a run's settings as they stand.
-OWN_COLUMNS = {f.name for f in fields(Run)}.intersection(COLUMNS) - {"data", "model", "method", "device"}
+# The columns that hold a setting of the same name.
+SETTING_COLUMNS = {f.name for f in fields(Run)}.intersection(COLUMNS) - {"data", "model", "method", "device"}
 
 
 def run_dir(results_dir: str | Path, run_id: str) -> Path:
@@ -40,7 +42,7 @@ def run_dir(results_dir: str | Path, run_id: str) -> Path:
 
 
 def read(results_dir: str | Path, run_id: str) -> Record | None:
-    """The run's record, or None where there is none. Raises `StorageError` for one that does not parse."""
+    """The run's record, or None if there is none. Raises `StorageError` for one that is damaged."""
     path = run_dir(results_dir, run_id) / "result.json"
     try:
         record = json.loads(path.read_bytes())
@@ -54,14 +56,14 @@ def read(results_dir: str | Path, run_id: str) -> Record | None:
 
 
 def read_all(results_dir: str | Path, run_ids: Iterable[str]) -> tuple[list[Record], list[str]]:
-    """The records of these runs, and which of them have none."""
-    found = {run_id: read(results_dir, run_id) for run_id in run_ids}
-    records = [record for record in found.values() if record is not None]
-    return records, [run_id for run_id, record in found.items() if record is None]
+    """The records of these runs, and the IDs of those without a record."""
+    records = {run_id: read(results_dir, run_id) for run_id in run_ids}
+    missing = [run_id for run_id, record in records.items() if record is None]
+    return [record for record in records.values() if record is not None], missing
 
 
 class RunKey(NamedTuple):
-    """What tells a stored run from all others where its settings are known: the store, the cell, the seed."""
+    """The identity of a stored run for someone who knows its settings: the store, the cell, the seed."""
 
     results_dir: str
     cell: str
@@ -74,21 +76,25 @@ def find_records(keys: Iterable[RunKey | None]) -> dict[RunKey, Record]:
     records = {}
     for results_dir, seed in {(key.results_dir, key.seed) for key in wanted}:
         for path in record_files(results_dir, seed):
-            key = _key_of(results_dir, path)
-            if key in wanted and (record := read(results_dir, path.parent.name)):
-                records[key] = record
+            run_id = path.parent.name
+            with suppress(LookupError):  # removed since it was listed
+                key = _stored_key(results_dir, run_id)
+                if key in wanted and (record := read(results_dir, run_id)):
+                    records[key] = record
     return records
 
 
-# The keys of records that have been read, by the record's file: a run's name stands for all its settings. A
-# sweep asks for every stack, and its store may hold thousands of runs.
-_keys: dict[Path, RunKey] = {}
+@cache
+def _stored_key(results_dir: str, run_id: str) -> RunKey:
+    """The key of a stored run. It is cached since each stack of a sweep asks for it and a store may hold
+    thousands of runs; it never changes, since the run's name has a hash of all its settings.
 
-
-def _key_of(results_dir: str, path: Path) -> RunKey | None:
-    if path not in _keys and (record := read(results_dir, path.parent.name)):
-        _keys[path] = RunKey(results_dir, record["cell"], record["seed"])
-    return _keys.get(path)
+    Raises LookupError if there is no such run.
+    """
+    record = read(results_dir, run_id)
+    if record is None:
+        raise LookupError(run_id)
+    return RunKey(results_dir, record["cell"], record["seed"])
 
 
 def record_files(results_dir: str | Path, seed: int | None = None) -> list[Path]:
@@ -98,9 +104,9 @@ def record_files(results_dir: str | Path, seed: int | None = None) -> list[Path]
 
 
 def read_predictions(folder: Path) -> tuple["np.ndarray[Any, Any]", ...]:
-    """The logits float32 [N,K] and labels int64 [N] that the run in ``folder`` gave on its test split.
+    """The logits float32 [N,K] and labels int64 [N] of the run in ``folder`` on its test split.
 
-    Raises `StorageError` where they are missing or damaged.
+    Raises `StorageError` if they are missing or damaged.
     """
     import numpy as np
 
@@ -130,12 +136,12 @@ def _is_record(content: object, run_id: str) -> TypeGuard[Record]:
 
 
 def is_finished(record: Record | None) -> bool:
-    """Whether the run need not be trained again; a failed one is tried anew."""
+    """Return whether the run need not be trained again, as a failed one is."""
     return record is not None and record["status"] in FINISHED
 
 
 def write(results_dir: str | Path, run: Run, data_sha256: str, outcome: Outcome, device: str) -> Record:
-    """Store a run, its record last, and return the record. Raises `StorageError` where that fails."""
+    """Store a run, its record last, and return the record. Raises `StorageError` if that fails."""
     run_id = run.run_id(data_sha256)
     folder = run_dir(results_dir, run_id)
     write_atomically(folder / "config.yaml", to_yaml(run).encode())
@@ -153,26 +159,26 @@ def write(results_dir: str | Path, run: Run, data_sha256: str, outcome: Outcome,
 
 
 def commit_staged(results_dir: str | Path, staged: Path) -> None:
-    """Move the runs of the small store ``staged`` into this one, each in one step, but for those that are
-    finished here already. May be cut off anywhere and called again."""
+    """Move the runs of the small store ``staged`` into this one, each in one step, except for those that are
+    finished already. It may be interrupted anywhere and called again."""
     for folder in sorted(run_dir(staged, "").glob("*")):
-        home = run_dir(results_dir, folder.name)
+        destination = run_dir(results_dir, folder.name)
         if is_finished(read(results_dir, folder.name)):
             continue
-        if home.exists():  # of an attempt that failed
-            shutil.rmtree(home)
-        folder.rename(home)
+        if destination.exists():  # from an attempt that failed
+            shutil.rmtree(destination)
+        folder.rename(destination)
 
 
 def _record(run: Run, run_id: str, data_sha256: str, outcome: Outcome, device: str) -> Record:
-    """The run's row: every column, null where the outcome has no value, further keys at the end."""
+    """The run's record: every column, null if the outcome has no value for it, then further keys."""
     values = {
         "run": run_id,
         "status": outcome.status,
         "data": run.data.name,
         "model": run.model_name,
         "method": run.method_name,
-        **{name: getattr(run, name) for name in OWN_COLUMNS},
+        **{name: getattr(run, name) for name in SETTING_COLUMNS},
         **outcome.columns,
         "device": device,
         "data_sha256": data_sha256,
@@ -181,12 +187,12 @@ def _record(run: Run, run_id: str, data_sha256: str, outcome: Outcome, device: s
         "error": outcome.error,
     }
     further = {"cell": run.cell_id(data_sha256), "temperature_flag": "", "diverged_step": None}
-    knobs = run.method.knobs | _of_a_teacher(run)
+    knobs = run.method.knobs | _teacher_columns(run)
     return dict.fromkeys(COLUMNS) | further | knobs | values | _other_settings(run)
 
 
-def _of_a_teacher(run: Run) -> Record:
-    """Who taught a run, where somebody did; the temperature is a column as a knob is."""
+def _teacher_columns(run: Run) -> Record:
+    """The teacher's cell and its temperature, if the run has a teacher."""
     method = run.method
     if method.teacher is None:
         return {}
@@ -194,7 +200,7 @@ def _of_a_teacher(run: Run) -> Record:
 
 
 def _other_settings(run: Run) -> Record:
-    """The settings that have no column in COLUMNS, as data.shift, model.hidden, optim.momentum."""
+    """The settings without a column in COLUMNS, such as data.shift, model.hidden, optim.momentum."""
     flat = {}
     for group in ("data", "model", "optim"):
         for name, value in run.settings[group].items():

@@ -130,7 +130,7 @@ def test_sweeps_are_kept_and_replaced(tmp_path):
     sweeps.write_sweep(tmp_path, sweeps.Sweep("one", "lsbench train -m", ("a", "b")))
     sweeps.write_sweep(tmp_path, sweeps.Sweep("one", "lsbench train -m seed=1", ("b",)))
     assert sweeps.read_sweep(tmp_path, "one") == sweeps.Sweep("one", "lsbench train -m seed=1", ("b",))
-    with pytest.raises(UsageError, match=r"no sweep named two under .*; there: one"):
+    with pytest.raises(UsageError, match=r"no sweep named two under .*; sweeps there: one"):
         sweeps.read_sweep(tmp_path, "two")
     for listed in ("[1]", '"ab"', '["../../etc"]', "null"):
         content = f'{{"name": "one", "command": "c", "runs": {listed}}}'
