@@ -134,7 +134,7 @@ def test_a_combined_report_never_overwrites_a_sweep(store, sweep, tmp_path):
         store(name, sweep(seeds=[0], alphas=[0.0], methods=["none"]))
     store("c", sweep(seeds=[0], alphas=[0.1], methods=["none"]))
     before = sweeps.read_sweep(tmp_path, "c")
-    for name, words in {"a": "one of", "c": "of its own", "../x": "letters", "runs": "letters"}.items():
+    for name, words in {"a": "one of", "c": "trained sweep", "../x": "letters", "runs": "letters"}.items():
         with pytest.raises(UsageError, match=words):
             combine(tmp_path, ["a", "b"], name, "lsbench report a b")
     assert sweeps.read_sweep(tmp_path, "c") == before
