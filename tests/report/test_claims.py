@@ -35,7 +35,7 @@ def page(claims_folder) -> str:
     return (claims_folder / "claims.html").read_text()
 
 
-def test_numbers_stand_with_sign_unit_and_digits():
+def test_cells_have_sign_unit_and_digits():
     assert cells(FOUND) == ["supported", "+1.31 points", "+0.87 to +1.75", "10", "0.002", "0.20"]
     assert full_cells(replace(FOUND, meaning="as said"))[1] == "supported: as said"
     assert full_cells(FOUND)[-1] == "0.400"
@@ -112,13 +112,13 @@ def test_the_family_of_the_p_is_named():
     assert family(some) == f"the 1 deciding comparison of 2 of the {whole} claims"
 
 
-def test_effects_are_in_margins_and_to_the_right_where_the_claim_is_right():
+def test_effects_in_margins_are_positive_in_favour_of_the_claim():
     assert in_margins(FOUND) == pytest.approx((6.55, 4.35, 8.75))
     assert in_margins(replace(FOUND, better=-1)) == pytest.approx((-6.55, -8.75, -4.35))
     assert np.isnan(in_margins(replace(FOUND, low=np.nan, high=np.nan))[1:]).all()
 
 
-def test_the_forest_has_every_claim_with_a_number_once_and_each_verdict_by_shape():
+def test_the_forest_has_each_claim_with_a_number_once_and_a_shape_for_each_verdict():
     names = list(all_claims())[:6]
     verdicts = ["supported", "refuted", "equivalent", "inconclusive", "supported", "failed"]
     judged = {name: [replace(FOUND, word=verdict)] for name, verdict in zip(names, verdicts, strict=True)}

@@ -39,7 +39,7 @@ EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
 
 
 class Tables(HTMLParser):
-    """The cells of every table by its label, and all start tags."""
+    """Parses a page into its start tags and the cells of every table, by the table's label."""
 
     def __init__(self):
         super().__init__()
@@ -67,7 +67,7 @@ class Tables(HTMLParser):
 
 @dataclass
 class Page:
-    """A page's text, the same taken apart, and the records and the results that it shows."""
+    """A page as text and parsed, with its records and results."""
 
     text: str
     parsed: Tables
@@ -76,7 +76,7 @@ class Page:
 
 
 def make_page(results_dir, records, command="lsbench compare", missing=()):
-    """The page of ``records`` and of what ``results_dir`` has of them."""
+    """Write the report of ``records``, with their traces in ``results_dir``, and parse its page."""
     results = make_results(records, results_dir / "compare", command, missing)
     write_report(results)
     text = (results_dir / "compare/report.html").read_text()
@@ -86,7 +86,7 @@ def make_page(results_dir, records, command="lsbench compare", missing=()):
 
 
 @pytest.fixture(scope="module")
-def usual(tmp_path_factory):
+def usual_page(tmp_path_factory):
     """The page of three methods, five alphas and three seeds, with all its figures."""
     results_dir = tmp_path_factory.mktemp("results")
     records = make_sweep(seeds=range(3))
@@ -96,13 +96,13 @@ def usual(tmp_path_factory):
 
 @pytest.fixture
 def page(tmp_path, sketched):
-    """The page of ``records``, its figures left empty."""
+    """Makes the page of records, without drawing figures."""
     return partial(make_page, tmp_path)
 
 
-def test_its_tables_are_those_of_the_summary(usual):
-    summary, tables = usual.results.summary, usual.parsed.tables
-    [part] = usual.results.parts
+def test_the_tables_have_the_numbers_of_the_summary(usual_page):
+    summary, tables = usual_page.results.summary, usual_page.parsed.tables
+    [part] = usual_page.results.parts
     header, rows = comparison(part)
     assert tables["Comparison: mnist5k, mlp"] == [header, *rows]
     header, rows = full_table(part.verdicts)
@@ -112,52 +112,53 @@ def test_its_tables_are_those_of_the_summary(usual):
     assert shown[4] == f"{100 * row['test_accuracy_diff']:+.2f}".replace("-", "−")
 
 
-def test_every_run_is_there_with_what_it_does_not_share(usual):
-    text = usual.text
-    header, *rows = usual.parsed.tables["Every run"]
+def test_every_run_is_listed_with_the_columns_that_differ(usual_page):
+    text = usual_page.text
+    header, *rows = usual_page.parsed.tables["Every run"]
     assert len(rows) == 45 and header[0] == "run"
     assert {"seed", "alpha", "method", "test_accuracy", "finished"} < set(header)
     assert not {"lr", "torch", "data_sha256"} & set(header)
     assert f"<dt>data_sha256</dt><dd>{'3f1c' * 16}</dd>" in text and "<dt>torch</dt><dd>2.11.0</dd>" in text
 
 
-def test_text_from_outside_cannot_become_markup(usual, sweep, record, tmp_path):
+def test_text_from_outside_cannot_become_markup(usual_page, sweep, record, tmp_path):
     bad = record("none", 0.1, 7, status="failed", error=EVIL)
     records = [*sweep(seeds=[0], alphas=[0.0, 0.1], methods=["none"]), record(EVIL, 0.1), bad]
-    for one in records:
-        one["model.name"] = EVIL
+    for run_record in records:
+        run_record["model.name"] = EVIL
     store_traces(tmp_path, records)
     page = make_page(tmp_path, records, command=f"lsbench {EVIL}", missing=[EVIL])
     text, parsed = page.text, page.parsed
-    assert {tag for tag, _ in parsed.tags} == {tag for tag, _ in usual.parsed.tags}
+    assert {tag for tag, _ in parsed.tags} == {tag for tag, _ in usual_page.parsed.tags}
     assert [tag for tag, _ in parsed.tags].count("script") == 1
     assert not any(name.startswith("on") for _, attrs in parsed.tags for name in attrs)
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text and EVIL not in text
     assert parsed.tables["Runs left out of every mean"][1][2] == EVIL
 
 
-def test_it_names_no_other_place_and_allows_only_its_own_script(usual):
-    text, parsed = usual.text, usual.parsed
-    places = [attrs[name] for _, attrs in parsed.tags for name in ("src", "href", "action") if name in attrs]
-    assert all(place.startswith("#") or place == "data:," for place in places)
+def test_a_page_has_no_external_address_and_allows_only_its_own_script(usual_page):
+    text, parsed = usual_page.text, usual_page.parsed
+    names = ("src", "href", "action")
+    addresses = [attrs[name] for _, attrs in parsed.tags for name in names if name in attrs]
+    assert all(address.startswith("#") or address == "data:," for address in addresses)
     assert "http:" not in text and "https:" not in text and "@import" not in text and "url(h" not in text
     script = re.search(r"<script>(.*?)</script>", text, re.DOTALL)[1]
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     assert f"script-src 'sha256-{digest}'" in text and "default-src 'none'" in text
 
 
-def test_ids_are_unique_and_links_lead_somewhere(usual, sweep, tmp_path):
+def test_ids_are_unique_and_every_link_has_a_target(usual_page, sweep, tmp_path):
     one = sweep(seeds=[0], methods=["none"])
     two = make_page(tmp_path, one + sweep(seeds=[0], methods=["none"], data="cifar10", model="resnet20"))
-    for page, pairs in ((usual, {"mnist5k--mlp"}), (two, {"mnist5k--mlp", "cifar10--resnet20"})):
+    for page, pairs in ((usual_page, {"mnist5k--mlp"}), (two, {"mnist5k--mlp", "cifar10--resnet20"})):
         ids = [attrs["id"] for _, attrs in page.parsed.tags if "id" in attrs]
         assert len(set(ids)) == len(ids) > 10
         links = {attrs["href"][1:] for tag, attrs in page.parsed.tags if tag == "a"}
         assert {*pairs, "every-run", "definitions"} <= links <= set(ids)
 
 
-def test_every_figure_has_an_alternative_text_with_numbers(usual):
-    text, parsed = usual.text, usual.parsed
+def test_every_figure_has_an_alternative_text_with_numbers(usual_page):
+    text, parsed = usual_page.text, usual_page.parsed
     labels = [attrs["aria-label"] for tag, attrs in parsed.tags if attrs.get("role") == "img"]
     assert len(labels) == text.count("<figure>") == 4
     assert all(re.search(r"\d\.\d", label) for label in labels)
@@ -168,21 +169,19 @@ def test_failed_diverged_and_missing_runs_are_reported(page, sweep, record):
         record("none", 0.1, 7, status="diverged", error="the loss was\nnot finite"),
         record("none", 0.1, 8, status="failed", error="out of memory"),
     ]
-    found = page([*sweep(seeds=[0]), *bad], missing=["lost"])
-    text, parsed = found.text, found.parsed
-    assert parsed.tables["Runs left out of every mean"][1:] == [
+    shown = page([*sweep(seeds=[0]), *bad], missing=["lost"])
+    assert shown.parsed.tables["Runs left out of every mean"][1:] == [
         [bad[0]["run"], "diverged", "the loss was not finite"],
         [bad[1]["run"], "failed", "out of memory"],
         ["lost", "missing", "no record in the store"],
     ]
-    assert "17 (15 done, 1 diverged, 1 failed); 1 missing" in text
+    assert "17 (15 done, 1 diverged, 1 failed); 1 missing" in shown.text
 
 
-def test_no_run_at_all_is_a_page_too(page):
-    found = page([], missing=["lost"])
-    assert "Label smoothing: no runs" in found.text and list(found.parsed.tables) == [
-        "Runs left out of every mean"
-    ]
+def test_a_sweep_without_a_record_has_a_page(page):
+    shown = page([], missing=["lost"])
+    assert "Label smoothing: no runs" in shown.text
+    assert list(shown.parsed.tables) == ["Runs left out of every mean"]
 
 
 def render_blocks(*blocks, figures=None):
@@ -191,7 +190,7 @@ def render_blocks(*blocks, figures=None):
     return re.sub(r"\n", "", text.partition("<h2>Part</h2>")[2].partition("</section>")[0])
 
 
-def test_pieces_of_text_have_a_tag_each():
+def test_each_style_has_its_tag():
     pieces = ("a<b ", Code("c"), Strong("d"), Emphasis("e"), Link("f", "Other part"))
     assert render_blocks(Prose(pieces)) == (
         '<p>a&lt;b <code>c</code><strong>d</strong><em>e</em><a href="#other-part">f</a></p>'
@@ -233,7 +232,7 @@ def test_text_in_any_block_cannot_become_markup(spec):
     assert text.count("&lt;script&gt;alert(1)&lt;/script&gt;") > 20
 
 
-def test_numbers_are_set_to_the_right_and_words_to_the_left():
+def test_columns_of_numbers_are_aligned_right():
     rows = [["mlp", "baseline", "3f1c", "2026-05-04"], ["mlp", "+1.2 [0, 2]", "41", "2026-05-05"]]
     assert numeric_columns(Table("x", ["model", "Δ", "sha", "day"], rows)) == [False, True, False, False]
     assert numeric_columns(Table("x", ["word", "number"], [["refuted", "0.5"], ["—", "—"]])) == [False, True]
@@ -247,9 +246,9 @@ def test_the_templates_are_part_of_the_package():
     assert names == {"blocks.html", "page.html", "page.css", "page.js"}
 
 
-def test_a_cell_of_a_float_is_short(usual):
-    header, *rows = usual.parsed.tables["Every run"]
+def test_results_of_a_run_are_rounded(usual_page):
+    header, *rows = usual_page.parsed.tables["Every run"]
     column = [row[header.index("test_nll")] for row in rows]
-    expected = [record["test_nll"] for record in usual.records]
+    expected = [record["test_nll"] for record in usual_page.records]
     assert sorted(map(float, column)) == pytest.approx(sorted(expected), rel=1e-4)
     assert max(map(len, column)) <= 8

@@ -1,4 +1,4 @@
-"""What a report takes from `lsbench probe`: points of runs it has, and each cell's mean ratio."""
+"""Results of `lsbench probe` in a report: points of its runs, and the mean ratio of each cell."""
 
 import json
 
@@ -20,7 +20,7 @@ COLUMNS = tuple(penultimate.TITLES)
 
 @pytest.fixture
 def probed(sweep, tmp_path):
-    """A sweep of two alphas whose runs have geometry.json, the last of them none."""
+    """A sweep of two alphas whose runs have a geometry.json, except the last run."""
     records = sweep(alphas=[0.0, 0.1], methods=["none"], seeds=range(4))
     random = np.random.default_rng(0)
     version = all_probes()["geometry"].version
@@ -33,7 +33,7 @@ def probed(sweep, tmp_path):
     return make_results(records, tmp_path / "geo"), values
 
 
-def test_the_columns_are_those_of_the_probe():
+def test_the_columns_are_the_probe_s():
     assert all_probes()["geometry"].columns == COLUMNS
 
 
@@ -43,15 +43,15 @@ def test_the_ratio_of_a_cell_is_the_mean_over_its_runs_with_their_interval(probe
     assert [row[:3] for row in rows] == [["none", "0", "4"], ["none", "0.1", "3"]]
     for row in rows:
         runs = results.runs
-        own = runs[(runs["alpha"] == float(row[1])) & runs["run"].isin(values.keys())]["run"]
-        for place, name in enumerate(COLUMNS, 3):
-            x = np.array([values[run][name] for run in own])
+        cell = runs[(runs["alpha"] == float(row[1])) & runs["run"].isin(values.keys())]["run"]
+        for index, name in enumerate(COLUMNS, 3):
+            x = np.array([values[run][name] for run in cell])
             half = stats.t.ppf(0.975, len(x) - 1) * stats.sem(x)
-            assert row[place] == f"{x.mean():.3f} ± {half:.3f}"
+            assert row[index] == f"{x.mean():.3f} ± {half:.3f}"
     assert header[3:] == list(penultimate.TITLES.values())
 
 
-def test_what_another_version_of_the_probe_has_kept_is_not_shown(probed, tmp_path):
+def test_results_of_another_version_of_the_probe_are_not_shown(probed, tmp_path):
     results, values = probed
     for run in values:
         path = tmp_path / "runs" / run / "probes" / "geometry.json"
@@ -60,7 +60,7 @@ def test_what_another_version_of_the_probe_has_kept_is_not_shown(probed, tmp_pat
     assert penultimate.ratio_table(results.parts[0], penultimate.ratios(tmp_path, results.runs))[1] == []
 
 
-def test_points_of_runs_that_the_sweep_does_not_have_are_not_shown(probed, tmp_path):
+def test_points_of_runs_outside_the_sweep_are_not_shown(probed, tmp_path):
     runs = probed[0].runs
     assert penultimate.points(tmp_path, runs).empty
     table = pd.DataFrame({"run": runs["run"][:2], "class": ["0", "1"], "across": 0.5, "up": 1.0})
@@ -74,24 +74,24 @@ def test_points_of_runs_that_the_sweep_does_not_have_are_not_shown(probed, tmp_p
         penultimate.points(tmp_path, runs)
 
 
-def test_a_class_may_have_the_name_of_nothing(probed, tmp_path):
+def test_a_class_may_be_called_none_or_nan(probed, tmp_path):
     runs = probed[0].runs
     table = pd.DataFrame(
         {"run": runs["run"][:3], "class": ["None", "nan", ""], "across": [0.5, 1, 2], "up": 1.0}
     )
     (tmp_path / penultimate.POINTS).write_bytes(to_csv(table))
-    found = penultimate.points(tmp_path, runs)
-    assert found["class"].tolist() == ["None", "nan", ""] and found["across"].tolist() == [0.5, 1, 2]
+    points = penultimate.points(tmp_path, runs)
+    assert points["class"].tolist() == ["None", "nan", ""] and points["across"].tolist() == [0.5, 1, 2]
 
 
-def test_what_was_probed_of_another_grid_is_removed(probed, sweep, tmp_path, sketched):
-    """But not where the grid has only grown, or runs have names that a spreadsheet would take for sums."""
+def test_probe_tables_of_another_grid_are_removed(probed, sweep, tmp_path, sketched):
+    """But not if the grid has only grown, or if a run's name begins with a +."""
     runs = probed[0].runs.assign(run="+" + probed[0].runs["run"])
     files = [tmp_path / "geo" / name for name in (penultimate.PROBED, penultimate.POINTS)]
-    kept = runs[["run"]].assign(fgsm_accuracy=[0.5] * 7 + [None])
+    table = runs[["run"]].assign(fgsm_accuracy=[0.5] * 7 + [None])
     (tmp_path / "geo").mkdir()
     for path in files:
-        path.write_bytes(to_csv(kept.iloc[2:]))
+        path.write_bytes(to_csv(table.iloc[2:]))
     penultimate.remove_stale(tmp_path / "geo", runs)
     assert all(path.exists() for path in files)
     others = sweep(alphas=[0.0, 0.1], methods=["dropout"], seeds=range(4))
@@ -99,7 +99,7 @@ def test_what_was_probed_of_another_grid_is_removed(probed, sweep, tmp_path, ske
     assert not any(path.exists() for path in files) and (tmp_path / "geo" / "runs.csv").exists()
 
 
-def test_the_report_shows_the_ratios_in_both_forms_and_nothing_without(probed, sweep, tmp_path, sketched):
+def test_both_forms_of_the_report_show_the_ratios_of_a_probed_sweep(probed, sweep, tmp_path, sketched):
     results, _ = probed
     rows = penultimate.ratio_table(results.parts[0], penultimate.ratios(tmp_path, results.runs))[1]
     write_report(results)

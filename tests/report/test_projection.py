@@ -9,7 +9,7 @@ from lsbench.errors import UsageError
 from lsbench.report import projection
 
 
-def test_the_pair_of_a_figure_differs_in_alpha_alone(record):
+def test_the_two_runs_of_a_figure_differ_in_alpha_alone(record):
     records = [
         record(method, alpha, seed, **settings)
         for method in ("augment", "none")

@@ -20,7 +20,7 @@ from ..records import make_results
 pytestmark = pytest.mark.usefixtures("sketched")  # figures/test_draw.py draws them
 
 
-def build_here(folder, records, missing=()):
+def write(folder, records, missing=()):
     write_report(make_results(records, folder / "compare", missing=missing))
     return folder / "compare"
 
@@ -41,8 +41,8 @@ def test_all_files_are_written_and_rebuilt_byte_for_byte(tmp_path, sweep, traces
     records = sweep(seeds=range(3), alphas=[0.0, 0.1], methods=["none"])
     for name in "ab":
         traces(tmp_path / name, records)
-    first = contents(build_here(tmp_path / "a", records))
-    again = contents(build_here(tmp_path / "b", records[::-1]))
+    first = contents(write(tmp_path / "a", records))
+    again = contents(write(tmp_path / "b", records[::-1]))
     tables = ["reliability.csv", "report.html", "report.md", "runs.csv", "summary.csv", "training.csv"]
     figures = [f"figures/{name}.{kind}" for name in KINDS for kind in ("png", "svg")]
     figures += [f"figures/.{name}.json" for name in KINDS]
@@ -55,33 +55,33 @@ def test_all_files_are_written_and_rebuilt_byte_for_byte(tmp_path, sweep, traces
 def test_only_figures_that_change_are_drawn_again(tmp_path, sweep, traces):
     records = sweep(seeds=range(2), alphas=[0.0, 0.1], methods=["none"])
     traces(tmp_path, records)
-    folder = build_here(tmp_path, records)
+    folder = write(tmp_path, records)
     before = {path: path.stat().st_ino for path in (folder / "figures").iterdir()}
-    build_here(tmp_path, records)
+    write(tmp_path, records)
     assert {path: path.stat().st_ino for path in (folder / "figures").iterdir()} == before
     for record in records:
         record["test_accuracy"] -= 0.1
-    build_here(tmp_path, records)
+    write(tmp_path, records)
     changed = {path.name for path, inode in before.items() if path.stat().st_ino != inode}
     assert changed == {"alpha.png", "alpha.svg", ".alpha.json"}
     (folder / "figures/training.svg").unlink()
     (folder / "figures/.confidence.json").write_text("damaged")
-    build_here(tmp_path, records)
+    write(tmp_path, records)
     assert (folder / "figures/training.svg").exists()
     assert json.loads((folder / "figures/.confidence.json").read_text())["panels"]
 
 
-def test_one_alpha_has_no_figure_over_it_and_removes_a_stale_one(tmp_path, sweep):
-    folder = build_here(tmp_path, sweep(alphas=[0.0, 0.1], methods=["none"]))
+def test_a_single_alpha_has_no_figure_over_alpha_and_a_stale_one_is_removed(tmp_path, sweep):
+    folder = write(tmp_path, sweep(alphas=[0.0, 0.1], methods=["none"]))
     assert (folder / "figures/alpha.svg").exists()
-    (folder / "figures/mine.svg").write_text("not ours")
-    build_here(tmp_path, sweep(alphas=[0.1], methods=["none"]))
+    (folder / "figures/mine.svg").write_text("written by the user")
+    write(tmp_path, sweep(alphas=[0.1], methods=["none"]))
     assert [path.name for path in (folder / "figures").iterdir()] == ["mine.svg"]
     assert "![" not in (folder / "report.md").read_text()
 
 
-def test_several_data_sets_have_a_table_and_a_figure_each(tmp_path, sweep):
-    folder = build_here(
+def test_each_data_set_has_a_table_and_a_figure(tmp_path, sweep):
+    folder = write(
         tmp_path, sweep(alphas=[0.0, 0.1]) + sweep(alphas=[0.0, 0.1], data="cifar10", model="resnet20")
     )
     names = sorted(path.name for path in (folder / "figures").glob("*.png"))
@@ -91,8 +91,8 @@ def test_several_data_sets_have_a_table_and_a_figure_each(tmp_path, sweep):
     assert text.count("| p (Holm) |") == 2
 
 
-def test_markdown_numbers_are_those_of_the_summary(tmp_path, sweep):
-    folder = build_here(tmp_path, sweep())
+def test_markdown_has_the_numbers_of_the_summary(tmp_path, sweep):
+    folder = write(tmp_path, sweep())
     summary = pd.read_csv(folder / "summary.csv", dtype={"cell": str, "baseline": str})
     row = summary[(summary["method"] == "dropout") & (summary["alpha"] == 0.1)].iloc[0]
     half = row["test_accuracy_high"] - row["test_accuracy_mean"]
@@ -105,7 +105,7 @@ def test_markdown_numbers_are_those_of_the_summary(tmp_path, sweep):
     assert shown[4] == f"{bounds[0]} [{bounds[1]}, {bounds[2]}]"
     assert shown[6] == f"{row['test_nll_mean']:.4f}"
     assert shown[7] == f"{100 * row['test_ece_mean']:.2f}"
-    assert shown[8] == "—"  # older records, and no predictions
+    assert shown[8] == "—"  # the records have no noise floor
     assert shown[9] == f"−{100 * -row['test_confidence_gap_mean']:.2f}"
     assert shown[10] == f"{row['temperature_mean']:.2f}"
     assert shown[11] == f"{100 * row['test_ece_ts_mean']:.2f}"
@@ -114,11 +114,11 @@ def test_markdown_numbers_are_those_of_the_summary(tmp_path, sweep):
 
 
 def verdict_lines(folder, records):
-    text = (build_here(folder, records) / "report.md").read_text()
+    text = (write(folder, records) / "report.md").read_text()
     return text, [line for line in text.splitlines() if line.startswith("    - ")]
 
 
-def test_few_seeds_get_no_verdict_without_a_warning_and_many_do(tmp_path, sweep):
+def test_verdicts_of_few_seeds_are_marked_as_exploratory(tmp_path, sweep):
     few, few_lines = verdict_lines(tmp_path, sweep(seeds=range(7), alphas=[0.0, 0.1]))
     many, many_lines = verdict_lines(tmp_path, sweep(seeds=range(10), alphas=[0.0, 0.1]))
     assert len(few_lines) == len(many_lines) > 10
@@ -131,11 +131,11 @@ def test_few_seeds_get_no_verdict_without_a_warning_and_many_do(tmp_path, sweep)
     assert "is exploratory" not in many
 
 
-def test_the_noise_floor_stands_beside_every_ece(tmp_path, sweep):
+def test_every_ece_is_shown_with_its_noise_floor(tmp_path, sweep):
     records = sweep(seeds=range(3), alphas=[0.0, 0.1], methods=["none"])
     for record in records:
         record |= {"test_ece_floor": 0.0123 + 0.001 * record["alpha"], "test_ece_floor_ts": 0.0045}
-    text = (build_here(tmp_path, records) / "report.md").read_text()
+    text = (write(tmp_path, records) / "report.md").read_text()
     ece = 100 * sum(r["test_ece"] for r in records if r["alpha"] == 0.1) / 3
     shown = cells(text, "none", "0.1")
     assert (shown[7], shown[8], shown[12]) == (f"{ece:.2f}", "1.24", "0.45")
@@ -144,10 +144,10 @@ def test_the_noise_floor_stands_beside_every_ece(tmp_path, sweep):
     assert "floor·T" in table and "0.45" in table and max(map(len, table.splitlines())) <= 100
 
 
-def test_failures_and_missing_runs_are_listed(tmp_path, sweep, record):
+def test_unfinished_and_missing_runs_are_listed(tmp_path, sweep, record):
     bad = record("none", 0.1, 7, status="diverged", error="the loss was\nnot finite | step 3")
     text = (
-        build_here(tmp_path, [*sweep(alphas=[0.1]), bad], missing=["mnist5k-mlp-none-a0.1-s8-1234abcd"])
+        write(tmp_path, [*sweep(alphas=[0.1]), bad], missing=["mnist5k-mlp-none-a0.1-s8-1234abcd"])
         / "report.md"
     ).read_text()
     assert f"| {bad['run']} | " in text and "| the loss was not finite \\| step 3 |" in text
@@ -158,11 +158,11 @@ def test_failures_and_missing_runs_are_listed(tmp_path, sweep, record):
 @pytest.mark.parametrize("status", ["done", "failed"])
 def test_a_single_run_has_a_report(tmp_path, record, status):
     records = [record(alpha=0.1, status=status, error="")]
-    assert (build_here(tmp_path, records) / "report.md").read_text()
+    assert (write(tmp_path, records) / "report.md").read_text()
     assert terminal_table(make_results(records).parts)
 
 
-def test_csv_neutralises_formulas_in_text_only():
+def test_csv_escapes_formulas_in_text_only():
     frame = pd.DataFrame({"error": ["=1+1", "+x", "-x", "@x", "\tx", "\rx", "a=b", None], "gap": [-0.5] * 8})
     lines = to_csv(frame).decode().split("\n")
     assert lines[1:5] == ["'=1+1,-0.5", "'+x,-0.5", "'-x,-0.5", "'@x,-0.5"]
@@ -175,7 +175,7 @@ def test_csv_round_trip_keeps_every_digit(tmp_path, sweep, record):
         *sweep(seeds=range(2), alphas=[0.1]),
         record(alpha=0.1, seed=9, status="failed", error='no,\n"memory"'),
     ]
-    folder = build_here(tmp_path, records)
+    folder = write(tmp_path, records)
     back = pd.read_csv(folder / "runs.csv", dtype={"cell": str})
     runs = runs_table(records)
     assert list(back.columns) == list(runs.columns)
@@ -187,33 +187,33 @@ def test_csv_round_trip_keeps_every_digit(tmp_path, sweep, record):
 def test_a_folder_that_cannot_be_written_is_a_storage_error(tmp_path, sweep):
     (tmp_path / "compare").write_text("a file where the folder should be")
     with pytest.raises(StorageError, match="compare"):
-        build_here(tmp_path, sweep(seeds=[0], alphas=[0.1]))
+        write(tmp_path, sweep(seeds=[0], alphas=[0.1]))
 
 
 def test_facts_list_what_differs_between_runs(tmp_path, record):
     devices = ["cuda (H100)", "cpu", "cuda (H200)", "cpu"]
     records = [record(seed=seed, device=device) for seed, device in enumerate(devices)]
-    text = (build_here(tmp_path, records) / "report.md").read_text()
+    text = (write(tmp_path, records) / "report.md").read_text()
     assert "- Seeds: 0–3\n" in text
     assert "- Device: cpu, cuda (H100), cuda (H200)\n" in text
     assert "- Last run finished: 2026-05-04 10:03:00 UTC\n" in text
 
 
 def test_a_sweep_without_any_record_has_a_report(tmp_path):
-    text = (build_here(tmp_path, [], missing=["mnist5k-mlp-none-a0-s0-1234abcd"]) / "report.md").read_text()
+    text = (write(tmp_path, [], missing=["mnist5k-mlp-none-a0-s0-1234abcd"]) / "report.md").read_text()
     assert "0 (0 done, 0 diverged, 0 failed); 1 missing" in text
 
 
-def test_import_is_light():
+def test_importing_the_package_loads_nothing_heavy():
     heavy = {"torch", "hydra", "pandas", "scipy", "matplotlib"}
     code = f"import sys, lsbench.report; print({heavy} & set(sys.modules))"
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert found.stdout == "set()\n"
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert process.stdout == "set()\n"
 
 
 @pytest.mark.parametrize(
     ("lengths", "words"), [([1], ". 1 epoch, "), ([1, 3], ". 1, 3 epochs, "), ([20], ". 20 epochs, ")]
 )
-def test_the_epochs_are_counted_in_english(lengths, words, sweep):
+def test_the_number_of_epochs_agrees_with_its_noun(lengths, words, sweep):
     records = [record for epochs in lengths for record in sweep(methods=["none"], epochs=epochs)]
     assert words in plain(setup(summary_table(runs_table(records))))

@@ -15,14 +15,14 @@ RUNS = {"run-a": 0.0, "run-b": 0.1}
 
 
 def make_points(**facts) -> pd.DataFrame:
-    """Seven points of each class in each split of both runs; the smoothed run's are a tenth as wide."""
+    """Seven points of each class in each split of two runs; the smoothed run's scatter a tenth as far."""
     random = np.random.default_rng(0)
     rows = [
         {"data": "mnist5k", "model": "mlp", "method": "none", "run": run, "alpha": alpha, "seed": 3, **facts}
-        | {"split": split, "class": name, "across": 5 * place + width * x, "up": width * y}
+        | {"split": split, "class": name, "across": 5 * index + width * x, "up": width * y}
         for (run, alpha), width in zip(RUNS.items(), (1.0, 0.1), strict=True)
         for split in ("train", "test")
-        for place, name in enumerate(("four", "two", "seven"))
+        for index, name in enumerate(("four", "two", "seven"))
         for x, y in random.normal(size=(7, 2))
     ]
     return pd.DataFrame(rows)
@@ -36,19 +36,19 @@ def test_a_panel_for_each_split_of_both_runs_shows_every_point_by_its_class():
     assert (spec.name, spec.part, spec.title) == ("geometry", "mnist5k, mlp", "Penultimate layer, seed 3")
     for panel in spec.panels:
         alpha, split = panel.title.removeprefix("α = ").split(", ")
-        own = points[(points["alpha"] == float(alpha)) & (points["split"] == split)]
+        expected = points[(points["alpha"] == float(alpha)) & (points["split"] == split)]
         axes = Figure().add_subplot()
         draw_panel(panel, axes)
         (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
         assert right - left == pytest.approx(high - low)
-        for (mark, _), line in zip(panel.lines, axes.lines, strict=True):
-            rows = own[own["class"] == mark.label.removeprefix("class ")]
+        for (style, _), line in zip(panel.lines, axes.lines, strict=True):
+            rows = expected[expected["class"] == style.label.removeprefix("class ")]
             assert line.get_xydata().tolist() == rows[["across", "up"]].to_numpy().tolist() and len(rows) == 7
-            assert line.get_marker() == mark.marker and line.get_linestyle() == "None"
+            assert line.get_marker() == style.marker and line.get_linestyle() == "None"
             assert all(left < x < right and low < y < high for x, y in line.get_xydata())
 
 
-def test_the_legend_has_every_class_whatever_its_name():
+def test_the_legend_has_every_class_by_its_literal_name():
     names = {"four": r"$\frac$", "two": "_a,b", "seven": "$x"}
     points = make_points()
     [spec] = geometry.figure_specs(points.assign(**{"class": points["class"].map(names)}), several=False)
@@ -64,8 +64,8 @@ def test_both_splits_of_a_run_have_the_same_limits():
 
 def test_the_classes_differ_without_colour():
     [spec] = geometry.figure_specs(make_points(), several=False)
-    assert [mark.label for mark in spec.legend] == ["class four", "class two", "class seven"]
-    assert len({mark.marker for mark in spec.legend}) == 3
+    assert [style.label for style in spec.legend] == ["class four", "class two", "class seven"]
+    assert len({style.marker for style in spec.legend}) == 3
 
 
 def test_the_alternative_text_has_the_scatter_of_the_points():
@@ -79,7 +79,7 @@ def test_the_alternative_text_has_the_scatter_of_the_points():
     assert f"α = 0, test: {within / between:.3f}." in spec.alt
 
 
-def test_several_data_sets_have_a_figure_each_and_none_has_none():
+def test_each_data_set_has_a_figure():
     both = pd.concat([make_points(), make_points(model="small", method="dropout")])
     first, second = geometry.figure_specs(both, several=True)
     assert [first.name, second.name] == ["geometry-mnist5k-mlp", "geometry-mnist5k-small"]

@@ -1,4 +1,4 @@
-"""Lines can be told apart by those who see colours differently, in grey print, and with no colour at all."""
+"""Lines can be distinguished with any colour vision, in grey print, and without colour."""
 
 from itertools import combinations, pairwise
 
