@@ -85,7 +85,7 @@ def test_each_data_set_has_its_figures(make_figures, sweep):
     assert "training-cifar10-mlp" in figures
 
 
-def test_of_many_methods_the_first_and_those_with_the_least_select_nll_are_make_figures(make_figures, record):
+def test_of_many_methods_the_first_and_those_with_the_least_select_nll_are_drawn(make_figures, record):
     strengths = [0.02 * k for k in range(1, 20)]
     records = [record(alpha=alpha) for alpha in (0.0, 0.1)]
     records += [
