@@ -10,7 +10,7 @@ import yaml
 
 from lsbench import conf_dir
 from lsbench.cli.parser import Parser
-from lsbench.data._files import Source, find, inspect, roots
+from lsbench.data._files import Source, find_folder, read_file, roots
 from lsbench.errors import DataError, UsageError, suggest_or_list
 
 HELP = """\
@@ -97,8 +97,10 @@ def _verify(sources: Sources, root: str | None, named: bool) -> int:
                 wrong |= source is not None
             continue
         for file in source.files:
-            problem = inspect(source, folder, file)[1]
-            rows.append((name, file, f"{problem}; to repair it: {source.mend(root)}" if problem else "ok"))
+            problem = read_file(source, folder, file)[1]
+            rows.append(
+                (name, file, f"{problem}; to repair it: {source.repair_command(root)}" if problem else "ok")
+            )
             wrong |= bool(problem)
     _print(rows)
     return DataError.exit_code if wrong else 0
@@ -118,14 +120,14 @@ def _absence(name: str, source: Source | None, root: str | None) -> str:
     if source is None:
         return "has no checksums to compare; its images are checked when they are read"
     try:
-        return str(find(source, root))
+        return str(find_folder(source, root))
     except DataError as error:
         return str(error).removeprefix(f"{name}: ")
 
 
 def _folder(source: Source, root: str | None) -> Path | None:
     try:
-        return find(source, root)
+        return find_folder(source, root)
     except DataError:
         return None
 

@@ -1,6 +1,6 @@
 """Data sets: each source is one file with a function ``load(root, **options) -> Splits``.
 
-conf/data/NAME.yaml names the function; nothing else has to know of it.
+conf/data/NAME.yaml names the function; nothing else has to be registered.
 """
 
 import inspect
@@ -19,10 +19,10 @@ __path__ = registry.with_extensions(__path__, __name__)
 
 
 def load(config: "DataConfig") -> Splits:
-    """The data set that ``config`` asks for, read whole.
+    """Load the whole data set that ``config`` describes.
 
-    Raises `UsageError` for an unknown source or option, `DataError` for data that is missing, damaged or not
-    what a `Splits` promises.
+    Raises `UsageError` for an unknown source or option, `DataError` for data that is missing or damaged, or
+    that is not a valid `Splits`.
     """
     read = _source(config._target_)
     try:
@@ -31,25 +31,25 @@ def load(config: "DataConfig") -> Splits:
         raise UsageError(f"data.options of {config.name}: {error}") from None
     splits = read(config.root, **config.options)
     if not isinstance(splits, Splits):
-        raise DataError(f"{config.name}: {config._target_} returned no Splits")
+        raise DataError(f"{config.name}: {config._target_} returned no Splits; return lsbench.terms.Splits")
     _check(config.name, splits)
     return splits
 
 
 def _source(target: str) -> Callable[..., Any]:
     try:
-        found = pkgutil.resolve_name(target)
+        source = pkgutil.resolve_name(target)
     except (ImportError, AttributeError, ValueError) as error:
         raise UsageError(f"data._target_={target}: {error}") from None
-    if not callable(found):
+    if not callable(source):
         raise UsageError(f"data._target_={target}: not a function")
-    return cast(Callable[..., Any], found)
+    return cast(Callable[..., Any], source)
 
 
 def _check(name: str, splits: Splits) -> None:
     """Raise `DataError` unless images are uint8 [N,C,H,W] and labels int64 [N] with values below K."""
     if (splits.test_images is None) != (splits.test_labels is None):
-        raise DataError(f"{name}: test images and test labels come together or not at all")
+        raise DataError(f"{name}: give both test images and test labels, or neither")
     if len(splits.classes) < 2:
         raise DataError(f"{name}: {len(splits.classes)} class; at least 2 are needed")
     for part in ("train", "test"):
@@ -61,4 +61,6 @@ def _check(name: str, splits: Splits) -> None:
         if labels.dtype != "int64" or labels.shape != images.shape[:1]:
             raise DataError(f"{name}: {part} labels are {labels.dtype} {labels.shape}; need int64 [N]")
         if not len(labels) or labels.min() < 0 or labels.max() >= len(splits.classes):
-            raise DataError(f"{name}: {part} labels: need some, from 0 to {len(splits.classes) - 1}")
+            raise DataError(
+                f"{name}: {part} labels must be from 0 to {len(splits.classes) - 1}, and at least one"
+            )

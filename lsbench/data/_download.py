@@ -1,8 +1,8 @@
-"""Downloading a data set's files.
+"""Download of a data set's files.
 
-A download is held in memory until its checksum is right and appears on disk in one piece, so that nothing
-partial is ever visible. Members of an archive are read by name and never unpacked by it: no name, link or
-mode inside an archive decides where anything is written.
+A download is held in memory until its checksum is verified, then written in one step, so that no partial file
+is ever visible. Members of an archive are read by name and never extracted: no name, link or mode inside an
+archive decides where anything is written.
 """
 
 import http.client
@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from time import monotonic
 
-from lsbench.data._files import LARGEST, Source, cache, decompress, inspect, mismatch
+from lsbench.data._files import LARGEST, Source, cache, decompress, mismatch, read_file
 from lsbench.errors import DataError, StorageError
 from lsbench.store.files import locked, write_atomically
 
@@ -25,35 +25,39 @@ STALL = 20.0  # seconds without a byte after which a mirror is given up
 PATIENCE = 900.0  # seconds that one download may take from one mirror; 170 MB at 200 kB/s
 
 
-def fetch(source: Source, root: str | None = None, say: Callable[[str], None] = lambda line: None) -> Path:
-    """Download what is missing or damaged below ``root`` (the user's cache by default); returns the folder.
+def fetch(source: Source, root: str | None = None, report: Callable[[str], None] = lambda url: None) -> Path:
+    """Download missing and damaged files to ``root`` (by default the user's cache) and return their folder.
 
-    ``say`` is told each address before it is asked. Raises `DataError` where LSBENCH_OFFLINE=1 forbids the
-    download and where every mirror fails, `StorageError` where the folder cannot be written.
+    ``report`` is called with each URL before its download. Raises `DataError` if LSBENCH_OFFLINE=1 forbids
+    the download or every mirror fails, `StorageError` if the folder cannot be written.
     """
     folder = (Path(root).expanduser() if root else cache()) / source.folders[0]
     if not source.mirrors:
-        raise DataError(f"{source.name}: not downloaded; `{source.mend(None)}` brings its files")
+        raise DataError(
+            f"{source.name}: its files are not downloaded but installed: `{source.repair_command(None)}`"
+        )
     try:
-        with locked(folder):  # of several processes one downloads; the others wait, then find it
-            wanted = [name for name in source.files if inspect(source, folder, name)[1]]
-            for name, content in _contents(source, wanted, say):
+        with locked(folder):  # one process downloads, others wait and then use its files
+            wanted = [name for name in source.files if read_file(source, folder, name)[1]]
+            for name, content in _contents(source, wanted, report):
                 write_atomically(folder / name, content)
     except OSError as error:
         raise StorageError(f"{folder}: cannot be written ({error.strerror}); see --root") from None
     return folder
 
 
-def _contents(source: Source, wanted: list[str], say: Callable[[str], None]) -> Iterator[tuple[str, bytes]]:
-    """The verified content of each wanted file; those of an archive only once all of them are right."""
+def _contents(
+    source: Source, wanted: list[str], report: Callable[[str], None]
+) -> Iterator[tuple[str, bytes]]:
+    """The verified content of each wanted file; an archive yields nothing until all of them are verified."""
     if wanted and source.archive:
         problem = partial(mismatch, checksum=source.archive_checksum)
-        archive = _download(source, source.archive, problem, say)
+        archive = _download(source, source.archive, problem, report)
         yield from _members(source, archive, wanted).items()
         return
     for name in wanted:
         problem = partial(_packed_mismatch, source.files[name])
-        yield name, decompress(_download(source, f"{name}.gz", problem, say))
+        yield name, decompress(_download(source, f"{name}.gz", problem, report))
 
 
 def _packed_mismatch(checksum: str, packed: bytes) -> str:
@@ -61,14 +65,16 @@ def _packed_mismatch(checksum: str, packed: bytes) -> str:
 
 
 def _download(
-    source: Source, name: str, problem: Callable[[bytes], str], say: Callable[[str], None]
+    source: Source, name: str, problem: Callable[[bytes], str], report: Callable[[str], None]
 ) -> bytes:
-    """``name`` from the first mirror whose answer has no ``problem``."""
+    """Download ``name`` from the first mirror whose response has no ``problem``."""
     if os.environ.get("LSBENCH_OFFLINE") == "1":
-        raise DataError(f"{source.name}: {name} is needed and LSBENCH_OFFLINE=1 forbids downloading it")
+        raise DataError(
+            f"{source.name}: {name} is missing and LSBENCH_OFFLINE=1 forbids its download; unset it"
+        )
     failures = []
     for mirror in source.mirrors:
-        say(mirror + name)
+        report(mirror + name)
         try:
             content = _get(mirror + name)
             failure = problem(content)
@@ -84,13 +90,13 @@ def _download(
 
 
 def _get(url: str) -> bytes:
-    """The answer's body. Raises OSError or HTTPException for one that fails, stalls, or drags on."""
+    """The body of the response. Raises OSError or HTTPException if it fails, stalls or takes too long."""
     request = urllib.request.Request(url, headers={"User-Agent": "lsbench"})
     deadline = monotonic() + PATIENCE
     body = io.BytesIO()
-    with urllib.request.urlopen(request, timeout=STALL) as answer:
-        while part := answer.read1(1 << 20):  # read() would wait for the whole part
-            body.write(part)
+    with urllib.request.urlopen(request, timeout=STALL) as response:
+        while chunk := response.read1(1 << 20):  # read() would wait for a full chunk
+            body.write(chunk)
             if monotonic() > deadline:
                 raise TimeoutError(f"not done after {PATIENCE:g} s")
             if body.tell() > LARGEST:
@@ -99,7 +105,8 @@ def _get(url: str) -> bytes:
 
 
 def _members(source: Source, archive: bytes, wanted: list[str]) -> dict[str, bytes]:
-    """The content of folders[0]/NAME in a tar.gz. Raises `DataError` unless each is a regular, right file."""
+    """The content of folders[0]/NAME in a tar.gz. Raises `DataError` unless each is a regular file with the
+    expected checksum."""
     contents = {}
     try:
         with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as tar:
@@ -107,7 +114,7 @@ def _members(source: Source, archive: bytes, wanted: list[str]) -> dict[str, byt
                 member = tar.getmember(f"{source.folders[0]}/{name}")
                 stream = tar.extractfile(member) if member.isreg() and member.size <= LARGEST else None
                 if stream is None:
-                    raise DataError(f"{source.archive}: {member.name} is no plain file; refused")
+                    raise DataError(f"{source.archive}: {member.name} is not a regular file; refused")
                 contents[name] = stream.read()
     except (KeyError, OSError, EOFError, zlib.error, tarfile.TarError) as error:
         raise DataError(f"{source.archive}: cannot be read ({error})") from None

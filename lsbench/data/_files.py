@@ -1,8 +1,8 @@
-"""Where a data set's files lie on this machine, and whether they are the right ones.
+"""Files of data sets on this machine, and their checksums.
 
 Roots are searched in this order: ``data.root=``, $LSBENCH_DATA, the user's cache, /usr/share/datasets. An
-explicit root without the data is an error. Checksums are of the decompressed content, so that a file may lie
-there as NAME or, compressed by whomever, as NAME.gz; they are compared at every load.
+explicit root without the data is an error. Checksums are of the decompressed content, so that a file may be
+there as NAME or, compressed by any program, as NAME.gz; they are compared at every load.
 """
 
 import gzip
@@ -23,10 +23,10 @@ LARGEST = 256 << 20  # bytes; more is never read or decompressed, and the larges
 
 @dataclass(frozen=True)
 class Source:
-    """What can be said of a data set without reading it.
+    """The description of a data set: sizes, files and mirrors.
 
-    ``shape`` (C, H, W) of one image; ``train``, ``test`` and ``classes`` are counts. ``folders`` are where
-    torchvision and Linux distributions put the files below a root; the first is where a download goes.
+    ``shape`` (C, H, W) is that of one image; ``train``, ``test`` and ``classes`` are counts. ``folders`` are
+    those below a root in which torchvision and Linux distributions put the files; downloads go to the first.
     ``files`` maps each file's name to the checksum of its decompressed content, "sha256:..." or "md5:...".
     A download is MIRROR + NAME + ".gz" for each file, or, where ``archive`` is given, MIRROR + archive: a
     tar.gz with the members folders[0]/NAME. ``package`` is the installed Python package that holds the files.
@@ -44,8 +44,8 @@ class Source:
     archive_checksum: str = ""
     package: str = ""
 
-    def mend(self, root: str | None) -> str:
-        """The command that puts good files in place."""
+    def repair_command(self, root: str | None) -> str:
+        """The command that brings the files, or replaces damaged ones."""
         if self.package:
             return f"pip install --force-reinstall {self.package}"
         return f"lsbench data fetch {self.name}" + (f" --root {root}" if root else "")
@@ -61,41 +61,42 @@ def roots(source: Source, root: str | None) -> list[Path]:
     if root:
         return [Path(root).expanduser()]
     if source.package:
-        package = importlib.util.find_spec(source.package)  # found without being imported
-        return [Path(place) for place in (package.submodule_search_locations or [])] if package else []
+        package = importlib.util.find_spec(source.package)  # without importing it
+        return [Path(path) for path in (package.submodule_search_locations or [])] if package else []
     named = os.environ.get("LSBENCH_DATA")
     return [*([Path(named).expanduser()] if named else []), cache(), SYSTEM]
 
 
-def find(source: Source, root: str | None) -> Path:
-    """The first folder that has all files. Raises `DataError` where there is none."""
-    places = [place / folder for place in roots(source, root) for folder in source.folders]
-    for folder in places:
-        if not _lacking(source, folder):
+def find_folder(source: Source, root: str | None) -> Path:
+    """The first folder that has all files. Raises `DataError` if there is none."""
+    folders = [path / folder for path in roots(source, root) for folder in source.folders]
+    for folder in folders:
+        if not _missing(source, folder):
             return folder
-    if not places:
-        raise DataError(f"{source.name}: it comes with {source.package}: {source.mend(None)}")
-    nearest = min(places, key=lambda folder: len(_lacking(source, folder)))
+    command = source.repair_command(root)
+    if not folders:
+        raise DataError(f"{source.name}: package {source.package} is not installed; {command}")
+    nearest = min(folders, key=lambda folder: len(_missing(source, folder)))
     raise DataError(
-        f"{source.name}: not found under {', '.join(map(str, roots(source, root)))}; `{source.mend(root)}` "
-        f"brings it, or put {', '.join(_lacking(source, nearest))} (or .gz) into {nearest}; "
+        f"{source.name}: not found under {', '.join(map(str, roots(source, root)))}; `{command}` downloads "
+        f"it, or put {', '.join(_missing(source, nearest))} (or .gz) into {nearest}; "
         "data=mnist5k needs no download"
     )
 
 
 def read(source: Source, root: str | None) -> dict[str, bytes]:
-    """Each file's decompressed content by name. Raises `DataError` for files that are missing or damaged."""
-    folder = find(source, root)
+    """The decompressed content of each file by name. Raises `DataError` if one is missing or damaged."""
+    folder = find_folder(source, root)
     contents = {}
     for name in source.files:
-        contents[name], problem = inspect(source, folder, name)
+        contents[name], problem = read_file(source, folder, name)
         if problem:
-            raise DataError(f"{problem}; delete the file, then `{source.mend(root)}`")
+            raise DataError(f"{problem}; delete the file, then `{source.repair_command(root)}`")
     return contents
 
 
-def inspect(source: Source, folder: Path, name: str) -> tuple[bytes, str]:
-    """A file's decompressed content, and what is wrong with it: an empty string if nothing is."""
+def read_file(source: Source, folder: Path, name: str) -> tuple[bytes, str]:
+    """A file's decompressed content, and a description of its problem, empty if it has none."""
     path = _locate(folder, name)
     if path is None:
         return b"", f"{folder / name}: missing"
@@ -111,10 +112,8 @@ def inspect(source: Source, folder: Path, name: str) -> tuple[bytes, str]:
 
 
 def decompress(content: bytes) -> bytes:
-    """The content of a gzip stream, up to LARGEST; a damaged stream comes back as it is.
-
-    Damage is for the checksum to find, which then is the one place that reports it.
-    """
+    """The content of a gzip stream, up to LARGEST bytes; a damaged stream is returned unchanged, and its
+    checksum will differ."""
     try:
         return gzip.GzipFile(fileobj=io.BytesIO(content)).read(LARGEST)
     except (OSError, EOFError, zlib.error):
@@ -122,14 +121,14 @@ def decompress(content: bytes) -> bytes:
 
 
 def mismatch(content: bytes, checksum: str) -> str:
-    """What is wrong with ``content``: an empty string if its checksum is the expected one."""
+    """A description of how the checksum of ``content`` differs, empty if it is the expected one."""
     algorithm, _, expected = checksum.partition(":")
     actual = hashlib.new(algorithm, content, usedforsecurity=False).hexdigest()
     label = algorithm.upper().replace("SHA", "SHA-")
     return "" if actual == expected else f"{label} is {actual}, expected {expected}"
 
 
-def _lacking(source: Source, folder: Path) -> list[str]:
+def _missing(source: Source, folder: Path) -> list[str]:
     return [name for name in source.files if _locate(folder, name) is None]
 
 
@@ -138,6 +137,6 @@ def _locate(folder: Path, name: str) -> Path | None:
         try:
             if path.is_file():
                 return path
-        except OSError:  # a folder that this user may not enter holds nothing for them
+        except OSError:  # no permission to enter the folder
             continue
     return None

@@ -1,7 +1,7 @@
 """CIFAR-10 and CIFAR-100 from their python batches (Krizhevsky 2009, Learning Multiple Layers of Features).
 
-The batches are pickles. Their checksums are compared before anything is unpickled, and the unpickler admits
-nothing but what a numpy array is made of.
+The batches are pickles. Their checksums are compared before anything is unpickled, and the unpickler only
+accepts the parts of a numpy array.
 """
 
 import io
@@ -14,8 +14,8 @@ from lsbench.data import _files
 from lsbench.errors import DataError
 from lsbench.terms import Splits
 
-# Each batch's MD5 is torchvision's (datasets.CIFAR10, CIFAR100); nobody publishes their SHA-256. Those of the
-# archives are Keras' and tensorflow-datasets'.
+# The MD5 of each batch is torchvision's (datasets.CIFAR10, CIFAR100); no SHA-256 is published. Those of the
+# archives are from Keras and tensorflow-datasets.
 CIFAR10 = _files.Source(
     name="cifar10",
     shape=(3, 32, 32),
@@ -83,7 +83,7 @@ def _splits(
         train_images, train_labels = _join([batches[name] for name in train], labels)
         test_images, test_labels = _join([batches[test]], labels)
         classes = tuple(name.decode() for name in batches[meta][names])
-    except Exception as error:  # a pickle that is not a batch may raise anything
+    except Exception as error:  # unpickling something else may raise anything
         raise DataError(f"{source.name}: a file is not a CIFAR batch ({error})") from None
     return Splits(train_images, train_labels, test_images, test_labels, classes)
 
@@ -94,19 +94,19 @@ def _join(batches: list[dict[bytes, Any]], labels: bytes) -> tuple[Any, Any]:
 
 
 def unpickle(content: bytes) -> dict[bytes, Any]:
-    """A batch with its keys as bytes. Raises `pickle.UnpicklingError` for a pickle that asks for more."""
+    """A batch with its keys as bytes. Raises `pickle.UnpicklingError` for any other kind of object in it."""
     batch: dict[bytes, Any] = _Unpickler(io.BytesIO(content), encoding="bytes").load()
     return batch
 
 
 def _array(*_: object) -> "np.ndarray[Any, Any]":
-    """What numpy's _reconstruct makes, whatever it is asked for; its content follows in the pickle."""
+    """An empty array, in place of numpy's _reconstruct; its content follows in the pickle."""
     return np.empty(0, np.uint8)
 
 
 def _dtype(kind: Any, *_: object) -> "np.dtype[Any]":
-    """uint8 and no other: an array of objects could be made to hold anything. The batches' further arguments
-    are 0 and 1 where numpy 2.4 wants booleans, and change nothing."""
+    """uint8 only, since an array of objects could contain anything. The further arguments are 0 and 1 where
+    numpy 2.4 requires booleans; they have no effect."""
     if np.dtype(kind) != np.uint8:
         raise pickle.UnpicklingError(f"it holds an array of {kind!r}; refused")
     return np.dtype(np.uint8)

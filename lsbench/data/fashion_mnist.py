@@ -6,7 +6,7 @@ from lsbench.terms import Splits
 
 CLASSES = "T-shirt/top,Trouser,Pullover,Dress,Coat,Sandal,Shirt,Sneaker,Bag,Ankle boot"
 
-# The content of Debian's package dataset-fashion-mnist; decompressed, it is that of the original files.
+# From Debian's package dataset-fashion-mnist; decompressed, the files equal the original ones.
 SOURCE = _files.Source(
     name="fashion_mnist",
     shape=(1, 28, 28),

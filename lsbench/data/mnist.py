@@ -8,7 +8,7 @@ import numpy as np
 from lsbench.data import _files
 from lsbench.terms import Splits
 
-# Computed from files whose decompressed MD5, or that of the original .gz, is the one that torchvision lists.
+# Computed from files whose MD5, decompressed or as the original .gz, is the one in torchvision.
 SOURCE = _files.Source(
     name="mnist",
     shape=(1, 28, 28),
@@ -35,7 +35,7 @@ def load(root: str | None) -> Splits:
 
 
 def splits(source: _files.Source, root: str | None, classes: tuple[str, ...]) -> Splits:
-    """The four IDX files of MNIST or of a data set that took over its format and file names."""
+    """The four IDX files of MNIST, or of a data set with the same format and file names."""
     arrays = {name: decode(content) for name, content in _files.read(source, root).items()}
     return Splits(
         train_images=arrays["train-images-idx3-ubyte"][:, None],

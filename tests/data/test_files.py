@@ -19,19 +19,19 @@ def put(folder, contents):
 
 def test_search_order(monkeypatch, tmp_path, source, contents, root):
     system = put(tmp_path / "system" / "MNIST" / "raw", contents)
-    assert _files.find(source, None) == system
+    assert _files.find_folder(source, None) == system
     cached = put(_files.cache() / "MNIST" / "raw", contents)
-    assert _files.find(source, None) == cached
+    assert _files.find_folder(source, None) == cached
     named = put(tmp_path / "named", contents)  # directly in the root
     monkeypatch.setenv("LSBENCH_DATA", str(named))
-    assert _files.find(source, None) == named
-    assert _files.find(source, str(root)) == root / "MNIST" / "raw"
+    assert _files.find_folder(source, None) == named
+    assert _files.find_folder(source, str(root)) == root / "MNIST" / "raw"
 
 
 def test_explicit_root_never_falls_through(tmp_path, source, contents, cache):
     put(cache / "MNIST" / "raw", contents)
     with pytest.raises(DataError) as caught:
-        _files.find(source, str(tmp_path / "empty"))
+        _files.find_folder(source, str(tmp_path / "empty"))
     message = str(caught.value)
     assert "\n" not in message
     assert str(cache) not in message
@@ -43,7 +43,7 @@ def test_explicit_root_never_falls_through(tmp_path, source, contents, cache):
 def test_missing_names_only_what_is_missing(source, root):
     (root / "MNIST" / "raw" / IMAGES).unlink()
     with pytest.raises(DataError, match=f"put {IMAGES} \\(or .gz\\) into"):
-        _files.find(source, str(root))
+        _files.find_folder(source, str(root))
 
 
 def test_reads_plain_and_recompressed_files(source, root, contents):
@@ -94,4 +94,4 @@ def test_decompression_is_bounded(monkeypatch):
 def test_absent_package_is_named(source):
     absent = replace(source, package="no_such_package_here")
     with pytest.raises(DataError, match="pip install --force-reinstall no_such_package_here"):
-        _files.find(absent, None)
+        _files.find_folder(absent, None)

@@ -131,6 +131,23 @@ def test_unreadable_image_is_named(root, damage):
         folder.load(str(root))
 
 
+def test_unreadable_images_are_counted_and_the_first_is_named(root):
+    for name in ("2.png", "10.jpg"):
+        (root / "train" / "cat" / name).write_text("not an image")
+    first = root / "train" / "cat" / "10.jpg"
+    with pytest.raises(DataError, match=rf"^{first}: .*, one of 2 images that cannot be read; remove or"):
+        folder.load(str(root))
+
+
+def test_images_of_other_sizes_are_counted(root):
+    for name in ("odd.png", "very odd.png"):
+        picture(root / "test" / "cat" / name, size=(9, 7))
+    with pytest.raises(
+        DataError, match=r"odd\.png: 9×7 .*6×5, one of 2 images of other sizes; data\.options"
+    ):
+        folder.load(str(root))
+
+
 @pytest.mark.parametrize("root", [None, ""])
 def test_no_root(root):
     with pytest.raises(DataError, match=r"data=folder needs data\.root="):
@@ -145,7 +162,7 @@ def test_no_train(tmp_path):
 def test_empty_class(root):
     (root / "train" / "bee").mkdir()
     (root / "test" / "bee").mkdir()
-    with pytest.raises(DataError, match="bee: holds no image"):
+    with pytest.raises(DataError, match="bee: contains no images"):
         folder.load(str(root))
 
 

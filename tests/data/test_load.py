@@ -56,7 +56,7 @@ def test_unknown_option(options):
         ({"train_labels": np.array([0, 1, 2, 0])}, "from 0 to 1"),
         ({"test_labels": np.array([-1, 0])}, "from 0 to 1"),
         ({"test_images": np.zeros((2, 1, 3, 3), np.uint8)}, "test images are uint8"),
-        ({"test_images": None}, "come together"),
+        ({"test_images": None}, "both test images and test labels"),
     ],
 )
 def test_contract(monkeypatch, change, message):

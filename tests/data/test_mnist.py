@@ -40,7 +40,7 @@ def test_fashion_mnist_where_debian_puts_it(tmp_path, contents):
     folder.mkdir(parents=True)
     for name, content in contents.items():
         (folder / name).write_bytes(content)
-    assert _files.find(fashion_mnist.SOURCE, None) == folder
+    assert _files.find_folder(fashion_mnist.SOURCE, None) == folder
     assert fashion_mnist.CLASSES.split(",") == FashionMNIST.classes
 
 

@@ -196,8 +196,11 @@ def test_a_model_with_torchs_own_dropout_is_refused(make_run, splits, monkeypatc
 def test_sizes_are_checked_before_training(make_run, splits, monkeypatch):
     monkeypatch.setattr(plan, "load", lambda config: splits)
     run = make_run()
-    with pytest.raises(UsageError, match="select 90"):
-        plan.with_data([run, replace(run, data=replace(run.data, select=90))])
+    too_many = replace(run.data, select=90)
+    fitting = r"data\.select=12 data\.calibrate=12$"
+    with pytest.raises(UsageError, match=rf"select 90, .* do not fit into its 120 rows; try {fitting}"):
+        plan.with_data([run, replace(run, data=too_many)])
+    assert plan.with_data([replace(run, data=replace(too_many, select=12, calibrate=12))])
 
 
 def test_a_stack_is_divided_over_the_cores_into_parts_worth_a_process(splits, make_run):
