@@ -1,7 +1,7 @@
-"""The settings of a run: their types, their ranges, and the way from Hydra's DictConfig to a `Run`.
+"""The settings of a run: types, ranges, identity, and conversion from Hydra's DictConfig to a `Run`.
 
-The dataclasses below are at once Hydra's schema and the record that the rest of lsbench works with. A range
-stands in one place, beside its field, and is checked when the object is made, before any data is read.
+The dataclasses below are both Hydra's schema and the records that the rest of lsbench works with. A range is
+given once, beside its field, and checked when the object is made, before any data is read.
 """
 
 import hashlib
@@ -21,19 +21,23 @@ from yaml import YAMLError
 from lsbench.errors import UsageError
 from lsbench.terms import CONVENTIONS
 
-# Raised whenever the same settings would give other numbers than before; it is part of a run's identity.
+# Raise it when the same settings give other numbers than before; it is part of a run's identity.
 RESULT_VERSION = 2
 
-RESERVED = ("runs", "hydra")  # folders of results_dir that are no sweep's
-METHOD_KNOBS = ("dropout", "augment", "weight_decay")
+RESERVED = ("runs", "hydra")  # folders of results_dir that are not sweeps
 EXECUTORS = ("auto", "stack", "pool", "graphs")
+# The knobs that have a column in terms.COLUMNS are fields of `Run`; those of other methods are in
+# ``method.knobs``, so that a new method needs no new field. Where a knob is stored is part of a run's
+# identity: moving one trains its runs again.
+METHOD_KNOBS = ("dropout", "augment", "weight_decay")
 KNOBS = ("alpha", "lr", *METHOD_KNOBS, "label_noise")
+# The settings that each optimiser does not read.
 UNUSED = {"sgd": ("beta1", "beta2", "eps"), "adamw": ("momentum", "nesterov")}
 
 
 @dataclass(frozen=True)
 class Range:
-    """BySeed from ``low`` up to ``high``; ``high`` itself only where the range is ``closed``."""
+    """Numbers from ``low`` up to ``high``; ``high`` itself only if the range is ``closed``."""
 
     low: float
     high: float = math.inf
@@ -51,7 +55,7 @@ class Range:
 
 
 def setting(default: Any, allowed: Any = None, *, identity: bool = True) -> Any:
-    """A field with its range. ``identity=False`` marks what does not change a run's outcome."""
+    """A field with its range. ``identity=False`` marks a setting that does not change a run's outcome."""
     metadata = {"allowed": allowed, "identity": identity}
     if isinstance(default, type):
         return field(default_factory=default, metadata=metadata)
@@ -59,7 +63,7 @@ def setting(default: Any, allowed: Any = None, *, identity: bool = True) -> Any:
 
 
 class Name:
-    """Text that is safe as a part of a file's name."""
+    """Text that is safe as part of a file name."""
 
     def __contains__(self, value: object) -> bool:
         return (
@@ -73,7 +77,7 @@ class Name:
 
 
 class RangeChecked:
-    """Checks each field against its range when the object is made. ``prefix`` is how its keys are written."""
+    """Base class that checks each field against its range. ``prefix`` is the group before the key of each."""
 
     prefix: ClassVar[str] = ""
 
@@ -97,8 +101,8 @@ def describe(item: "Field[Any]") -> str:
 
 @dataclass(frozen=True)
 class DataConfig(RangeChecked):
-    """Which data set, where it lies, how many rows each split takes (null: all that remain), and how far
-    `augment=1` goes: shifts of up to ``shift`` pixels, mirrored half of the time where ``flip`` is on."""
+    """The data set, its folder, the rows of each split (null: all that remain), and the extent of
+    `augment=1`: shifts of up to ``shift`` pixels, and a flip half of the time if ``flip`` is on."""
 
     prefix: ClassVar[str] = "data."
     name: str = setting("???", Name())
@@ -115,8 +119,8 @@ class DataConfig(RangeChecked):
 
 @dataclass(frozen=True)
 class MethodConfig(RangeChecked):
-    """The method's name, the knobs of methods that have no key of their own at the top level, and the teacher
-    of a method that needs one: a stored run or the name of its cell, softened by ``teacher_temperature``."""
+    """The method's name, the knobs that are not fields of `Run`, and the teacher of a method that needs one:
+    a stored run or the name of its cell, softened by ``teacher_temperature``."""
 
     prefix: ClassVar[str] = "method."
     name: str = setting("none", Name(), identity=False)
@@ -127,7 +131,7 @@ class MethodConfig(RangeChecked):
 
 @dataclass(frozen=True)
 class OptimConfig(RangeChecked):
-    """The optimiser and its learning-rate schedule; lr and weight_decay are knobs and stand at the top."""
+    """The optimiser and its learning-rate schedule; lr and weight_decay are knobs of `Run`."""
 
     prefix: ClassVar[str] = "optim."
     name: str = setting("sgd", ("sgd", "adamw"))
@@ -170,21 +174,21 @@ class Run(RangeChecked):
         if self.model and self.model.get("name") not in Name():
             raise UsageError(f"model.name={self.model.get('name')}: allowed is text {Name()}")
         if self.results_dir.startswith("~"):
-            raise UsageError(f"results_dir={self.results_dir}: write the folder out; only a shell knows ~")
+            raise UsageError(f"results_dir={self.results_dir}: ~ is not expanded here; use an absolute path")
         for knob in self.method.knobs:
             if hasattr(self, knob):
-                raise UsageError(f"method.knobs.{knob}: {knob} has a key of its own: {knob}=")
+                raise UsageError(f"method.knobs.{knob}: {knob} is a top-level setting; use {knob}=")
 
     @property
     def knobs(self) -> dict[str, float]:
-        """The numbers that may differ between the members of a stack, seed apart."""
+        """The numbers, except the seed, that may differ between the members of a stack."""
         return {name: getattr(self, name) for name in KNOBS} | self.method.knobs
 
     @property
     def method_name(self) -> str:
-        """The regularisers that are on, however they were switched on: none, dropout, augment+dropout. A knob
-        goes by the name of the method that has it, whatever ``method.name`` says: mixup, not mixup_beta."""
-        from lsbench.methods import all_methods  # torch, which reading settings does without
+        """The regularisers that are on: none, dropout, augment+dropout. It depends on the knobs alone, not on
+        ``method.name``; a knob is called by its method, such as mixup for mixup_beta."""
+        from lsbench.methods import all_methods  # here, since it imports torch, and settings do not need it
 
         on = [knob for knob in (*METHOD_KNOBS, *self.method.knobs) if self.knobs[knob]]
         owners = {method.knob: name for name, method in all_methods().items()}
@@ -198,13 +202,13 @@ class Run(RangeChecked):
     def settings(self) -> dict[str, Any]:
         """Every setting that changes the outcome, as plain nested dicts: no paths, no device, no names, and
         nothing that the chosen optimiser does not read."""
-        found: dict[str, Any] = _identity(self)
-        found["method"]["knobs"] = {knob: value for knob, value in self.method.knobs.items() if value}
+        settings: dict[str, Any] = _identity(self)
+        settings["method"]["knobs"] = {knob: value for knob, value in self.method.knobs.items() if value}
         if self.method.teacher is None:
-            del found["method"]["teacher"], found["method"]["teacher_temperature"]
+            del settings["method"]["teacher"], settings["method"]["teacher_temperature"]
         for name in UNUSED[self.optim.name]:
-            del found["optim"][name]
-        return found
+            del settings["optim"][name]
+        return settings
 
     def with_absolute_paths(self, folder: str | Path) -> "Run":
         """The same run, with its relative paths resolved against ``folder``."""
@@ -213,13 +217,13 @@ class Run(RangeChecked):
         return replace(self, results_dir=str(folder / Path(self.results_dir)), data=data)
 
     def run_id(self, data_sha256: str) -> str:
-        """The run's name in the store: readable at the front, then a hash of everything that matters."""
+        """The run's name in the store: a readable part, then a hash of all that changes the outcome."""
         front = f"{self.data.name}-{self.model_name}-{self.method_name}-a{self.alpha + 0.0:g}-s{self.seed}"
         return f"{front}-{_digest(self.settings, data_sha256)}"
 
     def cell_id(self, data_sha256: str) -> str:
-        """Equal for the runs that a table's row sums up: a hash of everything but the seed. Its letter keeps
-        spreadsheets from reading 12e45678 as a number."""
+        """A hash of everything but the seed, equal for the runs that are one row of a table. It begins with a
+        letter so that a spreadsheet does not read 12e45678 as a number."""
         return "c" + _digest(self.settings | {"seed": None}, data_sha256)
 
 
@@ -230,22 +234,20 @@ def _digest(settings: dict[str, Any], data_sha256: str) -> str:
 
 def _identity(settings: Any) -> Any:
     if is_dataclass(settings):
-        kept = [item.name for item in fields(settings) if item.metadata["identity"]]
-        return {name: _identity(getattr(settings, name)) for name in kept}
+        names = [item.name for item in fields(settings) if item.metadata["identity"]]
+        return {name: _identity(getattr(settings, name)) for name in names}
     if isinstance(settings, dict):
         return {key: _identity(value) for key, value in settings.items()}
     return settings + 0.0 if isinstance(settings, float) else settings  # -0.0 is 0.0
 
 
 def register() -> None:
-    """Store the schema where conf/train.yaml's defaults list finds it.
-
-    OmegaConf marks nodes made from frozen dataclasses read-only; Hydra has yet to write the user's values.
-    """
+    """Store the schema that conf/train.yaml's defaults list names."""
     ConfigStore.instance().store(name="schema", node=_schema())
 
 
 def _schema() -> DictConfig:
+    """The schema, writable: OmegaConf makes nodes of frozen dataclasses read-only, but Hydra sets values."""
     schema = OmegaConf.structured(Run)
     for node in (schema, schema.data, schema.method, schema.optim):
         OmegaConf.set_readonly(node, None)
@@ -253,14 +255,14 @@ def _schema() -> DictConfig:
 
 
 def duplicate(composed: DictConfig) -> DictConfig:
-    """A copy, by the way that is best with OmegaConf's small objects: copy.deepcopy took twice the time."""
+    """A copy, made by pickling: copy.deepcopy took twice the time with OmegaConf's many small objects."""
     return cast(DictConfig, pickle.loads(pickle.dumps(composed)))
 
 
 def to_run(composed: DictConfig) -> Run:
     """The composed configuration as a checked `Run`.
 
-    Raises `UsageError` for a value out of its range, and omegaconf's own errors for one of the wrong type.
+    Raises `UsageError` for a value out of its range, and omegaconf's errors for one of the wrong type.
     """
     task = duplicate(composed)
     with open_dict(task):
@@ -272,16 +274,16 @@ def to_run(composed: DictConfig) -> Run:
 
 
 def to_yaml(run: Run) -> str:
-    """The run's settings as YAML, places included, for config.yaml in the store."""
+    """All settings of the run, paths included, as the YAML of config.yaml in the store."""
     return OmegaConf.to_yaml(OmegaConf.create(asdict(run)))
 
 
 def from_yaml(text: str) -> Run:
-    """The run whose settings `to_yaml` wrote, checked anew.
+    """The run whose settings `to_yaml` wrote, checked again.
 
-    Raises `UsageError` for a value out of its range and ValueError for what are no settings of a run.
+    Raises `UsageError` for a value out of its range and ValueError if the text is not the settings of a run.
     """
     try:
         return cast(Run, OmegaConf.to_object(OmegaConf.merge(_schema(), OmegaConf.create(text))))
     except (OmegaConfBaseException, YAMLError, TypeError) as error:
-        raise ValueError(f"no settings of a run ({' '.join(str(error).split())})") from error
+        raise ValueError(f"not the settings of a run ({' '.join(str(error).split())})") from error

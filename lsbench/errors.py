@@ -1,4 +1,4 @@
-"""Errors that end a command with one line and an exit code, and hints for words that are not known."""
+"""Errors that end a command with one line and an exit code, and suggestions for misspelled words."""
 
 import difflib
 from collections.abc import Collection, Iterable
@@ -17,13 +17,13 @@ class UsageError(LsbenchError):
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """``; did you mean X?`` for the nearest of ``known``, empty where nothing is near."""
+    """``; did you mean X?`` for the most similar of ``known``, or empty if none is similar."""
     near = difflib.get_close_matches(word, [name for name in known if name != word], n=1)
     return f"; did you mean {near[0]}?" if near else ""
 
 
 def suggest_or_list(word: str, known: Collection[str]) -> str:
-    """`did_you_mean`, and where nothing is near ``; there are X, Y``."""
+    """`did_you_mean`, or ``; there are X, Y`` if no word is similar."""
     return did_you_mean(word, known) or f"; there are {', '.join(known)}"
 
 

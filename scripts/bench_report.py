@@ -22,6 +22,7 @@ from bench_common import Cost, Row, now, parser, spread, write
 
 from lsbench import metrics
 from lsbench.calibration import reliability
+from lsbench.calibration.ece_floor import ece_floor
 from lsbench.calibration.temperature import Temperature, rescale
 from lsbench.store import runs, sweeps
 from lsbench.terms import COLUMNS
@@ -71,8 +72,8 @@ def store(results_dir: Path, cell: Cell, seed: int, rows: int) -> str:
     record |= {f"test_{name}": value.item() for name, value in test.items()}
     record |= {f"test_{name}_ts": scaled[name].item() for name in evaluate.SCALED_METRICS}
     record |= {"temperature": fitted.value.item()}
-    record["test_ece_floor"] = metrics.ece_floor(logits).item()
-    record["test_ece_floor_ts"] = metrics.ece_floor(rescale(logits, fitted)).item()
+    record["test_ece_floor"] = ece_floor(logits).item()
+    record["test_ece_floor_ts"] = ece_floor(rescale(logits, fitted)).item()
     record |= {f"select_{name}": record[f"test_{name}"] for name in ("accuracy", "nll", "nll_ts")}
     epochs = [{"epoch": e, "train_loss": 1 / e} for e in range(1, 21)]
     history = [epoch | {f"select_{name}": value.item() for name, value in test.items()} for epoch in epochs]

@@ -132,7 +132,9 @@ def test_one_training_has_one_name_however_it_was_asked_for():
 
 
 def test_a_knob_with_a_key_of_its_own_is_set_by_that_key():
-    with pytest.raises(UsageError, match=r"method\.knobs\.dropout: dropout has a key of its own: dropout="):
+    with pytest.raises(
+        UsageError, match=r"method\.knobs\.dropout: dropout is a top-level setting; use dropout="
+    ):
         replace(RUN, method=MethodConfig("x", {"dropout": 0.5}))
 
 

@@ -1,8 +1,8 @@
-"""What ECE a perfectly calibrated model with these confidences would show: the noise floor of a measured one.
+"""The noise floor of a measured ECE: the mean ECE of a perfectly calibrated model with the same confidences.
 
-Were each row right with the probability of its confidence c, the number S of right rows in a bin would be a
-sum of independent Bernoulli(c), and the bin would add |S − μ|/N to the ECE, where μ = Σ c. The confidences
-alone say which row is in which bin, so the mean ECE is the sum of E|S − μ|/N: nothing need be drawn.
+If each row is correct with the probability of its confidence c, the number S of correct rows in a bin is a
+sum of independent Bernoulli(c), and the bin adds |S − μ|/N to the ECE, where μ = Σ c. The bins depend on the
+confidences alone, so the mean ECE is the sum of E|S − μ|/N, exactly and without drawing labels.
 
 E|S − μ| comes from the characteristic function φ(t) = Π (1 − c + c·e^it), as the exact distribution of such a
 sum does (Hong 2013, Computational Statistics & Data Analysis 59), but modulo a window of 2H whole numbers
@@ -21,14 +21,19 @@ import math
 import torch
 from torch import Tensor
 
-from lsbench.calibration.bins import BINS, place
+from lsbench.calibration.bins import BINS, bin_index
 
-LAST = 27  # the highest frequency: all there are up to σ = 2.8, and enough above
+LAST = 27  # the highest frequency: all of them up to σ = 2.8, and enough of them above
+
+
+def ece_floor(logits: Tensor) -> Tensor:
+    """The noise floor of ECE, float64 [M], of ``logits`` [M,N,K]; it needs no labels."""
+    return expected_ece(logits.detach().double().softmax(-1).amax(-1))
 
 
 def expected_ece(confidence: Tensor) -> Tensor:
-    """The mean ECE [...] that ``confidence`` float64 [...,N] would have with labels drawn by it."""
-    index = place(confidence)
+    """The mean ECE [...] of ``confidence`` float64 [...,N] if rows are correct with these probabilities."""
+    index = bin_index(confidence)
     empty = confidence.new_zeros((*confidence.shape[:-1], BINS))
     mean = empty.scatter_add(-1, index, confidence)
     deviation = empty.scatter_add(-1, index, confidence * (1 - confidence)).clamp(min=0).sqrt()
@@ -42,13 +47,13 @@ def expected_ece(confidence: Tensor) -> Tensor:
         angle = angle - t * first
         even = 2 * above - (t / 2).sin().square().reciprocal()
         odd = 2 * above / (t / 2).tan()
-        weight = ((half - j).sign() + 1) / 2 / half  # 1, for j = H a half, beyond it 0
+        weight = ((half - j).sign() + 1) / 2 / half  # 1 below H, 1/2 at j = H, 0 above
         total = total + weight * size * (angle.cos() * even + angle.sin() * odd)
     return total.sum(-1).clamp(min=0) / confidence.shape[-1]
 
 
 def _characteristic(confidence: Tensor, index: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
-    """Size and angle [...,BINS] of Π (1 − c + c·e^it) over the rows of each bin, ``t`` [...,BINS]."""
+    """Modulus and argument [...,BINS] of Π (1 − c + c·e^it) over the rows of each bin, ``t`` [...,BINS]."""
     cos, sin = t.cos().gather(-1, index), t.sin().gather(-1, index)
     logs = torch.log1p(-2 * confidence * (1 - confidence) * (1 - cos)) / 2
     angles = torch.atan2(confidence * sin, 1 - confidence + confidence * cos)

@@ -29,19 +29,10 @@ NAMES = tuple(sorted(registry.names(__path__), key=_rank))
 def measure(logits: "Tensor", labels: "Tensor") -> dict[str, "Tensor"]:
     """Every metric, float64 [M], of ``logits`` [M,N,K] of any precision and ``labels`` int64 [M,N] or [N].
 
-    Raises ValueError where the shapes don't fit.
+    Raises ValueError if the shapes do not match.
     """
     if logits.ndim != 3 or labels.shape not in (logits.shape[:2], logits.shape[1:2]):
         shapes = f"{list(logits.shape)} and {list(labels.shape)}"
         raise ValueError(f"logits and labels: {shapes}, expected [M,N,K] and [M,N] or [N]")
     probs = logits.detach().double().softmax(-1)
     return {name: import_module(f"{__name__}.{name}").compute(probs, labels) for name in NAMES}
-
-
-def ece_floor(logits: "Tensor") -> "Tensor":
-    """The ECE that noise alone would give, float64 [M], of ``logits`` [M,N,K]: the mean ECE over labels drawn
-    by the model's own confidences, which are perfectly calibrated by construction. It needs no labels, and is
-    exact rather than simulated."""
-    from lsbench.calibration.ece_floor import expected_ece
-
-    return expected_ece(logits.detach().double().softmax(-1).amax(-1))

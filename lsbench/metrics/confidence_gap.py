@@ -2,10 +2,10 @@
 
 from torch import Tensor
 
-from lsbench.calibration.bins import predictions
+from lsbench.calibration.bins import top_confidence
 
 
 def compute(probs: Tensor, labels: Tensor) -> Tensor:
     """[M] in [-1,1] from probs float64 [M,N,K] and labels int64 [M,N] or [N]."""
-    confidence, correct = predictions(probs, labels)
+    confidence, correct = top_confidence(probs, labels)
     return confidence.mean(-1) - correct.double().mean(-1)

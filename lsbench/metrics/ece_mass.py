@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from lsbench.calibration.bins import BINS, predictions
+from lsbench.calibration.bins import BINS, top_confidence
 
 
 def compute(probs: Tensor, labels: Tensor) -> Tensor:
@@ -11,7 +11,7 @@ def compute(probs: Tensor, labels: Tensor) -> Tensor:
     Rows are sorted by confidence, ties by index, and cut as `numpy.array_split` cuts: sizes differ by at
     most one, the larger bins hold the lower confidences.
     """
-    confidence, correct = predictions(probs, labels)
+    confidence, correct = top_confidence(probs, labels)
     order = confidence.argsort(dim=-1, stable=True)
     gaps = (confidence - correct.double()).gather(-1, order)
     bins = gaps.tensor_split(BINS, dim=-1)

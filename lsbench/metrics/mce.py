@@ -2,9 +2,9 @@
 
 from torch import Tensor
 
-from lsbench.calibration.bins import equal_width, predictions
+from lsbench.calibration.bins import equal_width_bins, top_confidence
 
 
 def compute(probs: Tensor, labels: Tensor) -> Tensor:
     """[M] from probs float64 [M,N,K] and labels int64 [M,N] or [N]; a bin with one row counts in full."""
-    return equal_width(*predictions(probs, labels)).largest_error()
+    return equal_width_bins(*top_confidence(probs, labels)).largest_error()

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from lsbench import metrics
 from lsbench.calibration import reliability
+from lsbench.calibration.ece_floor import ece_floor
 from lsbench.calibration.temperature import fit_temperature, rescale
 from lsbench.terms import Outcome
 from lsbench.training.loop import Trained
@@ -33,8 +34,8 @@ def evaluate(trained: Trained) -> list[Outcome]:
         **{f"test_{name}_ts": scaled[name] for name in SCALED_METRICS},
         "select_accuracy": select["accuracy"],
         "select_nll": select["nll"],
-        "test_ece_floor": metrics.ece_floor(logits["test"]),
-        "test_ece_floor_ts": metrics.ece_floor(rescaled),
+        "test_ece_floor": ece_floor(logits["test"]),
+        "test_ece_floor_ts": ece_floor(rescaled),
         "select_nll_ts": select_scaled["nll"],
     }
     return [

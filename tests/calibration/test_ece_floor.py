@@ -8,14 +8,13 @@ import pytest
 import torch
 from scipy import stats
 
-from lsbench import metrics
-from lsbench.calibration.bins import BINS, equal_width, place
-from lsbench.calibration.ece_floor import expected_ece
+from lsbench.calibration.bins import BINS, bin_index, equal_width_bins
+from lsbench.calibration.ece_floor import ece_floor, expected_ece
 
 
 def convolved(confidence):
     """The floor from each bin's whole distribution, one row convolved after the other."""
-    total, index = 0.0, place(torch.tensor(confidence)).numpy()
+    total, index = 0.0, bin_index(torch.tensor(confidence)).numpy()
     for place_ in range(BINS):
         inside, pmf = confidence[index == place_], np.ones(1)
         for c in inside:
@@ -46,7 +45,7 @@ def test_it_is_the_mean_over_every_labelling():
     for outcome in itertools.product([0.0, 1.0], repeat=5):
         right = torch.tensor(outcome, dtype=torch.float64)
         chance = torch.where(right > 0, confidence, 1 - confidence).prod()
-        mean += (chance * equal_width(confidence, right).expected_error()).item()
+        mean += (chance * equal_width_bins(confidence, right).expected_error()).item()
     assert expected_ece(confidence).item() == pytest.approx(mean, rel=1e-12)
 
 
@@ -63,7 +62,7 @@ def test_it_is_what_draws_show():
     g = torch.Generator().manual_seed(0)
     confidence = torch.rand(2, 10_000, generator=g, dtype=torch.float64) ** torch.tensor([[0.05], [0.5]])
     draws = [
-        equal_width(confidence, torch.rand(confidence.shape, generator=g) < confidence).expected_error()
+        equal_width_bins(confidence, torch.rand(confidence.shape, generator=g) < confidence).expected_error()
         for _ in range(400)
     ]
     drawn = torch.stack(draws)
@@ -75,9 +74,9 @@ def test_it_is_what_draws_show():
 def test_a_member_has_its_floor_whatever_its_company_and_certainty_has_none():
     g = torch.Generator().manual_seed(1)
     logits = 4 * torch.randn(3, 500, 6, generator=g)
-    together = metrics.ece_floor(logits)
-    alone = torch.cat([metrics.ece_floor(logits[m : m + 1]) for m in range(3)])
+    together = ece_floor(logits)
+    alone = torch.cat([ece_floor(logits[m : m + 1]) for m in range(3)])
     assert torch.allclose(together, alone, rtol=1e-12)
     assert together.dtype == torch.float64
     certain = torch.zeros(1, 8, 3).index_fill(-1, torch.tensor([1]), 900.0)
-    assert metrics.ece_floor(certain).tolist() == pytest.approx([0], abs=1e-12)
+    assert ece_floor(certain).tolist() == pytest.approx([0], abs=1e-12)

@@ -12,7 +12,7 @@ import torch
 from torchmetrics.functional.classification import multiclass_accuracy, multiclass_calibration_error
 
 from lsbench import metrics
-from lsbench.calibration.bins import BINS, equal_width, predictions
+from lsbench.calibration.bins import BINS, equal_width_bins
 
 MEMBERS, ROWS, CLASSES = 4, 1000, 5
 
@@ -162,26 +162,13 @@ def test_equal_mass_is_a_loop_over_sorted_rows(drawn, rows):
         assert ours.item() == pytest.approx(total / rows, abs=1e-13)
 
 
-@pytest.mark.parametrize("batch", [1, 64, 333])
-def test_streamed_bins_are_the_bins_of_the_whole(drawn, batch):
-    confidence, correct = predictions(*drawn)
-    parts = zip(confidence.split(batch, dim=1), correct.split(batch, dim=1), strict=True)
-    first, *others = (equal_width(c, r) for c, r in parts)
-    streamed = sum(others, start=first)
-    whole = equal_width(confidence, correct)
-    assert torch.equal(streamed.count, whole.count)
-    assert torch.equal(streamed.correct, whole.correct)
-    torch.testing.assert_close(streamed.confidence, whole.confidence, rtol=1e-13, atol=0)
-    torch.testing.assert_close(streamed.expected_error(), compute("ece", *drawn), rtol=1e-13, atol=1e-13)
-
-
 def test_a_bin_holds_its_upper_edge_and_the_first_its_lower_too():
     edges = torch.tensor([k / BINS for k in range(BINS + 1)], dtype=torch.float64)
     expected = torch.ones(BINS, dtype=torch.float64)
     expected[0] += 1  # 0 and 1/15
-    assert torch.equal(equal_width(edges, edges > 2).count, expected)
+    assert torch.equal(equal_width_bins(edges, edges > 2).count, expected)
     for k, edge in enumerate(edges[1:-1], start=1):
-        above = equal_width(edge[None] * (1 + 1e-12), torch.tensor([True]))
+        above = equal_width_bins(edge[None] * (1 + 1e-12), torch.tensor([True]))
         assert above.count.argmax() == k
 
 
