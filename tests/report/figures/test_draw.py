@@ -50,8 +50,7 @@ def test_each_line_style_of_the_legend_has_a_key(drawing):
     assert "#ffffff" in scaled and "#ffffff" not in trained
 
 
-def test_no_two_ids_on_a_page_are_equal_and_every_reference_has_a_target(drawing, spec):
-    other = draw(spec(count=3), "s")
+def test_no_two_ids_on_a_page_are_equal_and_every_reference_has_a_target(drawing):
     elements = [*drawing.panels, *drawing.keys]
     ids = []
     for element in elements:
@@ -60,7 +59,6 @@ def test_no_two_ids_on_a_page_are_equal_and_every_reference_has_a_target(drawing
         assert used and set(used) == set(own)
         ids += own
     assert len(set(ids)) == len(ids)
-    assert drawing.panels == other.panels[:2]  # ids depend on the figure's name and the panel's number
 
 
 def test_no_element_of_the_page_names_the_network(drawing):
