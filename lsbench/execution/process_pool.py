@@ -1,8 +1,8 @@
 """The backend `pool`: one process per stack, as many at once as their threads fit the cores.
 
-On two cores it is no faster than one process with two threads: ResNet-8 took 1.01 times [0.952, 1.02] as long
-without it (results/benchmarks/sweep.md). It is kept for machines with many cores, where networks with
-convolutions train one at a time and would leave most cores idle, and because a later change starts one
+On two cores it is no faster than one process with two threads: ResNet-8 trained at 1.01 times [0.952, 1.02]
+the speed (results/benchmarks/sweep.md). It is there for machines with many cores, where networks with
+convolutions train one at a time and would leave most cores idle, and for a later change that starts one
 process for each GPU.
 """
 

@@ -55,7 +55,7 @@ def test_second_load_decodes_nothing(monkeypatch, root, cache):
     assert folder.load(str(root)).sha256 == first.sha256
 
 
-def test_a_changed_image_or_option_is_decoded_anew(root):
+def test_a_changed_image_or_option_is_decoded_again(root):
     first = folder.load(str(root))
     path = picture(root / "train" / "cat" / "2.png", seed=99)
     os.utime(path, ns=(1, 1))
@@ -178,7 +178,7 @@ def test_bad_size(root, size):
         folder.load(str(root), size=size)
 
 
-def test_another_tree_with_the_same_names_sizes_and_times_is_read_anew(tmp_path):
+def test_another_tree_with_the_same_names_sizes_and_times_is_decoded(tmp_path):
     """As archives that are made reproducibly unpack: every file dated 1970."""
     for place, seed in (("one", 1), ("two", 2)):
         for name in ("train/a/x.bmp", "train/b/x.bmp"):
@@ -187,7 +187,7 @@ def test_another_tree_with_the_same_names_sizes_and_times_is_read_anew(tmp_path)
     assert one.sha256 != two.sha256
 
 
-def test_a_tree_replaced_in_place_is_read_anew(tmp_path):
+def test_a_tree_replaced_in_place_is_decoded_again(tmp_path):
     shas = set()
     for seed in (1, 2):
         for name in ("train/a/x.bmp", "train/b/x.bmp"):

@@ -78,7 +78,7 @@ def test_a_teacher_that_diverges_fails_its_students_alone(job):
 
 
 @pytest.mark.parametrize("look", [execute, dry_run.preview])
-def test_a_missing_or_unfit_teacher_is_said_before_anything_trains(look, job, tmp_path, monkeypatch):
+def test_a_missing_or_unfit_teacher_is_an_error_before_anything_trains(look, job, tmp_path, monkeypatch):
     teacher = job(seed=0, epochs=1)
     execute([teacher])
     monkeypatch.setattr(loop.Training, "run", lambda training: pytest.fail("trained"))
@@ -118,7 +118,7 @@ def test_errors_call_a_teacher_as_the_user_does(job, splits, tmp_path, monkeypat
         execute([student(teacher, seed=0, data=data)])
 
 
-def test_a_student_goes_on_from_its_state_bit_for_bit(job, splits, caplog):
+def test_a_student_is_resumed_bit_for_bit(job, splits, caplog):
     """The lessons are asked for anew."""
     teacher = job(seed=0)
     execute([teacher])

@@ -85,7 +85,7 @@ def test_a_finished_sweep_takes_no_step_and_says_so(sweep, steps, store, caplog)
     assert not steps() and "4 of 4 runs are stored already" in caplog.messages
 
 
-def test_what_changes_the_outcome_is_trained_anew(splits, make_run, steps, store, monkeypatch):
+def test_a_setting_that_changes_the_outcome_trains_another_run(splits, make_run, steps, store, monkeypatch):
     run = make_run(epochs=1, results_dir=str(store))
     execute([Job(run, splits)])
     changes = [
@@ -115,7 +115,9 @@ def test_what_changes_the_outcome_is_trained_anew(splits, make_run, steps, store
     assert steps()
 
 
-def test_what_does_not_change_the_outcome_is_not_trained_anew(splits, make_run, steps, store, monkeypatch):
+def test_a_setting_that_does_not_change_the_outcome_trains_nothing(
+    splits, make_run, steps, store, monkeypatch
+):
     run = make_run(epochs=1, results_dir="here")
     monkeypatch.chdir(store)
     execute([Job(run, splits)])
@@ -126,7 +128,7 @@ def test_what_does_not_change_the_outcome_is_not_trained_anew(splits, make_run, 
     assert not steps()
 
 
-def test_16_processes_that_store_at_once_lose_no_row(sweep, start, parse_all, is_tidy, store):
+def test_16_processes_that_store_at_once_lose_no_run(sweep, start, parse_all, is_tidy, store):
     """Each has two runs of its own; a reader looks on all the while."""
     sweeps = [sweep(store, seeds=(seed,)) for seed in range(16)]
     barrier = start.context.Barrier(16)
@@ -224,7 +226,7 @@ def test_a_run_that_is_alone_too_large_for_the_memory_is_stored_as_failed(
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"runs": 3, "threads": 1}', b"\xff"])
-def test_a_plan_that_cannot_be_read_is_made_anew(content, sweep, store):
+def test_a_saved_plan_that_cannot_be_read_is_ignored(content, sweep, store):
     jobs = sweep(store)
     folder = checkpoints.stack_dir(store, [job.run_id for job in jobs[:2]])
     folder.mkdir(parents=True)
@@ -233,7 +235,7 @@ def test_a_plan_that_cannot_be_read_is_made_anew(content, sweep, store):
     assert len(finished(jobs)) == 4
 
 
-def test_a_state_that_cannot_be_read_is_said_and_the_stack_starts_anew(
+def test_a_checkpoint_that_cannot_be_read_is_reported_and_training_starts_again(
     sweep, table, moments, killed, steps, store, caplog
 ):
     clean = sweep(store / "clean")
@@ -249,7 +251,7 @@ def test_a_state_that_cannot_be_read_is_said_and_the_stack_starts_anew(
     assert table(jobs) == table(clean)
 
 
-def test_nothing_is_left_of_a_stack_that_another_process_was_quicker_with(sweep, store, is_tidy):
+def test_nothing_is_left_of_a_stack_that_another_process_stored_first(sweep, store, is_tidy):
     """This one planned it before the other had stored it."""
     jobs = sweep(store)[:2]
     [planned] = plan_stacks(jobs)
@@ -300,7 +302,7 @@ def test_no_plan_is_saved_for_a_stack_that_another_process_holds(store):
     assert checkpoints.saved_stacks(store) == [stack]
 
 
-def test_a_stray_file_among_the_stacks_harms_nobody(sweep, store):
+def test_a_stray_file_among_the_stacks_does_no_harm(sweep, store):
     checkpoints.stacks_dir(store).mkdir(parents=True)
     (checkpoints.stacks_dir(store) / ".DS_Store").touch()
     jobs = sweep(store)
@@ -309,7 +311,7 @@ def test_a_stray_file_among_the_stacks_harms_nobody(sweep, store):
 
 
 @pytest.mark.parametrize("state", [{"a": 1}, {"position": (0, [], [], [], 0.0)}])
-def test_a_state_of_another_shape_is_left_aside(state, sweep, table, store, caplog):
+def test_a_checkpoint_of_another_form_is_ignored(state, sweep, table, store, caplog):
     clean, jobs = sweep(store / "clean"), sweep(store / "odd")
     execute(clean)
     for planned in plan_stacks(jobs):

@@ -121,7 +121,7 @@ def test_a_gpu_takes_convolutions_the_way_that_was_fastest_on_it(
     assert sizes(elsewhere) == [6, 7, 7] and len(asked) == 1
 
 
-def test_what_was_fastest_is_kept_with_the_plan(splits, make_run, monkeypatch, tmp_path):
+def test_the_fastest_strategy_is_saved_with_the_plan(splits, make_run, monkeypatch, tmp_path):
     """Or a stack would go on in another way, when the GPU is busier, and end with other bits."""
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     monkeypatch.setattr(autotune, "fastest", lambda *arguments, graphs: ("streams", 3))
@@ -223,7 +223,7 @@ def test_a_pool_is_for_several_stacks_and_shares_the_threads(runs, executor, cor
     assert {(planned.executor, planned.threads) for planned in planned_on(cores, jobs)} == {chosen}
 
 
-def test_being_cut_off_while_plans_are_kept_changes_none(splits, make_run, tmp_path):
+def test_a_kill_while_plans_are_saved_changes_no_plan(splits, make_run, tmp_path):
     """What is left alone would be divided otherwise: 50 runs are 25 and 25 on two cores, 25 are 12 and 13."""
     jobs = [Job(make_run(seed=seed, results_dir=str(tmp_path)), splits) for seed in range(50)]
     planned = planned_on(2, jobs)
@@ -234,7 +234,7 @@ def test_being_cut_off_while_plans_are_kept_changes_none(splits, make_run, tmp_p
     assert [len(stack.jobs) for stack in planned] == [25, 25]
 
 
-def test_a_kept_plan_is_used_again_with_its_members_and_threads(splits, make_run, tmp_path):
+def test_a_saved_plan_is_used_again_with_its_members_and_threads(splits, make_run, tmp_path):
     jobs = [Job(make_run(seed=seed, results_dir=str(tmp_path)), splits) for seed in range(20)]
     ids = [job.run_id for job in jobs]
     kept = checkpoints.SavedStack((ids[3], ids[1]), 3)

@@ -75,7 +75,7 @@ def test_a_stack_whose_process_is_killed_is_tried_again_in_halves(sweep, die, st
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_a_stack_of_which_a_state_is_kept_goes_on_once(
+def test_a_stack_with_a_checkpoint_is_resumed_once(
     number, sweep, steps, table, store, monkeypatch, is_tidy, caplog
 ):
     """Its process is ended once, before its fourth step; the others know nothing of it."""
@@ -106,7 +106,9 @@ def test_stacks_train_at_once_as_long_as_their_threads_fit(sweep, store):
     assert process_pool.has_room(two[0], [], 1), "else nothing would ever train"
 
 
-def test_what_is_trained_when_its_process_is_killed_is_kept(sweep, steps, store, monkeypatch, is_tidy):
+def test_a_stack_that_is_trained_when_its_process_is_killed_is_not_lost(
+    sweep, steps, store, monkeypatch, is_tidy
+):
     """Killed when both runs wait to be brought in."""
     parent, commit = os.getpid(), runs.commit_staged
 
@@ -123,7 +125,7 @@ def test_what_is_trained_when_its_process_is_killed_is_kept(sweep, steps, store,
         assert steps() == dict.fromkeys((job.run_id for job in jobs), 2), "trained once"
 
 
-def test_an_exit_without_a_word_is_named_too(sweep, store, monkeypatch):
+def test_an_exit_without_a_message_is_reported(sweep, store, monkeypatch):
     monkeypatch.setattr(train_stack, "train", lambda *arguments, wait: os._exit(7))
     jobs = sweep(store, seeds=[0], executor="pool")
     execute(jobs)
@@ -142,7 +144,7 @@ def test_an_error_that_ends_the_command_comes_through(sweep, store, monkeypatch)
 
 
 @pytest.mark.parametrize("word", range(1, 9, 2))
-def test_a_pool_killed_between_two_words_of_its_workers_goes_on(
+def test_a_pool_killed_between_two_messages_of_its_workers_is_resumed(
     word, sweep, table, start, steps, store, is_tidy
 ):
     """Its workers keep their states and end; they do not take the loss of their listener for a failure."""
@@ -171,7 +173,7 @@ def test_a_pool_killed_between_two_words_of_its_workers_goes_on(
     assert max(steps().values()) <= 8 + 1, "one step is lost at most"
 
 
-def test_a_worker_that_nobody_hears_trains_on(sweep, store):
+def test_a_worker_without_a_listener_trains_on(sweep, store):
     """Until the signal comes that ends it; its runs have not failed."""
     [planned] = plan.plan_stacks(sweep(store)[:2])
     ours, theirs = process_pool.multiprocessing.Pipe(duplex=False)
@@ -181,7 +183,7 @@ def test_a_worker_that_nobody_hears_trains_on(sweep, store):
     assert {row["status"] for row in stored(planned.jobs)} == {"done"}
 
 
-def test_the_first_signal_keeps_the_states_and_the_second_does_not_wait(sweep, start, store, steps):
+def test_the_first_signal_saves_checkpoints_and_the_second_does_not_wait(sweep, start, store, steps):
     """The worker sends both to the pool: the second when it has been told to end, after which it hangs."""
     jobs = sweep(store, executor="pool", epochs=2)[:2]
 

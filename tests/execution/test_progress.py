@@ -93,7 +93,7 @@ def test_log_lines_go_to_stderr(capsys):
     assert capsys.readouterr() == ("", "a line\n")
 
 
-def test_each_gives_a_pipe_a_line_a_minute_and_one_at_the_end(capsys, clock):
+def test_track_prints_a_line_a_minute_and_one_at_the_end_in_a_pipe(capsys, clock):
     seen = []
     for item in progress.track([1, 2, 3, 4], "probe"):
         seen.append(item)
@@ -102,6 +102,6 @@ def test_each_gives_a_pipe_a_line_a_minute_and_one_at_the_end(capsys, clock):
     assert capsys.readouterr().err.splitlines() == ["2 of 4 probes", "4 of 4 probes"]
 
 
-def test_each_survives_a_closed_stderr(monkeypatch):
+def test_track_works_with_a_closed_stderr(monkeypatch):
     monkeypatch.setattr(sys, "stderr", None)
     assert list(progress.track([1, 2], "probe")) == [1, 2]

@@ -73,7 +73,7 @@ def stop_pool(number):
 
 @pytest.mark.parametrize(("number", "code"), STOPS)
 @pytest.mark.parametrize(("executor", "stop"), [("stack", stop_alone), ("pool", stop_pool)])
-def test_a_stopped_sweep_goes_on_where_it_stood(
+def test_a_stopped_sweep_is_resumed_at_its_step(
     executor, stop, number, code, command, sweep, table, store, steps, capfd, caplog
 ):
     """In mid-epoch, where no checkpoint was due."""
@@ -93,7 +93,7 @@ def test_a_stopped_sweep_goes_on_where_it_stood(
 
 
 @pytest.mark.parametrize(("number", "code"), STOPS)
-def test_a_second_signal_while_the_state_is_kept_leaves_a_valid_store(
+def test_a_second_signal_while_a_checkpoint_is_saved_leaves_a_valid_store(
     number, code, command, sweep, table, store, parse_all, is_tidy, capfd
 ):
     clean, jobs = sweep(store / "clean", epochs=2), sweep(store / "stopped", epochs=2)

@@ -49,7 +49,7 @@ def student(tmp_path, make_run):
     return make
 
 
-def test_lessons_are_the_logits_of_the_plain_model_on_clean_images(store, student, splits, tmp_path):
+def test_teacher_logits_are_those_of_the_plain_model_on_clean_images(store, student, splits, tmp_path):
     """By torch's own layers, fed with pixels that numpy normalises; augmentation is the student's."""
     record = store(seed=3, alpha=0.1, dropout=0.3, augment=1.0)
     run = student(seed=3, augment=1.0, **taught(record["cell"], temperature=2.5))
@@ -141,7 +141,7 @@ def test_a_record_is_read_once_while_a_teacher_is_sought(store, student, monkeyp
     assert sorted(asked) == sorted([records[1]["run"], later["run"]])
 
 
-def test_who_learns_from_nobody_has_no_teacher(store, student):
+def test_a_run_that_does_not_distil_has_no_teacher(store, student):
     record = store(epochs=1)
     off = teachers.resolve_teacher(student(**taught(record["run"], weight=0.0, temperature=2.0)))
     assert off.run_id("d") == student().run_id("d")
@@ -187,7 +187,7 @@ def test_a_teacher_of_other_data_or_another_split_does_not_fit(store, student, s
     teachers.check_fit(shifted, splits.sha256, record)
 
 
-def test_a_teacher_without_weights_is_said(store, student, splits, tmp_path):
+def test_a_teacher_without_weights_is_an_error(store, student, splits, tmp_path):
     record = store(epochs=1)
     (runs.run_dir(tmp_path, record["run"]) / "model.pt").write_bytes(b"")
     with pytest.raises(StorageError, match="does not contain weights"):

@@ -117,7 +117,7 @@ class Harmful:
         return os._exit, (66,)
 
 
-def test_a_state_that_cannot_be_read_is_named_and_left_aside(tmp_path, caplog):
+def test_a_checkpoint_that_cannot_be_read_is_reported_and_ignored(tmp_path, caplog):
     assert checkpoints.load(tmp_path, CPU) is None and not caplog.messages
     checkpoints.save(tmp_path, {"weights": torch.arange(1000.0)})
     whole = (tmp_path / "state.pt").read_bytes()
@@ -130,7 +130,7 @@ def test_a_state_that_cannot_be_read_is_named_and_left_aside(tmp_path, caplog):
     assert checkpoints.load(tmp_path, CPU) is None, "and never run"
 
 
-def test_plans_are_kept_until_their_stacks_are_dropped(tmp_path):
+def test_plans_are_saved_until_their_stacks_are_dropped(tmp_path):
     other = checkpoints.SavedStack(("b", "a"), 1)
     for kept in (PLAN, other):
         checkpoints.save_stacks(tmp_path, [kept])
@@ -141,7 +141,7 @@ def test_plans_are_kept_until_their_stacks_are_dropped(tmp_path):
 
 
 @pytest.mark.parametrize("damage", [{"runs": ["a"]}, {"runs": None}, {"threads": "many"}, {"threads": None}])
-def test_a_damaged_plan_is_none(damage, tmp_path):
+def test_a_damaged_plan_is_ignored(damage, tmp_path):
     checkpoints.save_stacks(tmp_path, [PLAN])
     [path] = tmp_path.rglob("plan.json")
     content = json.loads(path.read_text())

@@ -87,7 +87,7 @@ def test_the_record_is_written_last(run, tmp_path, monkeypatch):
     assert written[-1] == "result.json"
 
 
-def test_a_run_cut_off_before_its_record_is_not_there(run, tmp_path, monkeypatch):
+def test_a_run_interrupted_before_its_record_is_not_stored(run, tmp_path, monkeypatch):
     write = runs.write_atomically
 
     def cut(path, content):
