@@ -264,12 +264,12 @@ def to_run(composed: DictConfig) -> Run:
 
     Raises `UsageError` for a value out of its range, and omegaconf's errors for one of the wrong type.
     """
-    task = duplicate(composed)
-    with open_dict(task):
-        task.pop("hydra", None)
+    settings = duplicate(composed)
+    with open_dict(settings):
+        settings.pop("hydra", None)
     try:
-        return cast(Run, OmegaConf.to_object(task))
-    except FrozenInstanceError as error:  # a key that was added with + and that no dataclass has
+        return cast(Run, OmegaConf.to_object(settings))
+    except FrozenInstanceError as error:  # a key added with + that is in no dataclass
         raise UsageError(f"{str(error).rpartition(' ')[2].strip(chr(39))}: no such setting") from None
 
 

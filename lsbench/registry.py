@@ -1,6 +1,6 @@
-"""Registry of what is added as one file each: data sets, models, methods, metrics, probes and claims.
+"""Registry of parts that are one file each: data sets, models, methods, metrics, probes and claims.
 
-Such a file lies in the package, or in ``DIR/lsbench/methods/`` (and so on) for any DIR on the import path.
+Such a file is in the package, or in ``DIR/lsbench/methods/`` (and so on) for any DIR on the import path.
 """
 
 import os
@@ -32,8 +32,8 @@ def with_extensions(folders: Iterable[str], package: str) -> list[str]:
 def add_extensions(folder: str) -> None:
     """Put ``folder`` on the import path of this process and of those that it starts.
 
-    Last on the path, so that nothing in it hides an installed module; not at all where it has an lsbench of
-    its own, which would take the place of this one in other processes.
+    It goes last on the path, so that nothing in it hides an installed module. A folder that has an lsbench of
+    its own is left out, since other processes would import that one.
     """
     path = str(Path(folder).absolute())
     if not Path(path).is_dir() or Path(path, "lsbench", "__init__.py").exists():

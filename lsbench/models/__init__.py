@@ -65,4 +65,5 @@ def _resolve(settings: Settings) -> tuple[Callable[..., Any], dict[str, Any]]:
 
 
 def is_convolutional(module: nn.Module) -> bool:
+    """Return whether ``module`` contains a 2D convolution."""
     return any(isinstance(part, nn.Conv2d) for part in module.modules())

@@ -12,7 +12,7 @@ from lsbench.ops.dropout import KeyedDropout
 class MLP(nn.Module):
     """Flatten, then Linear + ReLU + dropout for each hidden size, then Linear: [B,C,H,W] to logits [B,K].
 
-    Raises ValueError for a hidden size below 1. PyTorch's default initial weights.
+    Initial weights are PyTorch's defaults. Raises ValueError for a hidden size below 1.
     """
 
     def __init__(self, shape: tuple[int, ...], classes: int, hidden: Sequence[int] = (256,)) -> None:

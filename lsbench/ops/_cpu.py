@@ -1,8 +1,8 @@
 """The smoothed loss on a CPU: a block of rows at a time, and few classes along the first axis.
 
 PyTorch passes over all of [N,K] for each operation. Here a block stays in the cache from its first pass to
-its last, and nothing of size [N,K] is written but the gradient. The gradient is computed with the loss, while
-the exponentials are there, and cached for the backward pass if the reduction is a mean or a sum.
+its last, and nothing of size [N,K] is written but the gradient. If the reduction is a mean or a sum, the
+gradient is computed with the loss, from the same exponentials, and cached for the backward pass.
 """
 
 from typing import NamedTuple

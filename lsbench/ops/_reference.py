@@ -102,8 +102,8 @@ def loss_with_least_overhead(rows: Rows, reduction: str) -> Tensor | None:
     if `losses` needs no more.
 
     If no row is ignored and classes have no weights, it is the product of the dense target and the
-    log-probabilities: two thirds of the time of PyTorch's loss, which is otherwise the fastest where it knows
-    the target.
+    log-probabilities, which takes two thirds of the time of PyTorch's loss. Otherwise PyTorch's loss is the
+    fastest, for the targets that it supports.
     """
     if rows.smooth and rows.weight is None:
         least, largest = map(int, rows.target.aminmax()) if len(rows.target) else (0, -1)

@@ -3,14 +3,12 @@
 Pixels are in [0,1], before normalisation. An attack ascends an *objective* of the true class y:
 
 - `cross_entropy`: log Σ_{j≠y} exp z_j − z_y. Plain cross entropy is log(1 + exp of it), an increasing
-function, so
-  the signs of the two gradients agree exactly. But for a network that is confident enough, the gradient of
-  cross entropy itself becomes inaccurate and then 0 in float32, and a network trained without smoothing would
-  look robust for that reason only. The smoothed loss is never used: it has its minimum at a finite margin and
-  increases beyond.
+  function, so the signs of the two gradients agree exactly. But for a network that is confident enough, the
+  gradient of cross entropy itself becomes inaccurate and then 0 in float32, and a network trained without
+  smoothing would look robust for that reason only. The smoothed loss is never used: it has its minimum at a
+  finite margin and increases beyond.
 - `margin`: max_{j≠y} z_j − z_y (Carlini & Wagner 2017); above 0 the network is wrong. It does not weight
-classes by
-  their probability, which smoothing makes nearly equal.
+  classes by their probability, which smoothing makes nearly equal.
 
 Smoothing is known to mask gradients, so a probe takes the worse of both for each image.
 """

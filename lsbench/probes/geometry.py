@@ -118,7 +118,7 @@ def basis(points: Tensor) -> Tensor:
     """An orthonormal basis [D,min(D,K−1)] of the directions in the plane through K points [K,D], by
     Gram-Schmidt on the lines from the first point to the others."""
     orthonormal, upper = torch.linalg.qr((points[1:] - points[0]).T)
-    signs = torch.where(upper.diagonal() < 0, -1.0, 1.0)  # LAPACK's are arbitrary
+    signs = torch.where(upper.diagonal() < 0, -1.0, 1.0)  # those of LAPACK are arbitrary
     oriented: Tensor = orthonormal * signs
     return oriented
 

@@ -33,7 +33,7 @@ class RecordedStep(NamedTuple):
 
 
 class Recorder:
-    """Records steps without running them, on a stream of its own and in memory that all graphs share."""
+    """Records steps without running them, on a separate stream and in memory that all graphs share."""
 
     def __init__(self, device: torch.device) -> None:
         self.stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]

@@ -20,7 +20,7 @@ EVALUATION_ROWS = 256
 class DeviceDataset:
     """Images and labels on ``device``, split by each member's seed.
 
-    ``images`` uint8 [N,C,H,W] and ``labels`` int64 [N] hold every row, the source's own test set last.
+    ``images`` uint8 [N,C,H,W] and ``labels`` int64 [N] hold every row, with the source's test set last.
     ``rows[split]`` int64 [M,n] are each member's rows; members with the same seed have the same rows.
     Raises `UsageError` if the splits need more rows than there are.
     """

@@ -1,7 +1,7 @@
 """The forward pass of stacked members, by one of two strategies.
 
 `vmap` turns M linear layers into one batched matrix product, and M convolutions into one grouped convolution.
-`streams` runs each member's network by itself, on a GPU on a stream of its own (and so is its backward pass):
+`streams` runs each member's network by itself, on a GPU with forward and backward pass on a separate stream:
 the GPU works on several at once, and a CUDA graph keeps them as parallel branches. A single member is always
 run by itself.
 """
@@ -17,7 +17,7 @@ from lsbench import models
 
 Tensors = Mapping[str, Tensor]
 
-STREAMS = 8  # at most; members take turns on them
+STREAMS = 8  # at most; with more members several share a stream
 
 # The type of weights, losses and updates by the setting ``precision``. bf16 is used in the model's forward
 # and backward pass only.

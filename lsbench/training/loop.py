@@ -34,7 +34,7 @@ class Training:
     """The training of a stack: its position, and each member's history.
 
     ``epoch`` counts completed epochs, ``losses`` are the losses [M] of each step of the current one, and
-    ``going`` are the members that had not diverged when it began. ``seconds`` is the time of all training
+    ``active_members`` are those that had not diverged when it began. ``seconds`` is the time of all training
     steps. `state` and `restore` resume a training exactly wherever `run` yields.
     """
 
@@ -42,8 +42,8 @@ class Training:
         self.stack = stack
         self.epoch = 0
         self.losses: list[Tensor] = []
-        self.going = list(range(stack.size))
-        self.history: list[list[dict[str, float]]] = [[] for _ in self.going]
+        self.active_members = list(range(stack.size))
+        self.history: list[list[dict[str, float]]] = [[] for _ in self.active_members]
         self.seconds = 0.0
         self._logits: dict[str, Tensor] = {}
 
@@ -54,7 +54,7 @@ class Training:
         done: after an epoch the mean loss of the members that are finite, otherwise None. The caller may save
         a checkpoint there, or stop. The test split is used once, after the last epoch.
         """
-        while self.epoch < self.stack.shared.epochs and self.going:
+        while self.epoch < self.stack.shared.epochs and self.active_members:
             yield from self._train_epoch()
         for split in SPLIT_NAMES:
             self._logits[split] = yield from self._evaluate(split)
@@ -81,14 +81,16 @@ class Training:
         seconds = time.perf_counter() - started
         logits = yield from self._evaluate("select")
         selected = metrics.measure(logits, self.stack.labels("select"))
-        for member in self.going:
+        for member in self.active_members:
             values = {f"select_{name}": values[member].item() for name, values in selected.items()}
             row = {"epoch": self.epoch + 1, "train_loss": losses[member], **values}
             self.history[member].append(row)
         self.epoch += 1
         self.losses = []
         self.seconds += seconds
-        self.going = [member for member, step in enumerate(self.stack.diverged_step.tolist()) if step < 0]
+        self.active_members = [
+            member for member, step in enumerate(self.stack.diverged_step.tolist()) if step < 0
+        ]
         finite = [loss for loss in losses if math.isfinite(loss)]
         yield sum(finite) / max(len(finite), 1)
 
@@ -122,12 +124,12 @@ class Training:
     def state(self) -> dict[str, Any]:
         """Everything that training has changed so far, sharing its tensors; plain enough for a weights-only
         load."""
-        position = (self.epoch, self.losses, self.going, self.history, self.seconds)
+        position = (self.epoch, self.losses, self.active_members, self.history, self.seconds)
         return {"position": position, **self.stack.state()}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Resume from the `state` of a training of the same runs."""
-        self.epoch, self.losses, self.going, self.history, self.seconds = state["position"]
+        self.epoch, self.losses, self.active_members, self.history, self.seconds = state["position"]
         self.stack.restore(state)
 
 

@@ -44,10 +44,10 @@ def losses_and_logit_grad(
     common_alpha: float | None = None,
 ) -> tuple[Tensor, Tensor]:
     """The loss of each row [M,B], as in `training_losses`, and the gradient [M,B,K] of the sum of the
-    members' mean losses in the ``logits``. If smoothing is all there is, one call of lsbench.ops computes
+    members' mean losses in the ``logits``. If no method changes the loss, one call of lsbench.ops computes
     both."""
-    methods_change_it = any(item.method.loss or item.method.penalty for item in active)
-    if batch.others or batch.teacher or methods_change_it:
+    changed_by_method = any(item.method.loss or item.method.penalty for item in active)
+    if batch.others or batch.teacher or changed_by_method:
         logits = logits.detach().requires_grad_()
         losses = training_losses(logits, batch, alpha, convention, active)
         [logit_grad] = torch.autograd.grad(losses.mean(1).sum(), [logits])

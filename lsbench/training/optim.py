@@ -5,7 +5,7 @@ tensors [M]. Weight decay applies to every parameter, as in torch.optim and in H
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -52,11 +52,10 @@ class Optimizer:
         """Update every parameter from its gradient; ``factor`` [] multiplies each member's learning rate."""
         with torch.no_grad():
             self.steps += 1
-            update = (
-                self._sgd
-                if self.settings.name == "sgd"
-                else partial(self._adamw, corrections=self._corrections())
-            )
+            if self.settings.name == "sgd":
+                update: Callable[..., None] = self._sgd
+            else:
+                update = partial(self._adamw, corrections=self._corrections())
             if not self._laid_out:
                 _match_layouts(self.params, grads)
                 self._laid_out = True
@@ -122,7 +121,9 @@ class Optimizer:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Resume from the ``state`` of an optimiser of the same parameters."""
         self.steps.fill_(state["steps"])
-        self.lr, self.slots, self._laid_out = state["lr"], state["slots"], state["steps"] > 0
+        self.lr = state["lr"]
+        self.slots = state["slots"]
+        self._laid_out = state["steps"] > 0
 
     def freeze(self, diverged: Tensor) -> None:
         """Stop the members in ``diverged`` (bool [M]) for good: their weights, state and learning rate become

@@ -1,7 +1,7 @@
 """A stack: M members, from a single run upwards, that train as one program.
 
-Every tensor of the members' state has a leading axis M. Only the forward pass tells members apart
-(forward.py); member losses are summed, never averaged, so that members do not scale each other's gradients.
+Every tensor of the members' state has a leading axis M. Member losses are summed, never averaged, so that
+members do not scale each other's gradients.
 """
 
 import math
@@ -121,7 +121,9 @@ class Stack:
         for active in self.active.values():
             if change := active.method.labels:
                 members = zip(labels, active.strength.tolist(), active.key, strict=True)
-                labels = torch.stack([change(row, s, self.data.classes, key) for row, s, key in members])
+                labels = torch.stack(
+                    [change(row, strength, self.data.classes, key) for row, strength, key in members]
+                )
         return labels
 
     def forward(self, images: Tensor) -> Tensor:
@@ -141,7 +143,7 @@ class Stack:
         order = rng.permutation(epoch_key, self.train_labels.shape[1])
         rows, labels = self.data.rows["train"].gather(1, order), self.train_labels.gather(1, order)
         steps = torch.arange(self.steps_per_epoch, device=self.device)
-        keys = [rng.fold(rng.fold(a.key, epoch)[:, None], steps) for a in self.active.values()]
+        keys = [rng.fold(rng.fold(active.key, epoch)[:, None], steps) for active in self.active.values()]
         size = self.shared.batch_size
         batches = zip(torch.split(rows, size, dim=1), torch.split(labels, size, dim=1), strict=True)
         take_step = self._train_step if self.graphs is None else partial(self.graphs, self._train_step)
@@ -150,8 +152,10 @@ class Stack:
             yield take_step(*batch, factor, *(key[:, step] for key in keys))
 
     def _train_step(self, rows: Tensor, labels: Tensor, factor: Tensor, *keys: Tensor) -> Tensor:
-        """Forward, backward and update for one batch, the ``rows`` [M,B] with ``labels`` [M,B], at ``factor``
-        [] times the learning rate and with a key [M] for each active method; each member's mean loss [M].
+        """Forward, backward and update for one batch; returns each member's mean loss [M].
+
+        The batch are ``rows`` [M,B] with ``labels`` [M,B]; ``factor`` [] multiplies the learning rate, and
+        ``keys`` has a key [M] for each active method.
 
         Everything that changes from step to step is in these tensors or in memory that the step updates in
         place, and nothing synchronises with the host or copies from it, so that a CUDA graph can replay the
@@ -214,7 +218,7 @@ class Stack:
         """Resume from the `state` of a stack of the same runs."""
         self.diverged_step = state["diverged_step"]
         for name, tensor in self.params.items():
-            tensor.data = state["params"][name]  # in the layout that training chose
+            tensor.data = state["params"][name]  # with the memory layout of its gradient, see optim.py
         self.buffers.update(state["buffers"])
         self.optimizer.restore(state["optimizer"])
         if self.graphs is not None:

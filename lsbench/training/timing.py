@@ -23,8 +23,10 @@ def without_teacher(
 
 
 def step_seconds(stack: Stack, steps: int) -> float:
-    """The median time of at most ``steps`` training steps from the beginning of an epoch, after one to warm
-    up and those before a graph is recorded. An epoch too short for that has no warm-up."""
+    """The median time of at most ``steps`` training steps from the beginning of an epoch.
+
+    It is measured after a warm-up of one step, and of those before a CUDA graph is recorded. If the epoch is
+    too short for that, all its steps are timed."""
     skipped = 1 + (WARM_UP if stack.graphs else 0)
     moments = [time.perf_counter()]
     for _ in islice(stack.steps(epoch=0), skipped + steps):
@@ -32,4 +34,4 @@ def step_seconds(stack: Stack, steps: int) -> float:
             torch.cuda.synchronize(stack.device)
         moments.append(time.perf_counter())
     seconds = [later - sooner for sooner, later in pairwise(moments)]
-    return median(seconds[skipped:] or seconds)  # one slow step must not decide
+    return median(seconds[skipped:] or seconds)  # the median, so that one slow step does not count

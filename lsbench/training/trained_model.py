@@ -37,7 +37,7 @@ class StoredModel:
 
         Raises `StorageError` if the weights do not fit the model.
         """
-        with torch.random.fork_rng(devices=[]):  # it draws initial weights, which are replaced
+        with torch.random.fork_rng(devices=[]):  # the initial weights that it draws are replaced
             model = models.build(self.run.model, shape, classes).to(self.dtype)
         try:
             model.load_state_dict(self.weights)
@@ -149,4 +149,4 @@ class LatestData:
         self._splits = None
 
 
-LATEST_DATA = LatestData()  # of this process
+LATEST_DATA = LatestData()
