@@ -56,14 +56,12 @@ def _rounds(group: list[StackPlan]) -> float:
     return len(group) / max(at_once, 1)
 
 
-def estimate(planned: StackPlan) -> float:
+def estimate(plan: StackPlan) -> float:
     """The training time of a stack in seconds, from its first steps and one evaluation on select."""
-    runs = [job.run for job in planned.jobs]
-    with threads(planned.threads):
-        splits = planned.jobs[0].splits
-        timed = without_teacher(
-            runs, splits, planned.device, graphs=planned.cuda_graphs, strategy=planned.strategy
-        )
+    runs = [job.run for job in plan.jobs]
+    with threads(plan.threads):
+        splits = plan.jobs[0].splits
+        timed = without_teacher(runs, splits, plan.device, graphs=plan.cuda_graphs, strategy=plan.strategy)
         step = step_seconds(timed, STEPS)
         started = time.perf_counter()
         for _ in timed.logits("select"):

@@ -43,12 +43,12 @@ def execute(jobs: Sequence[Job], cluster: Mapping[str, Any] | None = None) -> No
             _train(plan_stacks(ready, node), backends, progress)
 
 
-def _train(planned: Sequence[StackPlan], backends: Mapping[str, Backend], progress: SweepProgress) -> None:
+def _train(plans: Sequence[StackPlan], backends: Mapping[str, Backend], progress: SweepProgress) -> None:
     """Train each stack with its backend; first those that no other process holds."""
-    for results_dir in {stack.results_dir for stack in planned}:
-        checkpoints.save_stacks(results_dir, [s.saved for s in planned if s.results_dir == results_dir])
+    for results_dir in {stack.results_dir for stack in plans}:
+        checkpoints.save_stacks(results_dir, [s.saved for s in plans if s.results_dir == results_dir])
     for name, backend in backends.items():
-        stacks = [stack for stack in planned if stack.backend == name]
+        stacks = [stack for stack in plans if stack.backend == name]
         if stacks and (held := backend(stacks, progress, wait=False)):
             log.info("waiting for another process that trains %s", ", ".join(map(str, held)))
             backend(held, progress, wait=True)

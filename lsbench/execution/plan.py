@@ -185,13 +185,13 @@ def _plan_group(group: list[Job], node: Node | None) -> list[StackPlan]:
     elif run.executor == "pool" or (may_pool and count > 1):
         backend = "pool"
     threads = max(cores // count, 1) if backend == "pool" else cores
-    planned = []
+    plans = []
     for members, stack in saved:
         saved_threads = stack.threads if node else min(stack.threads, cores)
-        planned.append(StackPlan(members, device, backend, saved_threads, stack.strategy, cuda_graphs))
+        plans.append(StackPlan(members, device, backend, saved_threads, stack.strategy, cuda_graphs))
     for members, strategy in stacks:
-        planned.append(StackPlan(members, device, backend, threads, strategy, cuda_graphs))
-    return planned
+        plans.append(StackPlan(members, device, backend, threads, strategy, cuda_graphs))
+    return plans
 
 
 def _split_saved(

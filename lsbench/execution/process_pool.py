@@ -38,7 +38,7 @@ PR_SET_PDEATHSIG = 1  # see prctl(2)
 class Worker:
     """A process and the stack that it trains; ``trained`` or ``error`` is the result that it sent."""
 
-    planned: StackPlan
+    plan: StackPlan
     process: BaseProcess
     trained: bool | None = None
     error: Exception | None = None
@@ -51,7 +51,7 @@ def run(stacks: Sequence[StackPlan], progress: SweepProgress, *, wait: bool) -> 
     none, or the process is killed again, several members are tried again in halves, since memory is the usual
     reason, and a single run is stored as failed.
     """
-    waiting = deque(sorted(stacks, key=lambda planned: -planned.epochs))
+    waiting = deque(sorted(stacks, key=lambda plan: -plan.epochs))
     cores = torch.get_num_threads()
     log.info("%s in processes of their own, on %s", count(len(stacks), "stack"), count(cores, "core"))
     workers: dict[Connection, Worker] = {}
@@ -70,10 +70,10 @@ def run(stacks: Sequence[StackPlan], progress: SweepProgress, *, wait: bool) -> 
                 if worker.error:
                     raise worker.error
                 if worker.trained is None:
-                    waiting.extend(_replacements(worker, progress, again=worker.planned.key in killed))
-                    killed.add(worker.planned.key)
+                    waiting.extend(_replacements(worker, progress, again=worker.plan.key in killed))
+                    killed.add(worker.plan.key)
                 elif not worker.trained:
-                    held.append(worker.planned)
+                    held.append(worker.plan)
     finally:
         if workers:
             log.warning("stopping: waiting for %s to save checkpoints", count(len(workers), "process"))
@@ -81,24 +81,22 @@ def run(stacks: Sequence[StackPlan], progress: SweepProgress, *, wait: bool) -> 
     return held
 
 
-def has_room(planned: StackPlan, workers: Collection[Worker], cores: int) -> bool:
-    """True if the threads of ``planned`` fit beside those of ``workers``, or nothing else trains."""
-    used = sum(worker.planned.threads for worker in workers)
-    return not workers or used + planned.threads <= cores
+def has_room(plan: StackPlan, workers: Collection[Worker], cores: int) -> bool:
+    """True if the threads of ``plan`` fit beside those of ``workers``, or nothing else trains."""
+    used = sum(worker.plan.threads for worker in workers)
+    return not workers or used + plan.threads <= cores
 
 
-def _start(planned: StackPlan, wait: bool) -> tuple[Connection, Worker]:
+def _start(plan: StackPlan, wait: bool) -> tuple[Connection, Worker]:
     """Fork if that is safe: without a GPU, and with one thread in the new process. It shares the data and
     takes no time; a new interpreter has to import torch."""
-    can_fork = sys.platform == "linux" and planned.threads == 1 and not torch.cuda.is_available()
+    can_fork = sys.platform == "linux" and plan.threads == 1 and not torch.cuda.is_available()
     context: Any = multiprocessing.get_context("fork" if can_fork else "spawn")
     receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(
-        target=_work, args=(planned, sender, wait, log.getEffectiveLevel()), daemon=True
-    )
+    process = context.Process(target=_work, args=(plan, sender, wait, log.getEffectiveLevel()), daemon=True)
     process.start()
     sender.close()  # so that the pipe ends with the process
-    return receiver, Worker(planned, process)
+    return receiver, Worker(plan, process)
 
 
 def _receive(connection: Connection, worker: Worker, progress: SweepProgress) -> bool:
@@ -122,24 +120,24 @@ def _receive(connection: Connection, worker: Worker, progress: SweepProgress) ->
 def _replacements(worker: Worker, progress: SweepProgress, again: bool) -> Sequence[StackPlan]:
     """The stacks to train after a process ended without a result; ``again`` if one did so with this stack
     before."""
-    planned = worker.planned
-    train_stack.recover(planned.results_dir)
-    if train_stack.is_stored(planned):  # it was killed after all its work
-        progress.finish(planned.key, planned.epochs, len(planned.jobs), 0)
+    plan = worker.plan
+    train_stack.recover(plan.results_dir)
+    if train_stack.is_stored(plan):  # it was killed after all its work
+        progress.finish(plan.key, plan.epochs, len(plan.jobs), 0)
         return ()
     code = worker.process.exitcode or 0
     how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
     reason = f"the process that trained it was {how}"
-    progress.discard(planned.key)
-    if train_stack.has_checkpoint(planned) and not again:
-        log.warning("%s: %s; resuming from its checkpoint", planned, reason)
-        return [planned]
-    if len(planned.jobs) > 1:
-        log.warning("%s: %s; trying again in halves", planned, reason)
-        return train_stack.halve(planned)
-    log.warning("%s: %s", planned, reason)
-    train_stack.fail(planned, reason)
-    progress.finish(planned.key, planned.epochs, 1, 1)
+    progress.discard(plan.key)
+    if train_stack.has_checkpoint(plan) and not again:
+        log.warning("%s: %s; resuming from its checkpoint", plan, reason)
+        return [plan]
+    if len(plan.jobs) > 1:
+        log.warning("%s: %s; trying again in halves", plan, reason)
+        return train_stack.halve(plan)
+    log.warning("%s: %s", plan, reason)
+    train_stack.fail(plan, reason)
+    progress.finish(plan.key, plan.epochs, 1, 1)
     return ()
 
 
@@ -175,7 +173,7 @@ class PipeProgress:
             self.connection.send(message)
 
 
-def _work(planned: StackPlan, connection: Connection, wait: bool, level: int) -> None:
+def _work(plan: StackPlan, connection: Connection, wait: bool, level: int) -> None:
     """Train a stack in a worker process, with log records from ``level`` on sent to the parent.
 
     It ends on the first SIGTERM, which it also gets when its parent dies. SIGINT and SIGHUP, from Ctrl-C or a
@@ -184,7 +182,7 @@ def _work(planned: StackPlan, connection: Connection, wait: bool, level: int) ->
     progress = PipeProgress(connection)
     logging.getLogger().handlers = [QueueHandler(cast(Any, progress))]
     logging.getLogger("lsbench").setLevel(level)
-    torch.set_num_threads(planned.threads)
+    torch.set_num_threads(plan.threads)
     signals.GATE.install(only_first=True)
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
@@ -192,7 +190,7 @@ def _work(planned: StackPlan, connection: Connection, wait: bool, level: int) ->
         CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, signals.STOPPING)
     try:
-        progress.ended(train_stack.train(planned, cast(SweepProgress, progress), wait=wait))
+        progress.ended(train_stack.train(plan, cast(SweepProgress, progress), wait=wait))
     except signals.Terminated:
         sys.exit(128 + signal.SIGTERM)
     except Exception as error:

@@ -31,7 +31,7 @@ GENERAL = ("timeout_min", "mem_gb", "cpus_per_task", "gpus_per_node")
 FINAL_STATES = "BOOT_FAIL CANCELLED COMPLETED DEADLINE FAILED NODE_FAIL OUT_OF_MEMORY REVOKED TIMEOUT".split()
 
 
-class Training:
+class StackJob:
     """The work of a Slurm job. submitit pickles it and calls ``checkpoint`` when the job is preempted or its
     time is up: the job is queued again and resumes from the last checkpoint of its stack."""
 
@@ -46,9 +46,9 @@ class Training:
             )
         device = choose_device(jobs[0].run.device)
         cuda_graphs = uses_cuda_graphs(jobs[0].run, device)
-        planned = StackPlan(jobs, device, "local", threads, strategy, cuda_graphs)
-        with SweepProgress(len(jobs), planned.epochs) as progress:
-            train_stack.train(planned, progress, wait=True)
+        plan = StackPlan(jobs, device, "local", threads, strategy, cuda_graphs)
+        with SweepProgress(len(jobs), plan.epochs) as progress:
+            train_stack.train(plan, progress, wait=True)
 
     def checkpoint(self, *arguments: Any) -> Any:
         from submitit.helpers import DelayedSubmission
@@ -73,8 +73,8 @@ def run(
     try:
         jobs = _submit(stacks, resources)
     except UsageError:
-        for planned in stacks:  # discard the saved plan: it was made for nodes that Slurm refused
-            checkpoints.drop(planned.folder)
+        for plan in stacks:  # discard the saved plan: it was made for nodes that Slurm refused
+            checkpoints.drop(plan.folder)
         raise
     log.info("%s, a Slurm job each: %s", count(len(jobs), "stack"), ", ".join(job.job_id for job in jobs))
     waiting = dict(zip(jobs, stacks, strict=True))
@@ -123,25 +123,25 @@ def _submit(stacks: Sequence[StackPlan], resources: Mapping[str, Any]) -> list[A
     try:
         executor = submitit.AutoExecutor(logs, cluster="slurm", slurm_max_num_timeout=retries)
         executor.update_parameters(name="lsbench", slurm_additional_parameters=dict(further), **named)
-        configs = [[job.run.with_absolute_paths(Path.cwd()) for job in planned.jobs] for planned in stacks]
-        saved = [planned.saved for planned in stacks]
+        configs = [[job.run.with_absolute_paths(Path.cwd()) for job in plan.jobs] for plan in stacks]
+        saved = [plan.saved for plan in stacks]
         ids, threads = [stack.runs for stack in saved], [stack.threads for stack in saved]
         strategies = [stack.strategy for stack in saved]
-        return list(executor.map_array(Training(), configs, ids, threads, strategies))
+        return list(executor.map_array(StackJob(), configs, ids, threads, strategies))
     except (FailedJobError, RuntimeError, ValueError, NameError) as error:
         lines = str(error).strip().splitlines()
         reason = next((line for line in lines if line.startswith("sbatch: error")), lines[0])
         raise UsageError(f"hydra.launcher.cluster=slurm: {reason}") from error
 
 
-def _finish(job: Any, planned: StackPlan, progress: SweepProgress) -> None:
+def _finish(job: Any, plan: StackPlan, progress: SweepProgress) -> None:
     """Account for an ended job; runs that it did not store are stored as failed, with Slurm's reason."""
-    train_stack.recover(planned.results_dir)
+    train_stack.recover(plan.results_dir)
     if error := job.exception():
         last = str(error).strip().splitlines()[-1] if job.paths.result_pickle.exists() else ""
         reason = f"Slurm job {job.job_id} ended as {job.state} {last}".strip()
-        log.warning("%s: %s; its log: %s", planned, reason, job.paths.stderr)
-        train_stack.fail(planned, reason)
-    records = [runs.read(planned.results_dir, member.run_id) for member in planned.jobs]
+        log.warning("%s: %s; its log: %s", plan, reason, job.paths.stderr)
+        train_stack.fail(plan, reason)
+    records = [runs.read(plan.results_dir, member.run_id) for member in plan.jobs]
     failed = sum(record is None or record["status"] != "done" for record in records)
-    progress.finish(planned.key, planned.epochs, len(records), failed)
+    progress.finish(plan.key, plan.epochs, len(records), failed)

@@ -22,7 +22,7 @@ from lsbench.training.device import device_name
 log = logging.getLogger(__name__)
 
 
-def train(planned: StackPlan, progress: SweepProgress, *, wait: bool) -> bool:
+def train(plan: StackPlan, progress: SweepProgress, *, wait: bool) -> bool:
     """Train a stack from its last checkpoint, if there is one, and store its runs.
 
     Returns False if another process holds the stack, unless ``wait``. Out of memory halves the stack; any
@@ -30,40 +30,40 @@ def train(planned: StackPlan, progress: SweepProgress, *, wait: bool) -> bool:
     checkpoint is saved, or once the runs are stored.
     """
     memory.keep_freed_memory()
-    with checkpoints.hold(planned.folder, wait=wait) as acquired:
+    with checkpoints.hold(plan.folder, wait=wait) as acquired:
         if not acquired:
             return False
-        if is_stored(planned):  # by a process that held it before
-            progress.finish(planned.key, planned.epochs, len(planned.jobs), 0)
-            checkpoints.drop(planned.folder)
+        if is_stored(plan):  # by a process that held it before
+            progress.finish(plan.key, plan.epochs, len(plan.jobs), 0)
+            checkpoints.drop(plan.folder)
             return True
-        progress.begin(str(planned))
+        progress.begin(str(plan))
         with signals.GATE.hold():
-            outcomes = _outcomes(planned, progress)
+            outcomes = _outcomes(plan, progress)
             if outcomes:
-                _store(planned, outcomes, device_name(planned.device))
+                _store(plan, outcomes, device_name(plan.device))
                 failed = sum(outcome.status != "done" for outcome in outcomes)
-                progress.finish(planned.key, planned.epochs, len(outcomes), failed)
+                progress.finish(plan.key, plan.epochs, len(outcomes), failed)
     if not outcomes:
-        log.warning("%s: out of memory; trying again in halves", planned)
-        progress.discard(planned.key)
-        for half in halve(planned):
+        log.warning("%s: out of memory; trying again in halves", plan)
+        progress.discard(plan.key)
+        for half in halve(plan):
             train(half, progress, wait=True)
     return True
 
 
-def fail(planned: StackPlan, reason: str) -> None:
+def fail(plan: StackPlan, reason: str) -> None:
     """Store the runs of a stack as failed, except those that are stored: its process was lost."""
-    with checkpoints.hold(planned.folder):
-        _store(planned, [Outcome("failed", {}, error=reason)] * len(planned.jobs), str(planned.device))
+    with checkpoints.hold(plan.folder):
+        _store(plan, [Outcome("failed", {}, error=reason)] * len(plan.jobs), str(plan.device))
 
 
-def halve(planned: StackPlan) -> tuple[StackPlan, StackPlan]:
+def halve(plan: StackPlan) -> tuple[StackPlan, StackPlan]:
     """Replace a stack that is too large by two of half its size."""
-    halves = planned.halves()
-    checkpoints.save_stacks(planned.results_dir, [half.saved for half in halves])
-    with checkpoints.hold(planned.folder):
-        checkpoints.drop(planned.folder)
+    halves = plan.halves()
+    checkpoints.save_stacks(plan.results_dir, [half.saved for half in halves])
+    with checkpoints.hold(plan.folder):
+        checkpoints.drop(plan.folder)
     return halves
 
 
@@ -96,84 +96,84 @@ def _commit(folder: Path, results_dir: str | Path) -> None:
     checkpoints.drop(folder)
 
 
-def is_stored(planned: StackPlan) -> bool:
+def is_stored(plan: StackPlan) -> bool:
     """Return whether every run of the stack is finished."""
-    return all(runs.is_finished(runs.read(planned.results_dir, job.run_id)) for job in planned.jobs)
+    return all(runs.is_finished(runs.read(plan.results_dir, job.run_id)) for job in plan.jobs)
 
 
-def has_checkpoint(planned: StackPlan) -> bool:
-    return (planned.folder / "state.pt").exists()
+def has_checkpoint(plan: StackPlan) -> bool:
+    return (plan.folder / "state.pt").exists()
 
 
-def _store(planned: StackPlan, outcomes: Sequence[Outcome], device: str) -> None:
+def _store(plan: StackPlan, outcomes: Sequence[Outcome], device: str) -> None:
     """Write every member's run to a staging folder, then move them all into the store. If the process is
     killed here, either the stack is trained to its end again or `recover` moves what is staged."""
-    part = planned.folder / "rows.part"
+    part = plan.folder / "rows.part"
     shutil.rmtree(part, ignore_errors=True)
     try:
-        for job, outcome in zip(planned.jobs, outcomes, strict=True):
+        for job, outcome in zip(plan.jobs, outcomes, strict=True):
             runs.write(part, job.run, job.splits.sha256, outcome, device)
     except StorageError:
         shutil.rmtree(part, ignore_errors=True)  # the disk may be full
         raise
-    part.replace(planned.folder / "rows")
-    _commit(planned.folder, planned.results_dir)
+    part.replace(plan.folder / "rows")
+    _commit(plan.folder, plan.results_dir)
 
 
-def _outcomes(planned: StackPlan, progress: SweepProgress) -> list[Outcome]:
+def _outcomes(plan: StackPlan, progress: SweepProgress) -> list[Outcome]:
     """Train and evaluate a stack; empty if it does not fit in memory and can be halved. The stack itself is
     freed when this returns, so that its halves have the memory."""
     try:
-        return evaluate.evaluate(_trained(planned, progress))
+        return evaluate.evaluate(_trained(plan, progress))
     except LsbenchError:
         raise
     except Exception as error:
-        if isinstance(error, torch.OutOfMemoryError) and len(planned.jobs) > 1:
+        if isinstance(error, torch.OutOfMemoryError) and len(plan.jobs) > 1:
             return []
         log.debug("stack failed", exc_info=True)
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        log.warning("%s failed: %s", planned, reason)
-        return [Outcome("failed", {}, error=reason)] * len(planned.jobs)
+        log.warning("%s failed: %s", plan, reason)
+        return [Outcome("failed", {}, error=reason)] * len(plan.jobs)
 
 
-def _trained(planned: StackPlan, progress: SweepProgress) -> loop.Trained:
+def _trained(plan: StackPlan, progress: SweepProgress) -> loop.Trained:
     """Train a stack from its last checkpoint to its end.
 
     Saves a checkpoint every ``checkpoint_minutes``, and before it raises a signal that is pending.
     """
-    training = _resumed(planned)
+    training = _resumed(plan)
     size = training.stack.size
     if steps := int(training.stack.optimizer.steps):
-        progress.resume(planned.key, size * training.epoch)
-        log.info("%s: resuming after %s", planned, count(steps, "step"))
-    minutes = planned.jobs[0].run.checkpoint_minutes
+        progress.resume(plan.key, size * training.epoch)
+        log.info("%s: resuming after %s", plan, count(steps, "step"))
+    minutes = plan.jobs[0].run.checkpoint_minutes
     interval = 60 * minutes if minutes else math.inf
     saved_at = time.monotonic()
     for epoch_loss in training.run():
         if epoch_loss is not None:
-            progress.advance(planned.key, size, epoch_loss)
+            progress.advance(plan.key, size, epoch_loss)
         stop = signals.GATE.pending()
         if stop or time.monotonic() - saved_at > interval:
-            checkpoints.save(planned.folder, training.state())
+            checkpoints.save(plan.folder, training.state())
             saved_at = time.monotonic()
         if stop:
             raise stop
     return training.trained()
 
 
-def _resumed(planned: StackPlan) -> loop.Training:
+def _resumed(plan: StackPlan) -> loop.Training:
     """The training of a stack at its last checkpoint, or at its beginning if there is none that fits."""
-    training = _fresh(planned)
-    if state := checkpoints.load(planned.folder, planned.device):
+    training = _fresh(plan)
+    if state := checkpoints.load(plan.folder, plan.device):
         try:
             training.restore(state)
         except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-            log.warning("%s: its checkpoint does not fit (%s); starting again from step 0", planned, error)
-            return _fresh(planned)
+            log.warning("%s: its checkpoint does not fit (%s); starting again from step 0", plan, error)
+            return _fresh(plan)
     return training
 
 
-def _fresh(planned: StackPlan) -> loop.Training:
-    members, splits = [job.run for job in planned.jobs], planned.jobs[0].splits
-    graphs, strategy = planned.cuda_graphs, planned.strategy
-    return loop.Training(stack.Stack(members, splits, planned.device, graphs=graphs, strategy=strategy))
+def _fresh(plan: StackPlan) -> loop.Training:
+    members, splits = [job.run for job in plan.jobs], plan.jobs[0].splits
+    graphs, strategy = plan.cuda_graphs, plan.strategy
+    return loop.Training(stack.Stack(members, splits, plan.device, graphs=graphs, strategy=strategy))
