@@ -55,16 +55,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         code = _run(arguments)
         if sys.stdout is not None:
-            sys.stdout.flush()  # here, where an error of it has an exit code
+            sys.stdout.flush()  # here, so that its errors get an exit code
         return code
     except KeyboardInterrupt:
-        return _say(f"interrupted; go on with: {shlex.join(['lsbench', *arguments])}", 130)
+        return _say(f"interrupted; resume with: {shlex.join(['lsbench', *arguments])}", 130)
     except signals.Terminated:
-        return _say(f"terminated; go on with: {shlex.join(['lsbench', *arguments])}", 143)
+        return _say(f"terminated; resume with: {shlex.join(['lsbench', *arguments])}", 143)
     except BrokenPipeError:
         _discard_stdout()
         return 0
-    except SystemExit as ended:  # 0 after --help; Hydra exits with 1 for what it refuses
+    except SystemExit as ended:  # 0 after --help; Hydra exits with 1 for arguments that it rejects
         return UsageError.exit_code if ended.code else 0
     except Exception as error:
         if tracebacks:
@@ -93,7 +93,7 @@ def _run(arguments: list[str]) -> int:
 
 
 def _hint(arguments: Sequence[str]) -> str:
-    """What was probably meant by arguments that do not begin with a command."""
+    """A hint for arguments that do not begin with a command."""
     if arguments[0].startswith("-"):
         return "; flags go after the command"
     if "=" in arguments[0]:
@@ -102,7 +102,7 @@ def _hint(arguments: Sequence[str]) -> str:
 
 
 def _complain(error: Exception, arguments: Sequence[str]) -> int:
-    """Print one line for ``error`` and return its exit code: 2 for what Hydra refuses, 1 for a fault."""
+    """Print one line for ``error`` and return its exit code: 2 if Hydra rejects a setting, 1 for a bug."""
     if isinstance(error, LsbenchError):
         return _say(str(error), error.exit_code)
     if isinstance(error, OSError) and (error.filename or error.errno == errno.ENOSPC):
@@ -118,13 +118,13 @@ def _complain(error: Exception, arguments: Sequence[str]) -> int:
 
 
 def _discard_stdout() -> None:
-    """Let what stdout has not taken vanish; Python would try again at its end, and exit with 120."""
+    """Discard the rest of stdout's buffer: Python would try to write it again at exit, and exit with 120."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _say(message: str, code: int) -> int:
     """Print ``message`` as one line on stderr, without control characters, and return ``code``."""
-    if sys.stderr is not None:  # None: closed before the start; print would write to stdout
+    if sys.stderr is not None:  # None if closed before Python started; print would write to stdout
         line = " ".join(message.split())
         shown = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in line)
         print("lsbench:", shown, file=sys.stderr)

@@ -1,4 +1,4 @@
-"""`lsbench claims`: decide claims about label smoothing by experiment."""
+"""`lsbench claims`: test claims about label smoothing by experiment."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ from lsbench.cli import train
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Train what the named claims need, or all claims; judge them and return the exit code."""
+    """Train the runs of the named claims, or of all; judge the claims and return the exit code."""
     parsed = train.parse("claims", arguments)
 
     from lsbench.claims import choose, overview, page_name

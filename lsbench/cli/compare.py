@@ -6,5 +6,5 @@ from lsbench.cli import train
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Train what is not stored, report, and return the exit code."""
+    """Train the runs that are not stored, report, and return the exit code."""
     return train.start("compare", arguments, train.parse("compare", arguments), ["experiment=compare"])

@@ -34,10 +34,10 @@ def main(arguments: Sequence[str]) -> int:
     elif words[0] in FLAGS or last.startswith("-"):
         _print(_candidates(words[0], words[1:], last), last, queried)
     elif words[0] in COMMANDS:
-        if words[0] == "claims" and "=" not in last:
-            _print(_files("claims"), last, queried)
+        names = _files("claims") if words[0] == "claims" else []
+        if names and "=" not in last:
+            _print(names, last, queried)
         # Hydra completes the settings of a line without the command and without lsbench's own flag
-        names = () if words[0] != "claims" else _files("claims")
         settings = [word for word in words[1:] if word != "--dry-run" and word not in names]
         os.environ["COMP_LINE"] = " ".join([program, *settings, last])
         return _hydra(arguments)
@@ -56,7 +56,7 @@ def _print(candidates: Sequence[str], start: str, shell: str) -> None:
 
 
 def _candidates(command: str, words: Sequence[str], last: str) -> Sequence[str]:
-    """What may follow ``words`` of a command that is not Hydra's, and the flags of any command."""
+    """Candidates after ``words`` for a command that does not use Hydra, and the flags of any command."""
     if last.startswith("-"):
         return FLAGS.get(command, HYDRA_FLAGS)
     if command == "data":

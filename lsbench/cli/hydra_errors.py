@@ -17,7 +17,7 @@ from lsbench.cli.parser import SYNONYMS
 from lsbench.config import DataConfig, MethodConfig, OptimConfig, Run, describe
 from lsbench.errors import did_you_mean
 
-# What to install for choices that are not in lsbench itself.
+# The extra of lsbench to install for choices that need another package.
 EXTRAS = {
     "hydra/sweeper=optuna": "optuna",
     "hydra/launcher=joblib": "parallel",
@@ -68,7 +68,7 @@ def is_usage(error: BaseException) -> bool:
 
 
 def _unknown_choice(text: str, words: Sequence[str]) -> str:
-    """GROUP=NAME with a name that the group does not have, or with a value that is not a name."""
+    """The message for GROUP=NAME with a name that the group does not have, or a value that is not a name."""
     match = re.search(r"Could not find '([^']+)/([^'/]*)'", text)
     if match:
         group, choice = match.groups()
@@ -97,11 +97,11 @@ def _unknown_key(text: str, words: Sequence[str]) -> str:
     value = next((word.partition("=")[2] for word in words if word.lstrip("+").startswith(f"{key}=")), "")
     if key in SYNONYMS:
         return f"{key}: no such setting; did you mean {SYNONYMS[key]}={value}?"
-    for choices in _each_choice(words):
+    for choices in _choices(words):
         known = known_keys(choices)
         if key not in known:
             return f"{key}: {_no_such_setting(key, known, choices)}"
-    return ""  # the key exists; what Hydra could not set is something in it
+    return ""  # the key exists; Hydra could not set something in it
 
 
 def _no_such_setting(key: str, known: Sequence[str], choices: Sequence[str]) -> str:
@@ -117,7 +117,7 @@ def _no_such_setting(key: str, known: Sequence[str], choices: Sequence[str]) -> 
 
 
 def _wrong_type(error: Exception, text: str) -> str:
-    """A value that OmegaConf could not convert to the type of its field."""
+    """The message for a value that OmegaConf could not convert to the type of its field."""
     match = re.search(r"full_key: (\S+)", str(error.__cause__ or error))
     value = re.search(r"Error merging override ([^\n]+)", text)
     if not match or not value:
@@ -140,7 +140,7 @@ def _several_values(text: str) -> str:
 
 
 def _unreadable(error: Exception) -> str:
-    """A setting that Hydra's grammar does not accept, and how to quote its value."""
+    """The message for a setting that Hydra's grammar does not accept, with its value quoted."""
     word = getattr(error, "override", None)
     if not word:
         return ""
@@ -175,8 +175,8 @@ def _groups() -> list[str]:
     return sorted(path.name for path in conf_dir().iterdir() if path.is_dir() and path.name != "hydra")
 
 
-def _each_choice(words: Sequence[str]) -> Iterator[list[str]]:
-    """The GROUP=NAME among ``words``; where a sweep has several names for a group, one list for each."""
+def _choices(words: Sequence[str]) -> Iterator[list[str]]:
+    """The GROUP=NAME among ``words``; for a sweep over the names of a group, a list for each name."""
     groups = _groups()
     chosen = [word for word in words if word.partition("=")[0] in groups]
     swept = [word for word in chosen if "," in word]

@@ -1,4 +1,4 @@
-"""Argument parsing for all commands: errors of one line, KEY=VALUE words, and hints for what people type."""
+"""Argument parsing for all commands: errors of one line, KEY=VALUE words, and hints for common mistakes."""
 
 import argparse
 import shlex
@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from lsbench.errors import UsageError, did_you_mean, suggest_or_list
 
-# What other programs call lsbench's settings.
+# The names of lsbench's settings in other programs.
 SYNONYMS = {
     "label_smoothing": "alpha",
     "smoothing": "alpha",
@@ -86,9 +86,9 @@ class Parser(argparse.ArgumentParser):
 def split_words(
     command: str, words: Sequence[str], defaults: Mapping[str, str]
 ) -> tuple[list[str], dict[str, str]]:
-    """Names, each once, and options apart, where ``words`` has both; ``defaults`` has all options.
+    """Split ``words`` into names, without duplicates, and options; ``defaults`` has every option.
 
-    Raises `UsageError` for an unknown option; but a sweep's name may have a "=" in it too.
+    Raises `UsageError` for an unknown option. A word is a name in spite of a "=" if such a sweep exists.
     """
     options = dict(defaults)
     names = []
@@ -107,11 +107,11 @@ def split_words(
 
 
 def check_sweep_name(command: str, name: str, results_dir: str) -> None:
-    """Raise `UsageError` with the right words for a sweep that is given as a path."""
+    """Raise `UsageError` with the right command for a sweep that is given as a path."""
     path = Path(name)
     if path.name == name or not path.is_dir():
         return
     words = ["lsbench", command, path.name]
     if path.parent != Path(results_dir):
         words.append(f"results_dir={path.parent}")
-    raise UsageError(f"{name}: a sweep goes by its name, not its folder: {shlex.join(words)}")
+    raise UsageError(f"{name}: give the sweep's name, not its folder: {shlex.join(words)}")

@@ -57,7 +57,7 @@ def _probe(sweep: str, probes: Sequence[str], options: dict[str, str]) -> int:
     given = [key for key in GEOMETRY_OPTIONS if options[key]]
     if given and "geometry" not in names:
         raise UsageError(
-            f"probe: {given[0]}={options[given[0]]} is of geometry, which is not among the probes"
+            f"probe: {given[0]}={options[given[0]]} is an option of geometry, which is not among the probes"
         )
     classes = tuple(word.strip() for word in options["classes"].split(",")) if options["classes"] else ()
     alpha, device = _alpha(options["alpha"]), choose_device(options["device"])

@@ -1,4 +1,4 @@
-"""`lsbench train`, and what `compare` and `claims` share with it: from arguments through Hydra to runs."""
+"""`lsbench train`, and the steps that `compare` and `claims` share with it: arguments, Hydra, reports."""
 
 import gc
 import os
@@ -16,6 +16,7 @@ from lsbench.errors import LsbenchError, UsageError
 
 # The launchers and sweepers that --dry-run can plan for.
 PLANNED = {"hydra/launcher": ("stacked",), "hydra/sweeper": ("grid", "claims")}
+# Hydra's flags that take a value, and those that do not.
 VALUES = ("cfg", "package", "config_path", "config_name", "config_dir", "info", "experimental_rerun")
 SWITCHES = ("resolve", "run", "multirun", "shell_completion", "hydra_help")
 
@@ -26,7 +27,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def parse(command: str, arguments: Sequence[str]) -> Namespace:
-    """Hydra's flags, ``--dry-run`` and ``--help`` apart from the words, which are in ``overrides``.
+    """Parse Hydra's flags, ``--dry-run`` and ``--help``; the other words are in ``overrides``.
 
     ``--config-dir`` takes effect here, before anything is imported that lists methods, models and so on.
     """
@@ -73,9 +74,10 @@ def start(command: str, arguments: Sequence[str], parsed: Namespace, preset: Seq
     line = shlex.join(["lsbench", command, *arguments])
     if not parsed.dry_run:
         return _run(line, words, parsed)
-    for key, _, choice in (word.partition("=") for word in words):
-        if choice not in (known := PLANNED.get(key, (choice,))):
-            raise UsageError(f"--dry-run with {key}={choice}: it can plan for {known[0]} only")
+    for word in words:
+        key, _, choice = word.partition("=")
+        if key in PLANNED and choice not in PLANNED[key]:
+            raise UsageError(f"--dry-run with {key}={choice}: it can plan for {PLANNED[key][0]} only")
     with TemporaryDirectory() as folder:  # for the files that Hydra writes
         hydra_dirs = [f"hydra.{mode}.dir={quoted(folder)}" for mode in ("run", "sweep")]
         return _run(line, [*words, *hydra_dirs], parsed)
@@ -93,14 +95,16 @@ def _run(line: str, words: Sequence[str], parsed: Namespace) -> int:
     gc.set_threshold(100_000)
     plugins.register()
     session = Session(line, parsed.dry_run)
-    begin = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")(session.run_job)
+    run_hydra = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")(
+        session.run_job
+    )
     flags = [f"--{name.replace('_', '-')}={value}" for name in VALUES if (value := getattr(parsed, name))]
     flags += [f"--{name.replace('_', '-')}" for name in SWITCHES if getattr(parsed, name)]
     argv = flags if parsed.hydra_help else [*words, *flags]  # Hydra's own help takes no setting of lsbench
     with hydra_config(None):
         try:
-            with _as_hydra_expects(["lsbench", *argv]):
-                begin()
+            with _arguments_for_hydra(["lsbench", *argv]):
+                run_hydra()
         except BaseException:
             if not session.dry_run:
                 with suppress(LsbenchError):
@@ -113,9 +117,9 @@ def _run(line: str, words: Sequence[str], parsed: Namespace) -> int:
 
 
 @contextmanager
-def _as_hydra_expects(argv: list[str]) -> Iterator[None]:
-    """Hydra reads its arguments from sys.argv, and raises errors only if HYDRA_FULL_ERROR is 1; else it
-    prints them."""
+def _arguments_for_hydra(argv: list[str]) -> Iterator[None]:
+    """Set sys.argv, from which Hydra reads its arguments, and HYDRA_FULL_ERROR, so that it raises errors
+    instead of printing them."""
     argv_before, full_error = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
     sys.argv, os.environ["HYDRA_FULL_ERROR"] = argv, "1"
     try:
@@ -129,6 +133,6 @@ def _as_hydra_expects(argv: list[str]) -> Iterator[None]:
 
 
 def quoted(text: str) -> str:
-    """``text`` as a value that Hydra reads as it is, whatever characters are in it."""
+    """Quote ``text`` so that Hydra reads it literally."""
     escaped = text.replace("'", "\\'")
     return f"'{escaped}'"

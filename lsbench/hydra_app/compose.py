@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from lsbench.execution import plan
 
 KNOBS = ("seed", *config.KNOBS, "method.teacher_temperature")
-OF_METHODS = "method.knobs"  # all other knobs are in here
+OF_METHODS = "method.knobs"  # the group of all other knobs
 
 
 @contextmanager
 def hydra_config(composed: DictConfig | None) -> Iterator[None]:
-    """Make ``composed`` the configuration that ${hydra:...} refers to within the block; None: no one is."""
+    """Make ``composed`` the configuration that ${hydra:...} refers to within the block; None for none."""
     hydra = HydraConfig.instance()
     before, hydra.cfg = hydra.cfg, cast(HydraConf, composed)
     try:
@@ -44,7 +44,7 @@ def compose(
 ) -> list[DictConfig]:
     """Compose the jobs whose overrides are in ``batch``; the first of them has the number ``first``.
 
-    Raises what Hydra raises for a job that it cannot compose.
+    Raises Hydra's own error for a job that it cannot compose.
     """
     parser = OverridesParser.create()
     parse = cache(lambda override: parser.parse_overrides([override])[0])
@@ -128,7 +128,7 @@ def _checked(composed: DictConfig) -> config.Run:
         try:
             run = config.to_run(composed)
             cluster = OmegaConf.select(composed, "hydra.launcher.cluster", default="local")
-            plan.check(run, here=cluster == "local")
+            plan.check(run, local=cluster == "local")
         except UsageError as error:
             job = composed.hydra.job
             raise UsageError(f"job {job.num} ({job.override_dirname}): {error}") from None

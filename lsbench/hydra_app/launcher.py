@@ -39,8 +39,8 @@ class StackedConf:
 
 
 class StackedLauncher(Launcher):
-    """Train all jobs of a launch as stacks, then run each job through Hydra's `run_job`, where its run is
-    found in the store: output folders, callbacks and job returns are those of any launcher."""
+    """Train all jobs of a launch as stacks, then run each job through Hydra's `run_job`, which finds its run
+    in the store: output folders, callbacks and job returns are as with any launcher."""
 
     def __init__(self, cluster: str = "local", **resources: Any) -> None:
         self.cluster = cluster

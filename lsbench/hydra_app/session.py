@@ -90,7 +90,7 @@ class Session:
         return job
 
     def note(self, run: Run, run_id: str) -> None:
-        """Add the run to its report, and tell the original session where this is a copy in a worker."""
+        """Add the run to its report, and in a copy also to the file that the original session reads."""
         self._add(run.results_dir, run.name, run_id)
         if self.is_copy:
             file = self._notes()
@@ -144,7 +144,7 @@ class Session:
         ):
             for line in self._notes().read_text().splitlines():
                 results_dir, name, run_id = json.loads(line)
-                self.reports.setdefault((str(Path(results_dir).absolute()), name), {})[run_id] = None
+                self._add(results_dir, name, run_id)
         self._write()
 
     def _publish(self, reports: Sequence[tuple[str, str]]) -> int:
@@ -152,8 +152,10 @@ class Session:
 
         codes = [0]
         for results_dir, name in reports:
-            folder, here = Path(results_dir), Path.cwd()
-            codes.append(publish(folder.relative_to(here) if folder.is_relative_to(here) else folder, name))
+            folder = Path(results_dir)
+            if folder.is_relative_to(Path.cwd()):
+                folder = folder.relative_to(Path.cwd())
+            codes.append(publish(folder, name))
         return max(codes)
 
 

@@ -40,7 +40,7 @@ class GridSweeperConf:
 
 @dataclass
 class ClaimsSweeperConf(GridSweeperConf):
-    """The names of claims beside them; no name stands for all claims."""
+    """The same settings, and the names of claims; an empty list means all claims."""
 
     _target_: str = "hydra_plugins.lsbench.ClaimsSweeper"
     claims: list[str] = field(default_factory=list)
@@ -156,7 +156,7 @@ class ClaimsSweeper(GridSweeper):
         Raises `UsageError` for a setting that a claim varies itself, and whatever `compose.check` raises.
         """
         if self.session is None:
-            raise UsageError("hydra/sweeper=claims: is for lsbench itself")
+            raise UsageError("hydra/sweeper=claims: works in the commands of lsbench only")
         self.claims = choose(self.claims)
         grids = self._checked(self._grids(overrides))
         if not grids:
@@ -189,18 +189,15 @@ class ClaimsSweeper(GridSweeper):
     def _students(
         self, grids: "Mapping[str, Sequence[tuple[plan.Job, Point]]]", overrides: Sequence[Override]
     ) -> dict[str, list[Point]]:
-        """The students of those claims that have some: one grid for each cell of teachers."""
-        return {
-            name: [
-                point
-                for cell in dict.fromkeys(job.cell_id for job, _ in pairs)
-                for point in self._points(
-                    experiment, {**self._params(experiment), "method.teacher": cell}, overrides
-                )
-            ]
-            for name, pairs in grids.items()
-            if (experiment := all_claims()[name].students)
-        }
+        """The students of each claim that has some: one grid for each cell of teachers."""
+        students = {}
+        for name, pairs in grids.items():
+            if experiment := all_claims()[name].students:
+                students[name] = []
+                for cell in dict.fromkeys(job.cell_id for job, _ in pairs):
+                    params = {**self._params(experiment), "method.teacher": cell}
+                    students[name] += self._points(experiment, params, overrides)
+        return students
 
     def _is_possible(self, claim: str, params: Mapping[str, str], overrides: Sequence[Override]) -> bool:
         """Return whether the model has the settings that the claim varies, and log the one it lacks.

@@ -435,7 +435,7 @@ def test_a_stopped_sweep_stores_and_reports_finished_runs(number, code, word, ex
         sent.send_signal(number)
         out, err = sent.communicate()
     assert sent.returncode == code
-    assert err.splitlines()[-1] == f"lsbench: {word}; go on with: {shlex.join(['lsbench', *arguments])}"
+    assert err.splitlines()[-1] == f"lsbench: {word}; resume with: {shlex.join(['lsbench', *arguments])}"
     assert "1 of 2 runs done" in out and "Traceback" not in err
     assert list(pd.read_csv(tmp_path / "results" / "sweep-mnist5k-mlp" / "runs.csv")["epochs"]) == [1]
     [state] = tmp_path.rglob("state.pt")

@@ -36,7 +36,7 @@ HINTS = [
     (["train", "--experimental-rerun=/nope"], "--experimental-rerun=/nope: no such file"),
     (["train", "--config-dir"], "--config-dir"),
     (["claims", "cots"], "cots: no such claim; did you mean cost?"),
-    (["report", "results/mine"], "a sweep goes by its name, not its folder: lsbench report mine"),
+    (["report", "results/mine"], "give the sweep's name, not its folder: lsbench report mine"),
     (["report", "results/mine/"], "lsbench report mine"),
     (["report", "other/theirs"], "lsbench report theirs results_dir=other"),
     (["probe", "results/mine"], "lsbench probe mine"),

@@ -108,7 +108,7 @@ USAGE = [
     ([NAME, "geometry", "alpha=nan"], "alpha=nan: allowed is a number above 0 and below 1"),
     ([NAME, "alpha=0.7"], "alpha=0.7"),
     ([NAME, "classes=0,1,cat"], "no class cat"),
-    ([NAME, "fgsm", "alpha=0.1"], "alpha=0.1 is of geometry"),
+    ([NAME, "fgsm", "alpha=0.1"], "alpha=0.1 is an option of geometry"),
     ([NAME, "device=moon"], "device=moon"),
 ]
 

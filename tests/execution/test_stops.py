@@ -82,7 +82,7 @@ def test_a_stopped_sweep_is_resumed_at_its_step(
     steps()
     assert command(jobs, 3, stop(number)) == code
     said = capfd.readouterr().err.splitlines()[-1]
-    assert said.endswith("ed; go on with: lsbench train -m alpha=0,0.1")
+    assert said.endswith("ed; resume with: lsbench train -m alpha=0,0.1")
     assert list(store.rglob("state.pt")) and not list(store.glob("stopped/runs/*/result.json"))
     before = steps()
     caplog.set_level("INFO", "lsbench")
@@ -105,7 +105,7 @@ def test_a_second_signal_while_a_checkpoint_is_saved_leaves_a_valid_store(
         os.kill(os.getpid(), number)
 
     assert command(jobs, 3, twice) == code
-    assert "go on with: lsbench train -m" in capfd.readouterr().err.splitlines()[-1]
+    assert "resume with: lsbench train -m" in capfd.readouterr().err.splitlines()[-1]
     parse_all(store / "stopped")
     assert not list(store.rglob("*state.pt*"))
     execute(jobs)
