@@ -51,7 +51,7 @@ def check_teachers(jobs: Sequence[Job], command: Sequence[Job]) -> None:
 
 
 def _expected(job: Job) -> runs.Record:
-    """The part about data of the record that a job will have."""
+    """The fields about data of the record that a job will have."""
     data = {f"data.{name}": value for name, value in job.run.settings["data"].items()}
     return {"run": job.run_id, "data_sha256": job.splits.sha256, **data}
 

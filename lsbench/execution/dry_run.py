@@ -17,13 +17,14 @@ from lsbench.training.device import threads
 from lsbench.training.timing import step_seconds, without_teacher
 
 HEADER = ["stacks", "of", "epochs", "executor", "threads", "about"]
-STEPS = 6  # timed for an estimate, after one to warm up
+STEPS = 6  # timed for an estimate, after a warm-up step
 
 
 def preview(jobs: Sequence[Job], cluster: Mapping[str, Any] | None = None) -> str:
     """The plan for ``jobs`` as text. A few steps of each kind of stack are timed for the estimate, unless a
     ``cluster`` is to train them; nothing is stored."""
-    remaining, node = pending(jobs), None if cluster is None else slurm.node(cluster)
+    remaining = pending(jobs)
+    node = None if cluster is None else slurm.node(cluster)
     dependencies.check_teachers(remaining, jobs)
     total = len({(job.run.results_dir, job.run_id) for job in jobs})
     lines = [f"{count(total, 'run')}: {total - len(remaining)} stored, {len(remaining)} to train"]
@@ -39,8 +40,11 @@ def preview(jobs: Sequence[Job], cluster: Mapping[str, Any] | None = None) -> st
     rows = [_row(group, spent) for group, spent in zip(groups, seconds, strict=True)]
     lines += ["", fixed_table(HEADER, rows, 110, [["threads"], ["executor"]])]
     if cluster is None:
-        in_all = sum(spent * _rounds(group) for group, spent in zip(groups, seconds, strict=True))
-        lines += ["", f"about {_time(in_all)} in all, estimated from {STEPS} steps of each kind of stack"]
+        total_seconds = sum(spent * _rounds(group) for group, spent in zip(groups, seconds, strict=True))
+        lines += [
+            "",
+            f"about {_time(total_seconds)} in all, estimated from {STEPS} steps of each kind of stack",
+        ]
     return "\n".join(lines)
 
 

@@ -19,19 +19,22 @@ Backend = Callable[..., list[StackPlan]]
 
 
 def execute(jobs: Sequence[Job], cluster: Mapping[str, Any] | None = None) -> None:
-    """Train and store every run that is not stored yet; equal jobs train once. ``cluster`` holds the
-    resources to ask of Slurm, if that is to train them.
+    """Train and store every run that is not stored yet; equal jobs train once. With
+    ``cluster``, the resources to request, Slurm trains them.
 
-    Students train after their teachers are stored. A run that fails is stored as failed, and the others go
-    on. Raises `StorageError` before any training if results cannot be written, and `UsageError` for a teacher
-    that is missing or does not fit.
+    Students train after their teachers are stored. A run that fails is stored as failed, and the others
+    continue. Raises `StorageError` before any training if results cannot be written, and `UsageError` for a
+    teacher that is missing or does not fit.
     """
-    backends, node = {"local": train_here, "pool": process_pool.run}, None
+    backends = {"local": train_here, "pool": process_pool.run}
+    node = None
     if cluster is not None:
-        backends, node = {"slurm": partial(slurm.run, resources=cluster)}, slurm.node(cluster)
+        backends = {"slurm": partial(slurm.run, resources=cluster)}
+        node = slurm.node(cluster)
     for results_dir in {job.run.results_dir for job in jobs}:
         train_stack.recover(results_dir)
-    remaining, total = pending(jobs), len({(job.run.results_dir, job.run_id) for job in jobs})
+    remaining = pending(jobs)
+    total = len({(job.run.results_dir, job.run_id) for job in jobs})
     if len(remaining) < total:
         log.info("%d of %d runs are stored already", total - len(remaining), total)
     dependencies.check_teachers(remaining, jobs)

@@ -27,11 +27,11 @@ LARGEST_STACK = 40
 SMALLEST_PART = 8
 
 
-def check(run: Run, *, here: bool = True) -> None:
+def check(run: Run, *, local: bool = True) -> None:
     """Raise `UsageError` for a setting that this machine or the installed models and methods do not support,
-    before any data is read: the model's options, knobs, and if the run trains ``here`` its device and
+    before any data is read: the model's options, knobs, and for a ``local`` run its device and
     precision."""
-    if here:
+    if local:
         _check_device(run)
     models.build_on_meta(run.model)
     methods = {method.knob: method for method in all_methods().values()}
@@ -94,9 +94,9 @@ def with_data(configs: Sequence[Run]) -> list[Job]:
 
 @dataclass(frozen=True)
 class StackPlan:
-    """A stack to be trained: its members and how.
+    """A stack to be trained: its members, device and executor.
 
-    ``backend`` says where: in this process (local), in a process of its own (pool) or as a Slurm job (slurm).
+    ``backend`` is local (in this process), pool (in a separate process) or slurm (as a Slurm job).
     With ``cuda_graphs`` a GPU replays recorded training steps. ``threads`` are those of a CPU, and
     ``strategy`` is that of the members' forward pass (training/forward.py).
     """
@@ -115,7 +115,7 @@ class StackPlan:
 
     @property
     def executor(self) -> str:
-        """How ``executor=`` calls the plan: stack, graphs or pool; or slurm."""
+        """The name of the plan's executor: stack, graphs, pool or slurm."""
         if self.backend != "local":
             return self.backend
         return "graphs" if self.cuda_graphs else "stack"
@@ -177,7 +177,7 @@ def _plan_group(group: list[Job], node: Node | None) -> list[StackPlan]:
     cores = node.threads if node else torch.get_num_threads()
     may_pool = device.type == "cpu" and run.executor != "stack" and not node
     saved, new = _split_saved(group)
-    stacks = group_jobs(new, device, cores if may_pool else 1, cuda_graphs=cuda_graphs, here=not node)
+    stacks = group_jobs(new, device, cores if may_pool else 1, cuda_graphs=cuda_graphs, local=not node)
     count = len(saved) + len(stacks)
     backend = "local"
     if node:
@@ -211,12 +211,17 @@ def uses_cuda_graphs(run: Run, device: torch.device) -> bool:
 
 
 def group_jobs(
-    jobs: Sequence[Job], device: torch.device, cores: int = 1, *, cuda_graphs: bool = False, here: bool = True
+    jobs: Sequence[Job],
+    device: torch.device,
+    cores: int = 1,
+    *,
+    cuda_graphs: bool = False,
+    local: bool = True,
 ) -> list[tuple[tuple[Job, ...], str]]:
     """Group jobs into stacks, each with its strategy, and divide large groups over ``cores``.
 
     The members of a stack are equal in all but seed and knobs, and the same methods are on, so that no member
-    computes another's dropout masks or shifted images. ``here`` says whether this machine trains them.
+    computes another's dropout masks or shifted images. ``local`` stacks train on this machine.
     """
     groups: dict[str, list[Job]] = {}
     for job in jobs:
@@ -226,7 +231,7 @@ def group_jobs(
         groups.setdefault(key, []).append(job)
     stacks = []
     for group in groups.values():
-        strategy, largest = _strategy(group, device, cuda_graphs, here)
+        strategy, largest = _strategy(group, device, cuda_graphs, local)
         stacks += [(tuple(part), strategy) for part in _parts(group, largest, cores)]
     return stacks
 
@@ -236,7 +241,7 @@ def _hooked_knobs() -> set[str]:
     return {m.knob for m in all_methods().values() if m.batch or m.layers or m.loss or m.distill or m.penalty}
 
 
-def _strategy(group: list[Job], device: torch.device, cuda_graphs: bool, here: bool) -> tuple[str, int]:
+def _strategy(group: list[Job], device: torch.device, cuda_graphs: bool, local: bool) -> tuple[str, int]:
     """The strategy of a group's forward pass, and the most members of one of its stacks.
 
     On a CPU, networks with convolutions train one at a time: grouped convolutions ran at 0.53 times the speed
@@ -250,7 +255,7 @@ def _strategy(group: list[Job], device: torch.device, cuda_graphs: bool, here: b
         return "vmap", LARGEST_STACK
     if device.type == "cpu" or len(group) == 1:
         return "vmap", 1
-    if not here:
+    if not local:
         return "streams", STREAMS
     return autotune.fastest([job.run for job in group], first.splits, device, graphs=cuda_graphs)
 

@@ -2,8 +2,7 @@
 
 On two cores it is no faster than one process with two threads: ResNet-8 trained at 1.01 times [0.952, 1.02]
 the speed (results/benchmarks/sweep.md). It is there for machines with many cores, where networks with
-convolutions train one at a time and would leave most cores idle, and for a later change that starts one
-process for each GPU.
+convolutions train one at a time and would leave most cores idle.
 """
 
 import logging
@@ -53,7 +52,7 @@ def run(stacks: Sequence[StackPlan], progress: SweepProgress, *, wait: bool) -> 
     """
     waiting = deque(sorted(stacks, key=lambda plan: -plan.epochs))
     cores = torch.get_num_threads()
-    log.info("%s in processes of their own, on %s", count(len(stacks), "stack"), count(cores, "core"))
+    log.info("%s in separate processes, on %s", count(len(stacks), "stack"), count(cores, "core"))
     workers: dict[Connection, Worker] = {}
     held, killed = [], set[str]()
     try:

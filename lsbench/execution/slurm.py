@@ -23,7 +23,7 @@ from lsbench.training.device import choose_device
 
 log = logging.getLogger(__name__)
 
-SECONDS_BETWEEN_LOOKS = 1.0  # at the jobs' result files
+SECONDS_BETWEEN_POLLS = 1.0  # of the jobs' result files
 SECONDS_BETWEEN_QUERIES = 15.0  # of Slurm's controller, which all users share
 # submitit's parameters for every kind of cluster; those for Slurm alone are called slurm_NAME.
 GENERAL = ("timeout_min", "mem_gb", "cpus_per_task", "gpus_per_node")
@@ -42,7 +42,7 @@ class StackJob:
         jobs = tuple(with_data(configs))
         if [job.run_id for job in jobs] != list(run_ids):
             raise DataError(
-                f"{configs[0].data.name}: the data on the node differ from those that were planned with"
+                f"{configs[0].data.name}: the node has other data than the machine that planned the stack"
             )
         device = choose_device(jobs[0].run.device)
         cuda_graphs = uses_cuda_graphs(jobs[0].run, device)
@@ -78,7 +78,8 @@ def run(
         raise
     log.info("%s, a Slurm job each: %s", count(len(jobs), "stack"), ", ".join(job.job_id for job in jobs))
     waiting = dict(zip(jobs, stacks, strict=True))
-    queried_at, logged = time.monotonic(), ""
+    queried_at = time.monotonic()
+    logged = ""
     try:
         while waiting:
             query = time.monotonic() - queried_at > SECONDS_BETWEEN_QUERIES
@@ -89,7 +90,7 @@ def run(
             if query and (counts := _counts(states.values())) != logged:
                 log.info("Slurm: %s", counts)
                 logged = counts
-            time.sleep(SECONDS_BETWEEN_LOOKS if waiting else 0)
+            time.sleep(SECONDS_BETWEEN_POLLS if waiting else 0)
     finally:
         for job in waiting:
             job.cancel(check=False)

@@ -68,7 +68,7 @@ def halve(plan: StackPlan) -> tuple[StackPlan, StackPlan]:
 
 
 def recover(results_dir: str | Path) -> None:
-    """Bring in the runs of stacks that were cut off while they were being stored, and remove what is left of
+    """Store the staged runs of stacks that were interrupted while being stored, and remove the folders of
     stacks that are stored or were never trained."""
     saved = {
         checkpoints.stack_dir(results_dir, stack.runs): stack
@@ -81,7 +81,7 @@ def recover(results_dir: str | Path) -> None:
 
 
 def _is_over(folder: Path, results_dir: str | Path, saved: checkpoints.SavedStack | None) -> bool:
-    """True if the stack has runs to bring in, or nothing that could be resumed, or only finished runs."""
+    """True if the stack has staged runs, nothing that could be resumed, or only finished runs."""
     if (folder / "rows").exists():
         return True
     if saved is None:

@@ -116,7 +116,7 @@ def test_a_gpu_takes_convolutions_the_way_that_was_fastest_on_it(
     assert sizes(plan.group_jobs([Job(make_run(seed=seed), splits) for seed in range(20)], cuda)) == [20]
     assert len(asked) == 1
     elsewhere = plan.group_jobs(
-        [Job(make_run("resnet8", seed=seed), splits) for seed in range(20)], cuda, here=False
+        [Job(make_run("resnet8", seed=seed), splits) for seed in range(20)], cuda, local=False
     )
     assert sizes(elsewhere) == [6, 7, 7] and len(asked) == 1
 
