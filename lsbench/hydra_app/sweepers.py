@@ -190,7 +190,7 @@ class ClaimsSweeper(GridSweeper):
         self, grids: "Mapping[str, Sequence[tuple[plan.Job, Point]]]", overrides: Sequence[Override]
     ) -> dict[str, list[Point]]:
         """The students of each claim that has some: one grid for each cell of teachers."""
-        students = {}
+        students: dict[str, list[Point]] = {}
         for name, pairs in grids.items():
             if experiment := all_claims()[name].students:
                 students[name] = []
