@@ -67,7 +67,7 @@ SAME = {
 }  # fmt: skip
 
 
-def test_every_setting_is_either_of_outcome_or_of_place():
+def test_every_setting_is_listed_as_changing_the_outcome_or_not():
     assert set(vars(RUN)) == set(CHANGES) | set(SAME)
 
 
@@ -79,7 +79,7 @@ def test_a_setting_that_changes_the_outcome_changes_the_run(name):
 
 
 @pytest.mark.parametrize("name", SAME)
-def test_places_and_paths_do_not_change_the_run(name):
+def test_names_paths_and_devices_do_not_change_the_run(name):
     assert replace(RUN, **{name: SAME[name]}).run_id("d") == RUN.run_id("d")
 
 
@@ -90,12 +90,12 @@ def test_other_data_and_another_result_version_are_another_run(monkeypatch):
     assert RUN.run_id("d") != before
 
 
-def test_the_name_reads_as_the_design_has_it():
+def test_a_run_id_begins_with_the_main_settings():
     assert replace(RUN, alpha=0.05, seed=3).run_id("d").startswith("mnist5k-mlp-none-a0.05-s3-")
     assert len(RUN.run_id("d").rpartition("-")[2]) == 8
 
 
-def test_another_models_code_is_another_run():
+def test_another_target_of_a_model_is_another_run():
     """Else one model's numbers would be given for another's."""
     moved = replace(RUN, model={"name": "mlp", "hidden": [256], "_target_": "mine.MLP"})
     assert moved.run_id("d") != RUN.run_id("d")
@@ -118,12 +118,12 @@ def test_another_models_code_is_another_run():
         ({"label_noise": 0.2}, "none"),
     ],
 )
-def test_the_methods_name_is_what_is_on(settings, name):
+def test_the_method_name_lists_the_methods_that_are_on(settings, name):
     run = replace(RUN, **settings)
     assert run.method_name == name and f"-mlp-{name}-a0-" in run.run_id("d")
 
 
-def test_one_training_has_one_name_however_it_was_asked_for():
+def test_equal_trainings_have_equal_names():
     by_method = replace(RUN, method=MethodConfig("dropout"), dropout=0.3)
     assert by_method.run_id("d") == replace(RUN, dropout=0.3).run_id("d")
     knobs = {"mixup_beta": 1.0, "focal_gamma": 3.0}
@@ -131,7 +131,7 @@ def test_one_training_has_one_name_however_it_was_asked_for():
     assert by_mixup.run_id("d") == by_focal.run_id("d") and by_mixup.method_name == by_focal.method_name
 
 
-def test_a_knob_with_a_key_of_its_own_is_set_by_that_key():
+def test_a_top_level_knob_is_refused_in_method_knobs():
     with pytest.raises(
         UsageError, match=r"method\.knobs\.dropout: dropout is a top-level setting; use dropout="
     ):
@@ -139,7 +139,7 @@ def test_a_knob_with_a_key_of_its_own_is_set_by_that_key():
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../x", "runs", "hydra", ".hidden", "a b", "a" * 81])
-def test_names_that_are_no_file_names_are_refused(name):
+def test_names_that_are_not_safe_file_names_are_refused(name):
     for make in (lambda: replace(RUN, name=name), lambda: DataConfig(name, "t"), lambda: MethodConfig(name)):
         with pytest.raises(UsageError, match=r"name=.*: allowed is text of up to 80 letters, digits"):
             make()
@@ -152,7 +152,7 @@ def test_a_model_without_a_name_is_refused():
         replace(RUN, model={"hidden": [3]})
 
 
-def test_settings_that_are_written_are_read_back_the_same():
+def test_settings_survive_a_round_trip_through_yaml():
     run = replace(
         RUN,
         alpha=0.1 + 0.2,
@@ -166,7 +166,7 @@ def test_settings_that_are_written_are_read_back_the_same():
 
 
 @pytest.mark.parametrize("text", ["alpha: 2", "alpha: [", "what: 1", "data: 3", "- 1", "alpha: {a: 1}"])
-def test_what_are_no_settings_is_refused(text):
+def test_text_that_is_not_a_runs_settings_is_refused(text):
     with pytest.raises((UsageError, ValueError)):
         from_yaml(text)
 

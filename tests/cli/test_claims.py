@@ -37,7 +37,7 @@ def test_each_grid_composes_with_ten_seeds_and_a_name_of_its_own(claim):
     assert composed.name == f"{claim}-mnist5k-mlp"
 
 
-def test_the_help_lists_every_claim(call):
+def test_help_lists_every_claim(call):
     code, out, err = call("--help")
     assert (code, err) == (0, "")
     for name, claim in all_claims().items():

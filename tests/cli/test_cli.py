@@ -314,7 +314,7 @@ def test_a_flag_that_hydra_refuses_is_a_usage_error(call):
     assert (code, out) == (2, "") and "nope" in err
 
 
-def test_users_bring_their_own_configuration(call, tmp_path):
+def test_config_dir_adds_a_model(call, tmp_path):
     (tmp_path / "mine" / "model").mkdir(parents=True)
     (tmp_path / "mine" / "model" / "tiny.yaml").write_text(
         "name: tiny\n_target_: lsbench.models.mlp.MLP\nhidden: [4]\n"
@@ -337,7 +337,7 @@ def test_flags_and_overrides_come_in_any_order(command, call, tmp_path):
         assert (code, err) == (0, "") and "name: tiny" in out and "alpha: 0.2" in out
 
 
-def test_a_sweep_flag_may_stand_anywhere(call):
+def test_the_sweep_flag_may_be_anywhere(call):
     code, out, _ = call("train", "epochs=1", "-m", "alpha=0,0.1", "model.hidden=[4]")
     assert code == 0 and "2 of 2 runs done" in out
     assert call("compare", "-m", "alpha=0", "method=none", "seed=0", "epochs=1", "model.hidden=[4]")[0] == 0
@@ -353,7 +353,7 @@ def test_a_sweep_flag_may_stand_anywhere(call):
     ],
 )
 @pytest.mark.parametrize("batch", ["null", "1"])
-def test_no_job_trains_if_one_is_wrong(launcher, grid, words, batch, call, tmp_path):
+def test_no_job_trains_if_one_is_invalid(launcher, grid, words, batch, call, tmp_path):
     options = [f"hydra/launcher={launcher}", f"hydra.sweeper.max_batch_size={batch}"]
     code, out, err = call("train", "-m", *options, grid, "epochs=1")
     assert (code, out) == (2, "") and err.count("\n") == 1
@@ -361,7 +361,7 @@ def test_no_job_trains_if_one_is_wrong(launcher, grid, words, batch, call, tmp_p
     assert not (tmp_path / "results" / "runs").exists()
 
 
-def test_a_jobs_own_folder_does_not_move_the_results(call, tmp_path):
+def test_hydra_job_chdir_does_not_move_the_results(call, tmp_path):
     code, out, _ = call("train", "epochs=1", "hydra.job.chdir=true")
     assert code == 0 and len(list((tmp_path / "results" / "runs").iterdir())) == 1
     code, out, _ = call("train", "-m", "epochs=1", "seed=0,1", "hydra.job.chdir=true")
@@ -409,7 +409,7 @@ def test_a_knob_set_for_every_run_is_part_of_every_runs_method(call, tmp_path):
     assert set(table["method"]) == {"dropout", "augment+dropout"} and set(table["dropout"]) == {0.3}
 
 
-def test_tracebacks_come_when_asked_for(monkeypatch):
+def test_hydra_full_error_shows_tracebacks(monkeypatch):
     monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
     with pytest.raises(Exception, match="alpah"):
         main(["train", "alpah=1"])

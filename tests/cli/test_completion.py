@@ -52,7 +52,7 @@ def test_candidates(line, candidates, complete):
     assert complete(line) == candidates
 
 
-def test_fish_reads_a_candidate_a_line(complete):
+def test_fish_gets_one_candidate_per_line(complete):
     assert complete("lsbench data ", "fish") == ["list", "where", "verify", "fetch", ""]
 
 

@@ -17,7 +17,7 @@ def test_list_shows_every_data_set(capsys):
     assert lines["mnist"].endswith("no")
 
 
-def test_imports_nothing_heavy():
+def test_the_command_imports_nothing_heavy():
     script = "from lsbench.cli import data; data.main(['list']); import sys; print(*sys.modules)"
     shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     modules = shown.stdout.splitlines()[-1].split()

@@ -115,7 +115,7 @@ def test_one_flag_brings_methods_models_metrics_and_data_into_every_process(mine
     assert table["test_first_class"].between(0, 1).all()
 
 
-def test_a_report_of_such_runs_needs_no_flag(mine, shell, tmp_path):
+def test_a_report_of_runs_with_extensions_needs_no_flag(mine, shell, tmp_path):
     shell("train", "--config-dir=mine", "-m", "method=none,shout", "seed=0,1", *SMALL, "name=loud")
     before = (tmp_path / "results" / "loud" / "summary.csv").read_bytes()
     done = shell("report", "loud")
@@ -123,7 +123,7 @@ def test_a_report_of_such_runs_needs_no_flag(mine, shell, tmp_path):
     assert (tmp_path / "results" / "loud" / "summary.csv").read_bytes() == before and b"first_class" in before
 
 
-def test_other_launchers_processes_have_the_extensions_too(mine, shell, tmp_path):
+def test_processes_of_other_launchers_have_the_extensions(mine, shell, tmp_path):
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="needs hydra-joblib-launcher")
     done = shell("train", "-m", "-cd", "mine", "hydra/launcher=joblib", "method=none,shout", *SMALL)
     assert done.returncode == 0 and "2 of 2 runs done" in done.stdout, done.stderr
@@ -147,7 +147,7 @@ def test_a_claim_from_outside_is_decided_and_needs_the_flag_for_its_report(mine,
     assert shell("report", name, "--config-dir", "mine").returncode == 0
 
 
-def test_another_lsbench_in_the_folder_takes_no_part(mine, shell):
+def test_another_lsbench_in_the_folder_is_not_imported(mine, shell):
     Path(mine, "lsbench", "__init__.py").write_text("raise AssertionError")
     done = shell("train", "--config-dir", "mine", "method=shout", "--cfg", "job")
     assert done.returncode == 0 and "loudness" in done.stdout, done.stderr

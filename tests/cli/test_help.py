@@ -26,7 +26,7 @@ def test_help_and_version_import_neither_torch_nor_hydra():
 
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("flag", ["--help", "-h", "help"])
-def test_each_command_has_a_page_of_its_own(command, flag, call):
+def test_each_command_has_a_help_page(command, flag, call):
     code, out, err = call("help", command) if flag == "help" else call(command, flag)
     assert (code, err) == (0, "")
     assert f"lsbench {command} " in out.splitlines()[0]
@@ -54,13 +54,13 @@ def test_the_page_of_compare_has_its_grid(call):
     assert "alpha=0,0.05,0.1,0.15,0.2 method=none,dropout,augment seed=0,1,2,3,4" in out
 
 
-def test_a_users_own_choices_are_listed(call, tmp_path):
+def test_help_lists_choices_from_config_dir(call, tmp_path):
     (tmp_path / "mine" / "model").mkdir(parents=True)
     (tmp_path / "mine" / "model" / "tiny.yaml").write_text("name: tiny\n_target_: lsbench.models.mlp.MLP\n")
     assert ", tiny" in call("train", "--config-dir", "mine", "--help")[1]
 
 
-def test_hydras_own_pages_stay(call):
+def test_hydras_own_help_is_available(call):
     code, out, _ = call("train", "--hydra-help")
     assert code == 0 and "--experimental-rerun" in out
     assert call("compare", "--cfg", "job", "model=resnet8")[1].count("resnet8") == 1

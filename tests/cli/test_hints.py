@@ -47,7 +47,7 @@ HINTS = [
 
 
 @pytest.mark.parametrize(("arguments", "words"), HINTS, ids=[" ".join(arguments) for arguments, _ in HINTS])
-def test_a_mistake_is_one_line_that_says_what_to_type(arguments, words, call, tmp_path):
+def test_a_mistake_is_answered_with_the_right_words_in_one_line(arguments, words, call, tmp_path):
     for folder in ("results/mine", "other/theirs"):
         (tmp_path / folder).mkdir(parents=True)
         (tmp_path / folder / "sweep.json").write_text('{"runs": [], "command": "lsbench train -m"}')

@@ -69,7 +69,7 @@ def root100(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("count", [10, 100])
-def test_agrees_with_torchvision(monkeypatch, request, count):
+def test_images_and_labels_equal_torchvisions(monkeypatch, request, count):
     import torchvision.datasets
 
     root = request.getfixturevalue(f"root{count}")
@@ -108,7 +108,7 @@ def test_expected_checksums_are_torchvisions():
 
 
 @pytest.mark.parametrize("name", ["data_batch_1", "data_batch_5", "test_batch", "batches.meta"])
-def test_damage_is_found_before_unpickling(monkeypatch, root10, name):
+def test_a_damaged_file_is_never_unpickled(monkeypatch, root10, name):
     monkeypatch.setattr(cifar, "unpickle", lambda content: pytest.fail("unpickled"))
     path = root10 / "cifar-10-batches-py" / name
     expected = md5(path)

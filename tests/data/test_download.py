@@ -71,7 +71,7 @@ def test_fetches_into_the_cache_where_load_finds_it(mirror, source, contents, ca
 
 
 @pytest.mark.parametrize("behaviour", ["forbidden", "html", "dropped", "stall"])
-def test_next_mirror_takes_over(monkeypatch, mirror, source, cache, behaviour):
+def test_the_next_mirror_is_used_if_one_fails(monkeypatch, mirror, source, cache, behaviour):
     if behaviour == "stall":
         monkeypatch.setattr(module, "STALL", 0.5)
     fetch(replace(source, mirrors=mirror.urls(behaviour, "good")))
@@ -92,13 +92,13 @@ def test_all_mirrors_fail(monkeypatch, mirror, source, cache):
     assert listing(cache) == []
 
 
-def test_a_download_that_drags_on_is_given_up(monkeypatch, mirror, source):
+def test_a_slow_download_is_given_up(monkeypatch, mirror, source):
     monkeypatch.setattr(module, "PATIENCE", -1)
     with pytest.raises(DataError, match="not done after"):
         fetch(replace(source, mirrors=mirror.urls("good")))
 
 
-def test_an_answer_that_is_too_big_is_given_up(monkeypatch, mirror, source):
+def test_a_response_that_is_too_large_is_refused(monkeypatch, mirror, source):
     monkeypatch.setattr(module, "LARGEST", 10)
     with pytest.raises(DataError, match="larger than"):
         fetch(replace(source, mirrors=mirror.urls("good")))
@@ -113,7 +113,7 @@ def test_only_missing_and_damaged_files_are_fetched(mirror, source, contents, ro
     assert read(source, str(root)) == contents
 
 
-def test_sixteen_at_once_download_once(mirror, source, contents):
+def test_16_processes_download_each_file_once(mirror, source, contents):
     served = replace(source, mirrors=mirror.urls("good"))
     with ThreadPoolExecutor(16) as pool:
         folders = list(pool.map(lambda _: fetch(served), range(16)))

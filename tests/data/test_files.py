@@ -28,7 +28,7 @@ def test_search_order(monkeypatch, tmp_path, source, contents, root):
     assert _files.find_folder(source, str(root)) == root / "MNIST" / "raw"
 
 
-def test_explicit_root_never_falls_through(tmp_path, source, contents, cache):
+def test_an_explicit_root_is_the_only_one(tmp_path, source, contents, cache):
     put(cache / "MNIST" / "raw", contents)
     with pytest.raises(DataError) as caught:
         _files.find_folder(source, str(tmp_path / "empty"))

@@ -59,7 +59,7 @@ def test_unknown_option(options):
         ({"test_images": None}, "both test images and test labels"),
     ],
 )
-def test_contract(monkeypatch, change, message):
+def test_load_checks_shapes_types_and_labels(monkeypatch, change, message):
     config = DataConfig(name="own", _target_="lsbench.data.mnist.load")
     monkeypatch.setattr(mnist, "load", lambda root: GOOD)
     assert data.load(config) is GOOD

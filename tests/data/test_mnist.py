@@ -10,7 +10,7 @@ from lsbench.errors import DataError
 REAL = os.environ.get("LSBENCH_DATA", "")  # read before the fixtures hide it
 
 
-def test_agrees_with_torchvision(source, root):
+def test_images_and_labels_equal_torchvisions(source, root):
     from torchvision.datasets import MNIST
 
     splits = mnist.load(str(root))

@@ -31,7 +31,7 @@ def statuses(jobs):
     return [runs.read(job.run.results_dir, job.run_id)["status"] for job in jobs]
 
 
-def test_students_wait_for_teachers_and_their_students_for_them(job):
+def test_students_train_after_their_teachers(job):
     teachers = [job(seed=0), job(seed=1)]
     students = [job(teachers[0], seed=seed, alpha=0.1) for seed in (0, 1)]
     heirs = [job(student, seed=student.run.seed) for student in students]
@@ -42,7 +42,7 @@ def test_students_wait_for_teachers_and_their_students_for_them(job):
     assert dependencies.by_dependency([*heirs, students[0]]) == [[heirs[1], students[0]], [heirs[0]]]
 
 
-def test_teachers_and_students_of_one_sweep_are_trained_in_turns(job, monkeypatch):
+def test_teachers_of_a_sweep_train_before_its_students(job, monkeypatch):
     teachers = [job(seed=seed) for seed in (0, 1)]
     students = [job(teachers[0], seed=seed) for seed in (0, 1)]
     trained, run = [], loop.Training.run
@@ -63,7 +63,7 @@ def test_teachers_and_students_of_one_sweep_are_trained_in_turns(job, monkeypatc
     assert (record["method.teacher"], record["teacher_temperature"]) == (teachers[0].cell_id, 4.0)
 
 
-def test_a_teacher_that_diverges_fails_its_students_alone(job):
+def test_a_diverged_teacher_fails_its_own_students_only(job):
     well, ill = job(seed=0), job(seed=0, lr=1e30)
     students = [job(well, seed=0), job(ill, seed=0)]
     for _ in range(2):
@@ -96,7 +96,7 @@ def test_a_missing_or_unfit_teacher_is_an_error_before_anything_trains(look, job
     assert {path.name for path in tmp_path.glob("runs/*/")} == {teacher.run_id}
 
 
-def test_errors_call_a_teacher_as_the_user_does(job, splits, tmp_path, monkeypatch):
+def test_errors_name_a_teacher_as_the_user_wrote_it(job, splits, tmp_path, monkeypatch):
     """A run, where its cell is what the student keeps."""
     teacher, ill = job(seed=0, epochs=1), job(seed=0, lr=1e30)
     execute([teacher, ill])

@@ -69,7 +69,7 @@ def test_out_of_memory_halves_the_stack(splits, make_run, tmp_path, monkeypatch)
     assert {runs.read(tmp_path, job.run_id)["stack_size"] for job in jobs} == {1, 2}
 
 
-def test_the_stack_that_did_not_fit_is_gone_before_its_halves_train(splits, make_run, tmp_path, monkeypatch):
+def test_a_stack_that_is_too_large_is_freed_before_its_halves_train(splits, make_run, tmp_path, monkeypatch):
     alive, most = weakref.WeakSet(), []
     steps = stack.Stack.steps
 

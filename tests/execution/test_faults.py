@@ -28,7 +28,7 @@ def records(jobs):
     return [runs.read(job.run.results_dir, job.run_id) for job in jobs]
 
 
-def test_a_sweep_killed_at_50_moments_ends_as_if_nothing_had_happened(
+def test_a_sweep_killed_at_50_moments_ends_with_the_same_table(
     sweep, table, moments, killed, steps, parse_all, is_tidy, store
 ):
     """The moments are seeded, and of every kind that there is."""
@@ -53,7 +53,7 @@ def test_a_sweep_killed_at_50_moments_ends_as_if_nothing_had_happened(
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_a_kill_at_each_moment_of_storing_leaves_whole_files(
+def test_a_kill_at_any_moment_of_storing_leaves_complete_files(
     count, sweep, table, moments, killed, steps, parse_all, is_tidy, store
 ):
     """Of one run from its judgement on; of two from the first of the three renames that bring them in."""
@@ -76,7 +76,7 @@ def test_a_kill_at_each_moment_of_storing_leaves_whole_files(
         assert number <= renames[-1 - count] or not again, "what waits to be brought in is trained"
 
 
-def test_a_finished_sweep_takes_no_step_and_says_so(sweep, steps, store, caplog):
+def test_a_finished_sweep_trains_no_step_and_logs_that(sweep, steps, store, caplog):
     jobs = sweep(store)
     execute(jobs)
     assert sum(steps().values()) == 4 * 2
@@ -144,7 +144,7 @@ def test_16_processes_that_store_at_once_lose_no_run(sweep, start, parse_all, is
     assert is_tidy(store)
 
 
-def test_a_sweep_started_thrice_at_once_trains_each_run_once(sweep, table, start, steps, is_tidy, store):
+def test_a_sweep_started_three_times_at_once_trains_each_run_once(sweep, table, start, steps, is_tidy, store):
     clean = sweep(store / "clean")
     execute(clean)
     for number in range(5):
@@ -158,7 +158,7 @@ def test_a_sweep_started_thrice_at_once_trains_each_run_once(sweep, table, start
         assert table(jobs) == table(clean) and is_tidy(store / str(number))
 
 
-def test_a_stack_that_another_process_trains_is_waited_for(sweep, steps, start, store, monkeypatch):
+def test_the_second_process_waits_for_a_stack_that_another_trains(sweep, steps, start, store, monkeypatch):
     """The other one is stopped in mid-training until this one has found it busy."""
     jobs, context = sweep(store)[:2], start.context
     begun, found = context.Event(), context.Event()
@@ -186,7 +186,7 @@ def test_a_stack_that_another_process_trains_is_waited_for(sweep, steps, start, 
     assert set(steps().values()) == {2}
 
 
-def test_a_diverged_member_leaves_the_others_as_in_a_clean_stack(splits, make_run, store):
+def test_a_diverged_member_does_not_affect_the_others(splits, make_run, store):
     settings = {"epochs": 2, "dropout": 0.2}
     clean = [Job(make_run(seed=s, results_dir=str(store / "clean"), **settings), splits) for s in range(12)]
     mixed = [Job(replace(job.run, results_dir=str(store / "mixed")), splits) for job in clean]
@@ -205,7 +205,7 @@ def test_a_diverged_member_leaves_the_others_as_in_a_clean_stack(splits, make_ru
 
 
 @pytest.mark.parametrize("executor", ["stack", "pool"])
-def test_a_run_that_is_alone_too_large_for_the_memory_is_stored_as_failed(
+def test_a_single_run_that_does_not_fit_in_memory_is_stored_as_failed(
     executor, sweep, steps, store, monkeypatch, two_cores
 ):
     steps = stack.Stack.steps
@@ -262,7 +262,7 @@ def test_nothing_is_left_of_a_stack_that_another_process_stored_first(sweep, sto
     assert is_tidy(store)
 
 
-def test_nothing_is_left_where_another_process_brings_in_the_runs_first(sweep, store, monkeypatch, is_tidy):
+def test_nothing_is_left_if_another_process_stores_the_staged_runs_first(sweep, store, monkeypatch, is_tidy):
     folder = checkpoints.stacks_dir(store) / "stack"
     (folder / "rows").mkdir(parents=True)
 

@@ -48,12 +48,12 @@ def test_two_models_of_one_name_are_two_stacks(splits, make_run):
     assert sizes(plan.group_jobs([Job(make_run(), splits), Job(moved, splits)], CPU)) == [1, 1]
 
 
-def test_no_member_pays_for_another_methods_work(splits, make_run):
+def test_runs_with_and_without_a_method_are_separate_stacks(splits, make_run):
     jobs = [Job(make_run(seed=s, dropout=p), splits) for s in range(3) for p in (0.0, 0.2, 0.5)]
     assert sizes(plan.group_jobs(jobs, CPU)) == [3, 6]
 
 
-def test_runs_of_one_method_are_one_stack_and_a_strength_of_0_is_no_method(splits, make_run):
+def test_runs_are_grouped_by_method_and_strength_0_counts_as_none(splits, make_run):
     chosen = [("none", {}), ("mixup", {"mixup_beta": 0.0}), ("mixup", {"mixup_beta": 0.2})]
     chosen += [("mixup", {"mixup_beta": 1.0}), ("focal", {"focal_gamma": 3.0})]
     chosen += [("confidence_penalty", {"confidence_penalty": 0.1})]
@@ -73,14 +73,14 @@ def test_a_methods_knob_out_of_its_range_names_key_value_and_range(knob, value, 
         plan.check(make_run(method=MethodConfig("x", {knob: value})))
 
 
-def test_students_of_different_teachers_are_one_stack_and_others_apart(splits, make_run):
+def test_students_of_different_teachers_are_one_stack(splits, make_run):
     taught = [MethodConfig("distillation", {"distillation": 0.9}, f"c{n}", n) for n in (1.0, 2.0)]
     settings = [{"method": each, "seed": seed} for each in taught for seed in (0, 1)]
     jobs = [Job(make_run(**each), splits) for each in [*settings, {}, {"alpha": 0.1}]]
     assert sizes(plan.group_jobs(jobs, CPU)) == [2, 4]
 
 
-def test_the_ends_of_a_teachers_weight(make_run):
+def test_the_bounds_of_the_distillation_weight(make_run):
     for weight in (0.0, 1.0):
         plan.check(make_run(method=MethodConfig("x", {"distillation": weight}, "c12345678")))
     with pytest.raises(UsageError, match=r"distillation=1\.01: allowed is a number from 0 to 1$"):
@@ -95,7 +95,7 @@ def test_convolutions_do_not_stack_on_a_cpu(splits, make_run):
 @pytest.mark.parametrize(
     ("fastest", "expected"), [(("vmap", 1), [1] * 20), (("vmap", 8), [6, 7, 7]), (("streams", 8), [6, 7, 7])]
 )
-def test_a_gpu_takes_convolutions_the_way_that_was_fastest_on_it(
+def test_a_gpu_trains_convolutions_with_the_fastest_strategy(
     fastest, expected, splits, make_run, monkeypatch
 ):
     """Which is asked once for runs that can train together, and not for a single one, nor for perceptrons."""
@@ -135,7 +135,7 @@ def test_the_fastest_strategy_is_saved_with_the_plan(splits, make_run, monkeypat
     assert {each.saved for each in plan.plan_stacks(jobs)} == {each.saved for each in first}
 
 
-def test_large_groups_are_parted_evenly(splits, make_run):
+def test_large_groups_are_divided_evenly(splits, make_run):
     jobs = [Job(make_run(seed=seed), splits) for seed in range(82)]
     parts = plan.group_jobs(jobs, CPU)
     assert sizes(parts) == [27, 27, 28]
@@ -155,12 +155,12 @@ def test_large_groups_are_parted_evenly(splits, make_run):
         ),
     ],
 )
-def test_what_the_machine_does_not_have_is_a_usage_error(settings, message, make_run):
+def test_an_unavailable_device_model_or_knob_is_a_usage_error(settings, message, make_run):
     with pytest.raises(UsageError, match=message):
         plan.check(replace(make_run(), **settings))
 
 
-def test_bf16_is_offered_where_the_device_has_it(make_run, monkeypatch):
+def test_bf16_needs_a_device_that_supports_it(make_run, monkeypatch):
     monkeypatch.setattr(plan, "supports_bf16", lambda device: True)
     plan.check(make_run(precision="bf16"))
     monkeypatch.setattr(plan, "supports_bf16", lambda device: False)
@@ -173,7 +173,7 @@ class Dropping(torch.nn.Sequential):
         super().__init__(torch.nn.Flatten(), torch.nn.Linear(144, classes), torch.nn.Dropout(0.5))
 
 
-def test_graphs_need_a_gpu_and_are_what_it_gets(splits, make_run, monkeypatch):
+def test_graphs_need_a_gpu_and_are_its_default(splits, make_run, monkeypatch):
     with pytest.raises(UsageError, match="executor=graphs: CUDA graphs need a CUDA device, not cpu"):
         plan.check(make_run(executor="graphs", device="cpu"))
     monkeypatch.setattr(plan, "choose_device", lambda name: torch.device("cuda"))
@@ -203,7 +203,7 @@ def test_sizes_are_checked_before_training(make_run, splits, monkeypatch):
     assert plan.with_data([replace(run, data=replace(too_many, select=12, calibrate=12))])
 
 
-def test_a_stack_is_divided_over_the_cores_into_parts_worth_a_process(splits, make_run):
+def test_a_stack_is_divided_over_the_cores_into_parts_of_at_least_8(splits, make_run):
     for runs, cores, parts in ((24, 2, [12, 12]), (24, 4, [8, 8, 8]), (15, 4, [15]), (16, 4, [8, 8])):
         jobs = [Job(make_run(seed=seed), splits) for seed in range(runs)]
         assert sorted(len(planned.jobs) for planned in planned_on(cores, jobs)) == parts
@@ -218,7 +218,9 @@ def test_a_stack_is_divided_over_the_cores_into_parts_worth_a_process(splits, ma
         *((16, "auto", 8, ("pool", 4)), (16, "stack", 8, ("stack", 8)), (1, "pool", 4, ("pool", 4))),
     ],
 )
-def test_a_pool_is_for_several_stacks_and_shares_the_threads(runs, executor, cores, chosen, splits, make_run):
+def test_a_pool_trains_several_stacks_and_divides_the_threads(
+    runs, executor, cores, chosen, splits, make_run
+):
     jobs = [Job(make_run(seed=seed, executor=executor), splits) for seed in range(runs)]
     assert {(planned.executor, planned.threads) for planned in planned_on(cores, jobs)} == {chosen}
 
@@ -259,6 +261,6 @@ def test_a_pool_is_refused_on_a_gpu(make_run, monkeypatch):
     plan.check(make_run(executor="stack", device="cuda"))
 
 
-def test_executors_have_names(make_run):
+def test_an_unknown_executor_is_a_usage_error(make_run):
     with pytest.raises(UsageError, match="executor=slurp: allowed is one of auto, stack, pool"):
         make_run(executor="slurp")

@@ -47,7 +47,7 @@ def test_the_pool_stores_what_one_process_stores(sweep, table, store, is_tidy):
     assert table(together) == table(alone) and is_tidy(store / "pool")
 
 
-def test_a_run_whose_process_is_killed_is_named_and_its_siblings_are_kept(
+def test_a_run_whose_process_is_killed_fails_and_the_others_are_stored(
     splits, make_run, die, steps, store, caplog
 ):
     die(lambda trained: trained.seeds[0] == 1)
@@ -106,9 +106,7 @@ def test_stacks_train_at_once_as_long_as_their_threads_fit(sweep, store):
     assert process_pool.has_room(two[0], [], 1), "else nothing would ever train"
 
 
-def test_a_stack_that_is_trained_when_its_process_is_killed_is_not_lost(
-    sweep, steps, store, monkeypatch, is_tidy
-):
+def test_a_trained_stack_is_stored_although_its_process_is_killed(sweep, steps, store, monkeypatch, is_tidy):
     """Killed when both runs wait to be brought in."""
     parent, commit = os.getpid(), runs.commit_staged
 
@@ -134,7 +132,7 @@ def test_an_exit_without_a_message_is_reported(sweep, store, monkeypatch):
     }
 
 
-def test_an_error_that_ends_the_command_comes_through(sweep, store, monkeypatch):
+def test_a_storage_error_in_a_worker_ends_the_command(sweep, store, monkeypatch):
     def full(*arguments):
         raise runs.StorageError("disk full")
 
@@ -173,7 +171,7 @@ def test_a_pool_killed_between_two_messages_of_its_workers_is_resumed(
     assert max(steps().values()) <= 8 + 1, "one step is lost at most"
 
 
-def test_a_worker_without_a_listener_trains_on(sweep, store):
+def test_a_worker_without_a_listener_finishes_its_stack(sweep, store):
     """Until the signal comes that ends it; its runs have not failed."""
     [planned] = plan.plan_stacks(sweep(store)[:2])
     ours, theirs = process_pool.multiprocessing.Pipe(duplex=False)

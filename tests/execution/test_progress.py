@@ -22,7 +22,7 @@ def lines(caplog):
     return lambda: caplog.messages
 
 
-def test_a_pipe_gets_a_line_a_stack_and_one_a_minute(capsys, lines, clock):
+def test_a_pipe_gets_a_line_per_stack_and_per_minute(capsys, lines, clock):
     with SweepProgress(8, 40) as board:
         board.begin("4 x mlp")
         for clock[0], loss in ((10.0, 0.5), (61.0, 0.25), (62.0, 0.125)):
@@ -47,19 +47,19 @@ def test_epochs_of_an_earlier_command_do_not_count_in_the_rate(lines, clock):
     assert lines() == ["1/2 runs, 0 failed, loss 0.5000, 1 epochs/s, 00:10 left"]
 
 
-def test_a_run_that_stands_alone_gets_no_count(lines, clock):
+def test_a_single_run_gets_no_progress_line(lines, clock):
     with SweepProgress(1, 2) as board:
         board.finish("a", 2, 1, 0)
     assert not lines()
 
 
-def test_nothing_is_known_of_the_time_left_before_the_first_epoch(lines, clock):
+def test_no_time_left_is_shown_before_the_first_epoch(lines, clock):
     with SweepProgress(2, 2) as board:
         board.finish("a", 1, 1, 1)
     assert lines() == ["1/2 runs, 1 failed, 0 epochs/s"]
 
 
-def test_what_is_lost_is_done_again_and_what_ends_early_counts_whole(lines, clock):
+def test_discarded_epochs_are_taken_back_and_early_ends_count_in_full(lines, clock):
     with SweepProgress(4, 40) as board:
         board.advance("a", 10, 0.5)
         board.discard("a")
@@ -93,7 +93,7 @@ def test_log_lines_go_to_stderr(capsys):
     assert capsys.readouterr() == ("", "a line\n")
 
 
-def test_track_prints_a_line_a_minute_and_one_at_the_end_in_a_pipe(capsys, clock):
+def test_track_prints_a_line_per_minute_and_one_at_the_end_to_a_pipe(capsys, clock):
     seen = []
     for item in progress.track([1, 2, 3, 4], "probe"):
         seen.append(item)

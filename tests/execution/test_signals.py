@@ -29,7 +29,7 @@ def test_a_signal_ends_the_program_at_once(number, error):
 
 
 @BOTH
-def test_a_held_signal_waits_to_be_asked_for(gate, number, error, caplog):
+def test_a_held_signal_is_pending_until_the_context_ends(gate, number, error, caplog):
     passed = []
     with pytest.raises(error), gate.hold():
         assert gate.pending() is None
@@ -61,7 +61,7 @@ def test_sigterm_to_a_process_and_then_to_its_group_counts_once(gate):
     assert isinstance(passed[0], Terminated)
 
 
-def test_a_worker_ignores_all_but_the_first(gate, monkeypatch):
+def test_a_worker_ignores_further_sigterms(gate, monkeypatch):
     monkeypatch.setattr(signals, "SECONDS_APART", 0)
     gate.install(only_first=True)
     with pytest.raises(Terminated), gate.hold():

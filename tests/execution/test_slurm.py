@@ -76,7 +76,7 @@ def finish(process) -> tuple[int, str, str]:
 TWO_STACKS = ["alpha=0,0.1", "seed=0,1", "model.hidden=[8],[16]"]
 
 
-def test_a_sweep_is_a_slurm_job_a_stack_with_the_numbers_of_one_process(submit, shell, tmp_path):
+def test_each_stack_is_a_slurm_job_with_the_results_of_one_process(submit, shell, tmp_path):
     code, out, err = finish(submit(*TWO_STACKS, "epochs=1"))
     assert code == 0 and "8 of 8 runs done" in out, err
     assert states(tmp_path) == ["COMPLETED"] * 2
@@ -93,7 +93,7 @@ def test_a_sweep_is_a_slurm_job_a_stack_with_the_numbers_of_one_process(submit, 
     assert len(jobs_of(tmp_path)) == 2, "what is stored is not submitted"
 
 
-def test_a_killed_job_is_named_and_its_siblings_rows_are_kept(submit, tmp_path):
+def test_a_killed_job_fails_its_runs_and_the_others_are_stored(submit, tmp_path):
     process = submit("alpha=0,0.1", "seed=0,1", "epochs=1,100000")  # two stacks; one would run for hours
     wait_for(lambda: states(tmp_path) == ["COMPLETED", "RUNNING"] and running(tmp_path, 1), process)
     [job] = running(tmp_path, 1)
@@ -115,7 +115,7 @@ def test_ctrl_c_cancels_the_jobs(submit, tmp_path):
     assert states(tmp_path) == ["CANCELLED"] * 2
 
 
-def test_a_preempted_job_goes_on_from_its_state(submit, tmp_path):
+def test_a_preempted_job_is_resumed_from_its_checkpoint(submit, tmp_path):
     """USR2 is what submitit has Slurm send before it takes the node away."""
     process = submit("seed=0,1", "epochs=60", "checkpoint_minutes=0.01")
     wait_for(lambda: list(tmp_path.glob("results/runs/.stacks/*/state.pt")), process)

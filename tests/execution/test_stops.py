@@ -112,7 +112,7 @@ def test_a_second_signal_while_a_checkpoint_is_saved_leaves_a_valid_store(
     assert table(jobs) == table(clean) and is_tidy(store / "stopped")
 
 
-def test_a_signal_while_a_process_starts_stops_that_one_too(command, sweep, store, monkeypatch):
+def test_a_signal_while_a_process_starts_stops_that_process_too(command, sweep, store, monkeypatch):
     start, stop = process_pool._start, process_pool._stop
 
     def signalled(*arguments):
@@ -130,7 +130,7 @@ def test_a_signal_while_a_process_starts_stops_that_one_too(command, sweep, stor
     assert (store / "number").read_text() == "1"
 
 
-def test_a_signal_while_runs_are_stored_waits_until_they_are(command, sweep, store, monkeypatch):
+def test_a_signal_while_runs_are_stored_takes_effect_afterwards(command, sweep, store, monkeypatch):
     jobs = sweep(store)
     replace, renamed = os.rename, []
 

@@ -65,7 +65,7 @@ def test_teacher_logits_are_those_of_the_plain_model_on_clean_images(store, stud
     assert teacher.temperature.tolist() == [2.5] and np.abs(expected.numpy()).max() > 0.1
 
 
-def test_each_member_learns_from_its_own_teacher_as_if_it_were_alone(store, student, splits):
+def test_each_member_learns_from_its_own_teacher(store, student, splits):
     """Two teachers, two seeds, a convolution among them; and a member that learns from none."""
     plain, smoothed = store(seed=1), store("resnet8", seed=2, alpha=0.2, epochs=1)
     members = [
@@ -84,7 +84,7 @@ def test_each_member_learns_from_its_own_teacher_as_if_it_were_alone(store, stud
 
 
 @pytest.mark.parametrize(("precision", "tolerance"), [("fp64", 1e-12), ("fp32", 1e-5)])
-def test_a_member_without_a_teacher_is_as_in_a_stack_of_its_like(
+def test_a_member_without_a_teacher_trains_as_in_a_stack_without_teachers(
     precision, tolerance, store, student, splits
 ):
     cell = store(seed=0)["cell"]
@@ -98,7 +98,7 @@ def test_a_member_without_a_teacher_is_as_in_a_stack_of_its_like(
     assert plain.history[1] != beside.history[1]
 
 
-def test_a_stack_without_a_teacher_asks_for_none(student, splits, monkeypatch):
+def test_a_stack_without_a_teacher_loads_no_teacher_logits(student, splits, monkeypatch):
     monkeypatch.setattr(stack, "load_teacher_logits", lambda *arguments: pytest.fail("asked"))
     assert Stack([student(seed=1, alpha=0.1)], splits, CPU).teacher_logits is None
 
@@ -113,7 +113,7 @@ def test_a_teacher_named_as_a_run_is_its_cell_and_each_seed_has_its_own(store, s
     assert {key.seed: r["run"] for key, r in find_records([own, other]).items()} == {1: records[1]["run"]}
 
 
-def test_members_who_share_a_teacher_share_what_it_says(store, student, splits):
+def test_members_with_the_same_teacher_share_its_logits(store, student, splits):
     """Four members of two seeds, in turns, and one without a teacher: three tables of logits, not five."""
     records = [store(seed=seed, epochs=1) for seed in (0, 1)]
     cell = records[0]["cell"]
@@ -129,7 +129,7 @@ def test_members_who_share_a_teacher_share_what_it_says(store, student, splits):
     assert not teacher.logits[4].any() and not torch.equal(teacher.logits[0], teacher.logits[1])
 
 
-def test_a_record_is_read_once_while_a_teacher_is_sought(store, student, monkeypatch):
+def test_find_records_reads_each_record_once(store, student, monkeypatch):
     """But for the teacher's own, which may have failed and been trained since."""
     records = [store(seed=3, alpha=alpha, epochs=1) for alpha in (0, 0.1, 0.2)]
     wanted = teacher_key(student(seed=3, **taught(records[1]["cell"])))
@@ -147,14 +147,14 @@ def test_a_run_that_does_not_distil_has_no_teacher(store, student):
     assert off.run_id("d") == student().run_id("d")
 
 
-def test_teacher_and_temperature_tell_runs_apart_but_not_seeds(student):
+def test_teacher_and_temperature_are_part_of_a_runs_identity(student):
     one, other, warm = (student(**taught(*each)) for each in (["c1"], ["c2"], ["c1", 0.9, 2.0]))
     assert len({run.run_id("d") for run in (one, other, warm)}) == 3
     assert one.cell_id("d") == replace(one, seed=7).cell_id("d")
     assert "-distillation-" in one.run_id("d")
 
 
-def test_a_student_and_a_teacher_belong_together(student):
+def test_a_student_needs_a_teacher_and_a_teacher_a_student(student):
     with pytest.raises(UsageError, match=r"distillation=0\.5: needs a teacher; add method\.teacher=RUN"):
         teachers.check_teacher(student(method=MethodConfig("distillation", {"distillation": 0.5})))
     lonely = student(method=MethodConfig("none", {}, "c12345678"))
@@ -167,7 +167,7 @@ def test_a_student_and_a_teacher_belong_together(student):
     teachers.check_unused_teacher([lonely, student(**taught("c12345678"))])
 
 
-def test_a_teacher_that_is_not_stored_is_named_with_the_nearest(store, student):
+def test_an_unknown_teacher_is_an_error_with_a_suggestion(store, student):
     record = store(epochs=1)
     with pytest.raises(UsageError, match=f"no such run in .*; did you mean {record['run']}"):
         teachers.resolve_teacher(student(**taught(record["run"][:-1])))
@@ -196,7 +196,7 @@ def test_a_teacher_without_weights_is_an_error(store, student, splits, tmp_path)
         Stack([student(seed=5, **taught(record["cell"]))], splits, CPU)
 
 
-def test_a_teacher_answers_in_its_own_precision(store, student, splits):
+def test_teacher_logits_have_the_teachers_precision(store, student, splits):
     record = store(seed=2, precision="fp32")
     lessons = Stack([student(seed=2, **taught(record["cell"]))], splits, CPU).teacher_logits
     assert lessons.logits.dtype == torch.float64

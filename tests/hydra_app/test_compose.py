@@ -100,7 +100,7 @@ def test_jobs_are_composed_as_hydra_composes_them(kind, loader):
         assert contents(job) == contents(expected)
 
 
-def test_jobs_share_nothing(loader):
+def test_copied_jobs_are_independent(loader):
     base = loader.loader.load_configuration("train", [], RunMode.MULTIRUN)
     first, second = compose.compose(loader, base, [["alpha=0.1"], ["alpha=0.2"]], 0)
     first.data.select = 7

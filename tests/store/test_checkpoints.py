@@ -69,7 +69,7 @@ def run_of(model, optimizer, make_run):
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 @pytest.mark.parametrize("model", ["mlp", "resnet8"])
-def test_a_stopped_stack_goes_on_to_the_same_bits(model, optimizer, splits, make_run, tmp_path):
+def test_a_stopped_stack_is_resumed_bit_for_bit(model, optimizer, splits, make_run, tmp_path):
     """Stopped after the first step, within and at the end of an epoch, in evaluations, and three times."""
     runs = run_of(model, optimizer, make_run)
     whole = Training(Stack(runs, splits, CPU))
@@ -104,7 +104,7 @@ def test_a_stopped_stack_goes_on_to_the_same_bits(model, optimizer, splits, make
         assert equal(final(training), wanted), stops_of_a_run
 
 
-def test_a_state_is_a_plain_file_that_appears_in_one_piece(splits, make_run, tmp_path):
+def test_a_checkpoint_is_written_as_one_file(splits, make_run, tmp_path):
     training = Training(Stack([make_run(seed=seed) for seed in (0, 1)], splits, CPU))
     list(islice(training.run(), 6))
     checkpoints.save(tmp_path / "stack", training.state())
@@ -151,7 +151,7 @@ def test_a_damaged_plan_is_ignored(damage, tmp_path):
     assert checkpoints.saved_stacks(tmp_path) == [PLAN]
 
 
-def test_a_state_of_another_form_is_not_found(tmp_path, monkeypatch):
+def test_a_checkpoint_of_another_version_is_not_found(tmp_path, monkeypatch):
     before = checkpoints.stack_dir(tmp_path, PLAN.runs)
     monkeypatch.setattr(checkpoints, "STATE_VERSION", checkpoints.STATE_VERSION + 1)
     assert checkpoints.stack_dir(tmp_path, PLAN.runs) != before

@@ -29,7 +29,7 @@ def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(tmp_path, mon
     assert path.read_bytes() == b"old" and [p.name for p in tmp_path.iterdir()] == ["file"]
 
 
-def test_readers_never_see_half_a_file(tmp_path):
+def test_readers_never_see_a_partial_file(tmp_path):
     path, size = tmp_path / "file", 200_000
     write_atomically(path, b"0" * size)
     with ThreadPoolExecutor(4) as pool:

@@ -28,7 +28,7 @@ def run(make_run):
     return make_run(seed=3, alpha=0.1)
 
 
-def test_a_stored_run_holds_the_files_of_the_design(run, tmp_path):
+def test_a_stored_run_has_all_its_files(run, tmp_path):
     record = runs.write(tmp_path, run, "d" * 64, DONE, "cpu")
     folder = tmp_path / "runs" / record["run"]
     names = {"config.yaml", "history.csv", "reliability.csv", "predictions.npz", "model.pt", "result.json"}
@@ -46,7 +46,7 @@ def test_a_stored_run_holds_the_files_of_the_design(run, tmp_path):
     assert "alpha: 0.1" in (folder / "config.yaml").read_text()
 
 
-def test_a_record_has_every_column_in_order_and_further_keys_behind(run, tmp_path):
+def test_a_record_has_every_column_in_order_then_further_keys(run, tmp_path):
     record = runs.write(tmp_path, run, "d" * 64, DONE, "cpu")
     assert tuple(record)[: len(COLUMNS)] == tuple(COLUMNS)
     further = set(list(record)[len(COLUMNS) :])
@@ -64,7 +64,7 @@ def test_knobs_of_added_methods_become_columns(run, tmp_path):
     assert runs.write(tmp_path, mixed, "d", DONE, "cpu")["mixup_beta"] == 0.2
 
 
-def test_what_is_not_a_number_is_null_in_json(run, tmp_path):
+def test_nan_and_infinity_are_null_in_json(run, tmp_path):
     outcome = replace(DONE, columns={"test_nll": math.nan, "test_ece": math.inf} | MEASURED)
     record = runs.write(tmp_path, run, "d", outcome, "cpu")
     stored = runs.read(tmp_path, record["run"])
@@ -126,7 +126,7 @@ def test_a_folder_that_cannot_be_written_is_named_before_training(tmp_path):
         runs.check_writable(tmp_path / "results")
 
 
-def test_sweeps_are_kept_and_replaced(tmp_path):
+def test_a_sweep_is_stored_and_replaced_by_name(tmp_path):
     sweeps.write_sweep(tmp_path, sweeps.Sweep("one", "lsbench train -m", ("a", "b")))
     sweeps.write_sweep(tmp_path, sweeps.Sweep("one", "lsbench train -m seed=1", ("b",)))
     assert sweeps.read_sweep(tmp_path, "one") == sweeps.Sweep("one", "lsbench train -m seed=1", ("b",))
@@ -170,7 +170,7 @@ def test_a_run_that_is_not_done_needs_no_measured_columns(status, run, tmp_path)
     assert runs.read(tmp_path, record["run"]) == record and "select_nll_ts" not in record
 
 
-def test_claims_and_other_sweeps_do_not_take_each_others_names(tmp_path):
+def test_a_sweep_with_claims_and_one_without_cannot_share_a_name(tmp_path):
     claims = {"width": ["a"]}
     sweeps.write_sweep(tmp_path, sweeps.Sweep("page", "lsbench claims", ("a",), claims))
     sweeps.write_sweep(tmp_path, sweeps.Sweep("grid", "lsbench compare", ("a",)))

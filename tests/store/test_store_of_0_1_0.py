@@ -46,7 +46,7 @@ def test_each_record_is_read(results):
 
 @pytest.mark.usefixtures("sketched")
 @pytest.mark.parametrize("table", ["runs.csv", "summary.csv"])
-def test_a_report_has_the_numbers_that_0_1_0_gave_it(table, results, call):
+def test_a_report_has_the_numbers_of_0_1_0(table, results, call):
     (results / "old" / table).unlink()
     code, _, err = call("report", "old")
     assert code == 0, err

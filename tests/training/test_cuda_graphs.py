@@ -319,7 +319,7 @@ seen_by_new_torch = pytest.mark.skipif(
         pytest.param(lambda x: x.new_tensor([1.0, 2.0]), marks=seen_by_new_torch),
     ],
 )
-def test_the_check_detects_operations_that_synchronise(harm):
+def test_one_device_detects_operations_that_synchronise(harm):
     with pytest.raises((AssertionError, RuntimeError)), OneDevice():
         harm(torch.zeros(3, device=META))
 
@@ -338,7 +338,7 @@ def test_the_executor_trains_and_stores_replayed_stacks(splits, make_run, tapes,
 @pytest.mark.parametrize("members", [1, 5])
 @pytest.mark.parametrize("name", OPTIMS)
 @pytest.mark.parametrize("model", ["mlp", "resnet8"])
-def test_a_gpu_gives_the_same_replayed_and_eager(model, name, members, splits, make_run):
+def test_replayed_and_eager_training_are_equal_on_a_gpu(model, name, members, splits, make_run):
     """With a member that diverges and a short last batch."""
     runs = [make_run(model, epochs=6, optim=OPTIMS[name], **knobs) for knobs in KNOBS[:members]]
     replayed, eager = both(runs, splits, 5, torch.device("cuda"))
@@ -368,7 +368,7 @@ def test_no_step_synchronises_a_gpu(graphed, splits, make_run):
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_a_gpu_trains_on_if_a_step_cannot_be_recorded(splits, make_run, caplog, monkeypatch):
+def test_a_gpu_trains_eagerly_if_a_step_cannot_be_recorded(splits, make_run, caplog, monkeypatch):
     """A step that reads a value aborts the capture."""
     monkeypatch.setattr(cuda_graphs, "WARM_UP", 1)
     monkeypatch.setattr(cuda_graphs, "PROCESS", cuda_graphs.CaptureStatus())

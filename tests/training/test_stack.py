@@ -71,7 +71,7 @@ def test_a_member_trains_alike_alone_in_a_stack_and_in_a_permuted_stack(model, s
                 assert difference.abs().max() <= 1e-12
 
 
-def test_every_knob_of_the_keystone_has_an_effect(splits, make_run):
+def test_every_knob_of_the_test_above_has_an_effect(splits, make_run):
     """Otherwise the test above would pass for a stack that ignores them."""
     plain = train([make_run(seed=1)], splits)
     for name in ("alpha", "dropout", "augment", "label_noise", "weight_decay", *RIVALS):
@@ -192,7 +192,7 @@ def test_two_steps_equal_a_loop_written_with_torch_alone(convention, equivalent,
         assert torch.allclose(ours.params[name][0], param, rtol=0, atol=1e-13)
 
 
-def test_training_learns(splits, make_run):
+def test_training_reaches_90_percent_accuracy(splits, make_run):
     trained = train([make_run(epochs=10, precision="fp32")], splits)
     predicted = trained.logits["test"].argmax(-1)
     assert (predicted == trained.labels["test"]).double().mean() > 0.9
