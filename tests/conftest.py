@@ -1,4 +1,4 @@
-"""Data small enough to train on in a blink, and a shell to call lsbench in."""
+"""Tiny data to train on, and functions that call lsbench."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 # Before torch is imported, here and in what the tests start: threads gain nothing on data this small, and
-# wait for each other where something else runs. What is about threads sets their number.
+# wait for each other where something else runs. Tests of threads set their number.
 os.environ["OMP_NUM_THREADS"] = "1"
 # Likewise before Triton is: without a GPU its kernels run in its interpreter.
 if not Path("/dev/nvidiactl").exists() or os.environ.get("CUDA_VISIBLE_DEVICES") == "":
@@ -50,7 +50,7 @@ def tab():
 
 @pytest.fixture
 def splits() -> Splits:
-    """120 noisy 1x12x12 images of 3 classes that differ in brightness; no test set of their own."""
+    """120 noisy 1x12x12 images of 3 classes that differ in brightness; without a test set."""
     random = np.random.default_rng(0)
     labels = np.arange(120) % 3
     images = random.integers(0, 64, (120, 1, 12, 12)) + 60 * labels[:, None, None, None]
@@ -89,13 +89,13 @@ def traces():
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    """The test runs in a folder of its own."""
+    """Run the test in an empty folder."""
     monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture
 def call(capsys, here):
-    """Calls `lsbench ARGUMENTS` in this process, in a folder of its own: (exit code, stdout, stderr)."""
+    """Calls `lsbench ARGUMENTS` in this process, in an empty folder: (exit code, stdout, stderr)."""
 
     def run(*arguments: str) -> tuple[int, str, str]:
         capsys.readouterr()
@@ -119,7 +119,7 @@ def sketched(monkeypatch):
 
 @pytest.fixture
 def shell(tmp_path):
-    """Calls `lsbench ARGUMENTS` as a user does, in a process and a folder of its own."""
+    """Calls `lsbench ARGUMENTS` in a separate process, in an empty folder."""
 
     def call(*arguments: str, cwd: Path = tmp_path, **env: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "lsbench", *arguments]

@@ -48,7 +48,7 @@ def test_the_ends_of_ranges():
     replace(RUN, alpha=0.0, augment=1.0, label_noise=1.0, seed=2**31 - 1)
 
 
-# What changes the outcome, and must therefore change the run's name in the store.
+# Settings that change the outcome, and so the run's name in the store.
 CHANGES = {
     "alpha": 0.1, "convention": "others", "dropout": 0.1, "augment": 0.5, "weight_decay": 0.1,
     "label_noise": 0.1, "lr": 0.2, "epochs": 21, "batch_size": 64, "seed": 1, "precision": "fp64",
@@ -96,7 +96,7 @@ def test_a_run_id_begins_with_the_main_settings():
 
 
 def test_another_target_of_a_model_is_another_run():
-    """Else one model's numbers would be given for another's."""
+    """Otherwise results of one model would be reported for the other."""
     moved = replace(RUN, model={"name": "mlp", "hidden": [256], "_target_": "mine.MLP"})
     assert moved.run_id("d") != RUN.run_id("d")
 
@@ -172,7 +172,7 @@ def test_text_that_is_not_a_runs_settings_is_refused(text):
 
 
 # Computed by lsbench at e4755ad, before methods could have teachers, and at 7f7780f, before a knob was named
-# after its method whatever method.name says: what is stored must be found again.
+# after its method whatever method.name says: stored runs must keep their names.
 STORED = [
     ({}, "tiny-mlp-none-a0-s0-824c8909", "c1931ad0e"),
     ({"seed": 1, "alpha": 0.1, "dropout": 0.3}, "tiny-mlp-dropout-a0.1-s1-eb358301", "c75e41d73"),

@@ -1,4 +1,4 @@
-"""Places of our own, so that no test sees or touches the user's data, and tiny files in MNIST's format."""
+"""Temporary folders in place of the user's data, and tiny files in MNIST's format."""
 
 import hashlib
 import struct

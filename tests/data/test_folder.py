@@ -19,17 +19,17 @@ def picture(path, mode="RGB", size=(6, 5), seed=0):
 
 @pytest.fixture
 def root(tmp_path):
-    place = tmp_path / "pictures"
+    directory = tmp_path / "pictures"
     names = ["train/cat/2.png", "train/cat/10.jpg", "train/ant/b.png", "train/ant/deep/a.png"]
     for seed, name in enumerate([*names, "test/cat/x.png", "test/ant/y.jpg", "test/ant/z.jpg"]):
-        picture(place / name, seed=seed)
-    return place
+        picture(directory / name, seed=seed)
+    return directory
 
 
-def assert_is_image_folder(images, labels, classes, place):
+def assert_is_image_folder(images, labels, classes, directory):
     from torchvision.datasets import ImageFolder
 
-    theirs = ImageFolder(str(place))
+    theirs = ImageFolder(str(directory))
     assert list(classes) == theirs.classes
     assert labels.tolist() == theirs.targets
     for ours, (image, _) in zip(images, theirs, strict=True):
@@ -67,8 +67,8 @@ def test_a_changed_image_or_option_is_decoded_again(root):
 
 def test_damaged_cache_is_decoded_again(root, cache, caplog):
     first = folder.load(str(root))
-    (kept,) = (cache / "folder").iterdir()
-    kept.write_bytes(kept.read_bytes()[:-30])
+    (cached,) = (cache / "folder").iterdir()
+    cached.write_bytes(cached.read_bytes()[:-30])
     assert folder.load(str(root)).sha256 == first.sha256
     assert "damaged" in caplog.text
     caplog.clear()
@@ -180,10 +180,10 @@ def test_bad_size(root, size):
 
 def test_another_tree_with_the_same_names_sizes_and_times_is_decoded(tmp_path):
     """As archives that are made reproducibly unpack: every file dated 1970."""
-    for place, seed in (("one", 1), ("two", 2)):
+    for directory, seed in (("one", 1), ("two", 2)):
         for name in ("train/a/x.bmp", "train/b/x.bmp"):
-            os.utime(picture(tmp_path / place / name, seed=seed), (0, 0))
-    one, two = (folder.load(str(tmp_path / place)) for place in ("one", "two"))
+            os.utime(picture(tmp_path / directory / name, seed=seed), (0, 0))
+    one, two = (folder.load(str(tmp_path / directory)) for directory in ("one", "two"))
     assert one.sha256 != two.sha256
 
 

@@ -1,4 +1,4 @@
-"""lsbench.data.load: the way from a configuration to checked splits."""
+"""lsbench.data.load: from a configuration to checked splits."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Processes that are killed at a moment of their lives, and what is left of their sweeps."""
+"""Fixtures that train sweeps in processes, kill these at a chosen moment, and check the store."""
 
 import multiprocessing
 import os
@@ -19,7 +19,7 @@ from lsbench.execution.plan import Job
 from lsbench.store import checkpoints, runs
 from lsbench.training import evaluate, stack
 
-MEMORY = Path("/dev/shm")  # spares hundreds of waits for the disk; a killed process cannot tell
+MEMORY = Path("/dev/shm")  # saves hundreds of waits for the disk
 FORK = multiprocessing.get_context("fork")
 FILE_EVENTS = {"open", "os.chmod", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "fcntl.flock"}
 NOT_OUTCOMES = ["train_seconds", "finished"]
@@ -27,14 +27,14 @@ NOT_OUTCOMES = ["train_seconds", "finished"]
 
 @pytest.fixture
 def store(tmp_path):
-    """A folder for stores, in memory where there is such a place."""
+    """A folder for stores, in memory if there is /dev/shm."""
     with tempfile.TemporaryDirectory(dir=MEMORY if os.access(MEMORY, os.W_OK) else tmp_path) as folder:
         yield Path(folder)
 
 
 @pytest.fixture
 def one_thread():
-    """Plans are for one thread, so that stacks may train in forked processes."""
+    """One CPU thread, so that stacks can train in forked processes."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -43,7 +43,7 @@ def one_thread():
 
 @pytest.fixture
 def two_cores():
-    """As on a machine with two: the pool has two processes, forked ones."""
+    """Two CPU threads, so that the pool has two forked processes."""
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     yield
@@ -72,7 +72,7 @@ def start(one_thread):
 
 @pytest.fixture
 def forked(start):
-    """Runs ``function`` in a forked process: its exit code, or minus the signal that ended it."""
+    """Runs ``function`` in a forked process; returns its exit code, or minus the signal that ended it."""
 
     def run(function, *arguments) -> int:
         process = start(function, *arguments)
@@ -84,9 +84,9 @@ def forked(start):
 
 def _watch(moment):
     """Call ``moment(name)`` before every call of the system that changes files, within every write, and
-    before every training step, evaluation and judgement of a stack, in this process from now on.
+    before every training step and evaluation of a stack, in this process from now on.
 
-    The moment after a call is the one before the next, as far as anything outside the process can tell.
+    The moment after a call is the one before the next: nothing outside the process can tell them apart.
     """
     sys.addaudithook(lambda event, _: moment(event) if event in FILE_EVENTS else None)
     for owner, name in (
@@ -120,17 +120,17 @@ def _announced(function, announce):
 
 @pytest.fixture
 def moments(forked, tmp_path):
-    """The names of the moments (see `_watch`) of calling ``function``, in their order."""
+    """The names of the moments (see `_watch`) in a call of ``function``, in order."""
 
     def listed(function) -> list[str]:
         path = tmp_path / "moments"
 
-        def noted():
+        def logged():
             handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             _watch(lambda name: os.write(handle, f"{name}\n".encode()))
             function()
 
-        assert forked(noted) == 0
+        assert forked(logged) == 0
         return path.read_text().split()
 
     return listed
@@ -138,7 +138,7 @@ def moments(forked, tmp_path):
 
 @pytest.fixture
 def killed(forked):
-    """Calls ``function`` in a process that is killed at the moment of this number."""
+    """Calls ``function`` in a process that is killed at moment ``number``."""
 
     def run(function, number: int) -> None:
         def doomed():
@@ -153,8 +153,8 @@ def killed(forked):
 
 @pytest.fixture
 def steps(monkeypatch, tmp_path):
-    """Counts the training steps of each run in all processes since it was asked last. The arithmetic is the
-    real one."""
+    """A function that returns the number of training steps of each run since its last call, in all
+    processes."""
     path = tmp_path / "steps"
 
     class Counted(stack.Stack):
@@ -169,17 +169,17 @@ def steps(monkeypatch, tmp_path):
 
     monkeypatch.setattr(stack, "Stack", Counted)
 
-    def asked() -> Counter[str]:
+    def counted() -> Counter[str]:
         lines = path.read_text().split() if path.exists() else []
         path.unlink(missing_ok=True)
         return Counter(lines)
 
-    return asked
+    return counted
 
 
 @pytest.fixture
 def sweep(splits, make_run):
-    """Four runs that make two stacks, of one epoch of two steps, in a store of their own."""
+    """Jobs of four runs that make two stacks, of one epoch of two steps, in a given store."""
 
     def jobs(results_dir, seeds=(0, 1), **settings):
         shared = {
@@ -195,7 +195,7 @@ def sweep(splits, make_run):
 
 @pytest.fixture
 def table():
-    """The text of runs.csv, but for times."""
+    """The text of runs.csv without times."""
 
     def text(jobs) -> str:
         records = [runs.read(job.run.results_dir, job.run_id) for job in jobs]
@@ -216,7 +216,7 @@ PARSERS = {
 
 @pytest.fixture
 def parse_all():
-    """Parses every visible file of a store; a file that a reader may come across is whole or hidden."""
+    """Parses every visible file of a store: an incomplete file must be hidden."""
 
     def parse(results_dir):
         for path in results_dir.rglob("*"):
@@ -228,7 +228,7 @@ def parse_all():
 
 @pytest.fixture
 def is_tidy():
-    """Whether nothing is left in a store but runs, each with all its files."""
+    """Returns whether a store contains complete runs only, without locks, checkpoints or temporary files."""
 
     def check(results_dir) -> bool:
         left = list(checkpoints.stacks_dir(results_dir).rglob("*"))

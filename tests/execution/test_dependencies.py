@@ -1,4 +1,4 @@
-"""Students and teachers in one sweep: who waits for whom, and what becomes of students of a lost teacher."""
+"""Students and teachers in one sweep: the order of training, and teachers that fail or are missing."""
 
 from dataclasses import replace
 
@@ -34,12 +34,15 @@ def statuses(jobs):
 def test_students_train_after_their_teachers(job):
     teachers = [job(seed=0), job(seed=1)]
     students = [job(teachers[0], seed=seed, alpha=0.1) for seed in (0, 1)]
-    heirs = [job(student, seed=student.run.seed) for student in students]
+    grandstudents = [job(student, seed=student.run.seed) for student in students]
     others = [job(seed=0, alpha=0.2)]
-    asked = [*heirs, *students, *others, *teachers]
-    assert dependencies.by_dependency(asked) == [[*others, *teachers], students, heirs]
+    jobs = [*grandstudents, *students, *others, *teachers]
+    assert dependencies.by_dependency(jobs) == [[*others, *teachers], students, grandstudents]
     assert dependencies.by_dependency([*students, *others]) == [[*students, *others]]
-    assert dependencies.by_dependency([*heirs, students[0]]) == [[heirs[1], students[0]], [heirs[0]]]
+    assert dependencies.by_dependency([*grandstudents, students[0]]) == [
+        [grandstudents[1], students[0]],
+        [grandstudents[0]],
+    ]
 
 
 def test_teachers_of_a_sweep_train_before_its_students(job, monkeypatch):
@@ -47,11 +50,11 @@ def test_teachers_of_a_sweep_train_before_its_students(job, monkeypatch):
     students = [job(teachers[0], seed=seed) for seed in (0, 1)]
     trained, run = [], loop.Training.run
 
-    def noted(training):
+    def recorded(training):
         trained.append((training.stack.size, training.stack.teacher_logits is not None))
         return run(training)
 
-    monkeypatch.setattr(loop.Training, "run", noted)
+    monkeypatch.setattr(loop.Training, "run", recorded)
     assert dry_run.preview([*students, *teachers]).startswith("4 runs: 0 stored, 4 to train\n")
     execute([*students, *teachers])
     assert trained == [(2, False), (2, True)]
@@ -64,16 +67,16 @@ def test_teachers_of_a_sweep_train_before_its_students(job, monkeypatch):
 
 
 def test_a_diverged_teacher_fails_its_own_students_only(job):
-    well, ill = job(seed=0), job(seed=0, lr=1e30)
-    students = [job(well, seed=0), job(ill, seed=0)]
+    good, bad = job(seed=0), job(seed=0, lr=1e30)
+    students = [job(good, seed=0), job(bad, seed=0)]
     for _ in range(2):
-        execute([well, ill, *students])
-        assert statuses([well, ill, *students]) == ["done", "diverged", "done", "failed"]
+        execute([good, bad, *students])
+        assert statuses([good, bad, *students]) == ["done", "diverged", "done", "failed"]
         assert (
-            f"its teacher, {ill.run_id}, diverged"
-            in runs.read(ill.run.results_dir, students[1].run_id)["error"]
+            f"its teacher, {bad.run_id}, diverged"
+            in runs.read(bad.run.results_dir, students[1].run_id)["error"]
         )
-    with pytest.raises(UsageError, match=f"{ill.run_id}, diverged"):
+    with pytest.raises(UsageError, match=f"{bad.run_id}, diverged"):
         execute(students)
 
 
@@ -87,9 +90,9 @@ def test_a_missing_or_unfit_teacher_is_an_error_before_anything_trains(look, job
         look([plain, job(teacher, seed=1)])
     small = job(teacher, seed=0)
     small = Job(replace(small.run, data=replace(small.run.data, calibrate=19)), small.splits)
-    for asked in ([plain, small], [plain, small, teacher]):
+    for jobs in ([plain, small], [plain, small, teacher]):
         with pytest.raises(UsageError, match=r"has data\.calibrate=20 and so another split"):
-            look(asked)
+            look(jobs)
     (tmp_path / "runs" / teacher.run_id / "model.pt").unlink()
     with pytest.raises(StorageError, match=r"model\.pt: cannot be read"):
         look([plain, job(teacher, seed=0)])
@@ -97,9 +100,9 @@ def test_a_missing_or_unfit_teacher_is_an_error_before_anything_trains(look, job
 
 
 def test_errors_name_a_teacher_as_the_user_wrote_it(job, splits, tmp_path, monkeypatch):
-    """A run, where its cell is what the student keeps."""
-    teacher, ill = job(seed=0, epochs=1), job(seed=0, lr=1e30)
-    execute([teacher, ill])
+    """The user names a run; the student stores its cell."""
+    teacher, bad = job(seed=0, epochs=1), job(seed=0, lr=1e30)
+    execute([teacher, bad])
     monkeypatch.setattr("lsbench.execution.plan.load", lambda config: splits)
 
     def student(of, **settings):
@@ -111,24 +114,24 @@ def test_errors_name_a_teacher_as_the_user_wrote_it(job, splits, tmp_path, monke
 
     with pytest.raises(UsageError, match=f"={teacher.run_id}: no run of its cell {teacher.cell_id} with"):
         execute([student(teacher, seed=1)])
-    with pytest.raises(UsageError, match=f"method.teacher={ill.run_id}: {ill.run_id}, diverged"):
-        execute([student(ill, seed=0)])
+    with pytest.raises(UsageError, match=f"method.teacher={bad.run_id}: {bad.run_id}, diverged"):
+        execute([student(bad, seed=0)])
     data = replace(teacher.run.data, calibrate=19)
     with pytest.raises(UsageError, match=f"method.teacher={teacher.run_id}: .* another split"):
         execute([student(teacher, seed=0, data=data)])
 
 
 def test_a_student_is_resumed_bit_for_bit(job, splits, caplog):
-    """The lessons are asked for anew."""
+    """The teacher logits are computed again."""
     teacher = job(seed=0)
     execute([teacher])
     student = job(teacher, seed=0, augment=1.0, dropout=0.2)
     whole = loop.train(Stack([student.run], splits, torch.device("cpu")))
-    [planned] = plan_stacks([student])
+    [plan] = plan_stacks([student])
     training = loop.Training(Stack([student.run], splits, torch.device("cpu")))
     for _ in training.run():
         if training.stack.optimizer.steps == 7:  # in the second epoch
-            checkpoints.save(planned.folder, training.state())
+            checkpoints.save(plan.folder, training.state())
             break
     with caplog.at_level("INFO"):
         execute([student])

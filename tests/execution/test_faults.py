@@ -1,4 +1,4 @@
-"""Sweeps that are killed, started twice, too large: what is stored, and what was trained."""
+"""Sweeps that are killed, started twice or too large for memory: stored runs and training steps."""
 
 import logging
 import random
@@ -31,7 +31,7 @@ def records(jobs):
 def test_a_sweep_killed_at_50_moments_ends_with_the_same_table(
     sweep, table, moments, killed, steps, parse_all, is_tidy, store
 ):
-    """The moments are seeded, and of every kind that there is."""
+    """The moments are drawn from a seed and include every kind."""
     clean = sweep(store / "clean", checkpoint_minutes=EVERY_STEP)
     execute(clean)
     names = moments(lambda: execute(sweep(store / "watched", checkpoint_minutes=EVERY_STEP)))
@@ -56,7 +56,7 @@ def test_a_sweep_killed_at_50_moments_ends_with_the_same_table(
 def test_a_kill_at_any_moment_of_storing_leaves_complete_files(
     count, sweep, table, moments, killed, steps, parse_all, is_tidy, store
 ):
-    """Of one run from its judgement on; of two from the first of the three renames that bring them in."""
+    """With one run from its evaluation on; with two from the first of the three renames that store them."""
     clean = sweep(store / "clean")[:count]
     execute(clean)
     names = moments(lambda: execute(sweep(store / "watched")[:count]))
@@ -121,15 +121,21 @@ def test_a_setting_that_does_not_change_the_outcome_trains_nothing(
     run = make_run(epochs=1, results_dir="here")
     monkeypatch.chdir(store)
     execute([Job(run, splits)])
-    places = {"results_dir": str(store / "here"), "name": "other", "data": replace(run.data, root="/moved")}
-    how = {"device": "cpu", "executor": "pool", "checkpoint_minutes": 1.0}
+    names_and_paths = {
+        "results_dir": str(store / "here"),
+        "name": "other",
+        "data": replace(run.data, root="/moved"),
+    }
+    execution = {"device": "cpu", "executor": "pool", "checkpoint_minutes": 1.0}
     steps()
-    execute([Job(replace(run, **{key: value}), splits) for key, value in (places | how).items()])
+    execute(
+        [Job(replace(run, **{key: value}), splits) for key, value in (names_and_paths | execution).items()]
+    )
     assert not steps()
 
 
 def test_16_processes_that_store_at_once_lose_no_run(sweep, start, parse_all, is_tidy, store):
-    """Each has two runs of its own; a reader looks on all the while."""
+    """Each trains two other runs, while this process reads the store."""
     sweeps = [sweep(store, seeds=(seed,)) for seed in range(16)]
     barrier = start.context.Barrier(16)
     processes = [start(lambda jobs=jobs: (barrier.wait(), execute(jobs))) for jobs in sweeps]
@@ -159,14 +165,14 @@ def test_a_sweep_started_three_times_at_once_trains_each_run_once(sweep, table, 
 
 
 def test_the_second_process_waits_for_a_stack_that_another_trains(sweep, steps, start, store, monkeypatch):
-    """The other one is stopped in mid-training until this one has found it busy."""
+    """The other process pauses in its first step until this one logs that it waits."""
     jobs, context = sweep(store)[:2], start.context
-    begun, found = context.Event(), context.Event()
+    begun, waiting = context.Event(), context.Event()
     step = stack.Stack._train_step
 
     def paused(self, *arguments):
         begun.set()
-        found.wait()
+        waiting.wait()
         return step(self, *arguments)
 
     def other():
@@ -178,11 +184,11 @@ def test_the_second_process_waits_for_a_stack_that_another_trains(sweep, steps, 
     monkeypatch.setattr(
         logging.getLogger("lsbench.execution.execute"),
         "info",
-        lambda text, *_: "waiting" in text and found.set(),
+        lambda text, *_: "waiting" in text and waiting.set(),
     )
     execute(jobs)
     process.join()
-    assert found.is_set() and len(finished(jobs)) == 2
+    assert waiting.is_set() and len(finished(jobs)) == 2
     assert set(steps().values()) == {2}
 
 
@@ -254,11 +260,11 @@ def test_a_checkpoint_that_cannot_be_read_is_reported_and_training_starts_again(
 def test_nothing_is_left_of_a_stack_that_another_process_stored_first(sweep, store, is_tidy):
     """This one planned it before the other had stored it."""
     jobs = sweep(store)[:2]
-    [planned] = plan_stacks(jobs)
+    [plan] = plan_stacks(jobs)
     execute(jobs)
-    checkpoints.save_stacks(store, [planned.saved])
-    with SweepProgress(2, 2) as board:
-        assert train_stack.train(planned, board, wait=False)
+    checkpoints.save_stacks(store, [plan.saved])
+    with SweepProgress(2, 2) as progress:
+        assert train_stack.train(plan, progress, wait=False)
     assert is_tidy(store)
 
 
@@ -314,7 +320,7 @@ def test_a_stray_file_among_the_stacks_does_no_harm(sweep, store):
 def test_a_checkpoint_of_another_form_is_ignored(state, sweep, table, store, caplog):
     clean, jobs = sweep(store / "clean"), sweep(store / "odd")
     execute(clean)
-    for planned in plan_stacks(jobs):
-        checkpoints.save(planned.folder, state)
+    for plan in plan_stacks(jobs):
+        checkpoints.save(plan.folder, state)
     execute(jobs)
     assert table(jobs) == table(clean) and "does not fit" in caplog.text

@@ -19,7 +19,7 @@ def sizes(parts):
     return sorted(len(jobs) for jobs, _ in parts)
 
 
-def planned_on(cores, jobs):
+def plans_on(cores, jobs):
     with threads(cores):
         return plan.plan_stacks(jobs)
 
@@ -74,9 +74,9 @@ def test_a_methods_knob_out_of_its_range_names_key_value_and_range(knob, value, 
 
 
 def test_students_of_different_teachers_are_one_stack(splits, make_run):
-    taught = [MethodConfig("distillation", {"distillation": 0.9}, f"c{n}", n) for n in (1.0, 2.0)]
-    settings = [{"method": each, "seed": seed} for each in taught for seed in (0, 1)]
-    jobs = [Job(make_run(**each), splits) for each in [*settings, {}, {"alpha": 0.1}]]
+    methods = [MethodConfig("distillation", {"distillation": 0.9}, f"c{n}", n) for n in (1.0, 2.0)]
+    settings = [{"method": method, "seed": seed} for method in methods for seed in (0, 1)]
+    jobs = [Job(make_run(**knobs), splits) for knobs in [*settings, {}, {"alpha": 0.1}]]
     assert sizes(plan.group_jobs(jobs, CPU)) == [2, 4]
 
 
@@ -98,27 +98,27 @@ def test_convolutions_do_not_stack_on_a_cpu(splits, make_run):
 def test_a_gpu_trains_convolutions_with_the_fastest_strategy(
     fastest, expected, splits, make_run, monkeypatch
 ):
-    """Which is asked once for runs that can train together, and not for a single one, nor for perceptrons."""
-    asked = []
+    """It is measured once for runs that can train together, and not for a single run or for perceptrons."""
+    measured_for = []
 
     def measured(runs, *others, graphs):
-        asked.append((len(runs), graphs))
+        measured_for.append((len(runs), graphs))
         return fastest
 
     monkeypatch.setattr(autotune, "fastest", measured)
     cuda = torch.device("cuda")
-    found = plan.group_jobs(
+    stacks = plan.group_jobs(
         [Job(make_run("resnet8", seed=seed), splits) for seed in range(20)], cuda, cuda_graphs=True
     )
-    assert sizes(found) == expected and {strategy for _, strategy in found} == {fastest[0]}
-    assert asked == [(20, True)]
+    assert sizes(stacks) == expected and {strategy for _, strategy in stacks} == {fastest[0]}
+    assert measured_for == [(20, True)]
     assert sizes(plan.group_jobs([Job(make_run("resnet8"), splits)], cuda)) == [1]
     assert sizes(plan.group_jobs([Job(make_run(seed=seed), splits) for seed in range(20)], cuda)) == [20]
-    assert len(asked) == 1
-    elsewhere = plan.group_jobs(
+    assert len(measured_for) == 1
+    on_a_node = plan.group_jobs(
         [Job(make_run("resnet8", seed=seed), splits) for seed in range(20)], cuda, local=False
     )
-    assert sizes(elsewhere) == [6, 7, 7] and len(asked) == 1
+    assert sizes(on_a_node) == [6, 7, 7] and len(measured_for) == 1
 
 
 def test_the_fastest_strategy_is_saved_with_the_plan(splits, make_run, monkeypatch, tmp_path):
@@ -127,12 +127,12 @@ def test_the_fastest_strategy_is_saved_with_the_plan(splits, make_run, monkeypat
     monkeypatch.setattr(autotune, "fastest", lambda *arguments, graphs: ("streams", 3))
     jobs = [Job(make_run("resnet8", seed=s, results_dir=str(tmp_path)), splits) for s in range(6)]
     first = plan.plan_stacks(jobs)
-    assert [(len(each.jobs), each.strategy, each.executor) for each in first] == [
+    assert [(len(stack.jobs), stack.strategy, stack.executor) for stack in first] == [
         (3, "streams", "graphs")
     ] * 2
-    checkpoints.save_stacks(tmp_path, [each.saved for each in first])
+    checkpoints.save_stacks(tmp_path, [stack.saved for stack in first])
     monkeypatch.setattr(autotune, "fastest", lambda *arguments, graphs: ("vmap", 1))
-    assert {each.saved for each in plan.plan_stacks(jobs)} == {each.saved for each in first}
+    assert {stack.saved for stack in plan.plan_stacks(jobs)} == {stack.saved for stack in first}
 
 
 def test_large_groups_are_divided_evenly(splits, make_run):
@@ -177,8 +177,8 @@ def test_graphs_need_a_gpu_and_are_its_default(splits, make_run, monkeypatch):
     with pytest.raises(UsageError, match="executor=graphs: CUDA graphs need a CUDA device, not cpu"):
         plan.check(make_run(executor="graphs", device="cpu"))
     monkeypatch.setattr(plan, "choose_device", lambda name: torch.device("cuda"))
-    for asked, chosen in (("graphs", "graphs"), ("auto", "graphs"), ("stack", "stack")):
-        run = make_run(executor=asked)
+    for requested, chosen in (("graphs", "graphs"), ("auto", "graphs"), ("stack", "stack")):
+        run = make_run(executor=requested)
         plan.check(run)
         assert [stack.executor for stack in plan.plan_stacks([Job(run, splits)])] == [chosen]
 
@@ -206,9 +206,9 @@ def test_sizes_are_checked_before_training(make_run, splits, monkeypatch):
 def test_a_stack_is_divided_over_the_cores_into_parts_of_at_least_8(splits, make_run):
     for runs, cores, parts in ((24, 2, [12, 12]), (24, 4, [8, 8, 8]), (15, 4, [15]), (16, 4, [8, 8])):
         jobs = [Job(make_run(seed=seed), splits) for seed in range(runs)]
-        assert sorted(len(planned.jobs) for planned in planned_on(cores, jobs)) == parts
+        assert sorted(len(stack.jobs) for stack in plans_on(cores, jobs)) == parts
     one_process = [Job(make_run(seed=seed, executor="stack"), splits) for seed in range(24)]
-    assert [len(planned.jobs) for planned in planned_on(4, one_process)] == [24]
+    assert [len(stack.jobs) for stack in plans_on(4, one_process)] == [24]
 
 
 @pytest.mark.parametrize(
@@ -222,34 +222,34 @@ def test_a_pool_trains_several_stacks_and_divides_the_threads(
     runs, executor, cores, chosen, splits, make_run
 ):
     jobs = [Job(make_run(seed=seed, executor=executor), splits) for seed in range(runs)]
-    assert {(planned.executor, planned.threads) for planned in planned_on(cores, jobs)} == {chosen}
+    assert {(stack.executor, stack.threads) for stack in plans_on(cores, jobs)} == {chosen}
 
 
 def test_a_kill_while_plans_are_saved_changes_no_plan(splits, make_run, tmp_path):
     """What is left alone would be divided otherwise: 50 runs are 25 and 25 on two cores, 25 are 12 and 13."""
     jobs = [Job(make_run(seed=seed, results_dir=str(tmp_path)), splits) for seed in range(50)]
-    planned = planned_on(2, jobs)
-    checkpoints.save_stacks(tmp_path, [stack.saved for stack in planned])
-    (planned[1].folder / "plan.json").unlink()
-    again = planned_on(2, jobs)
-    assert [stack.saved for stack in again] == [stack.saved for stack in planned]
-    assert [len(stack.jobs) for stack in planned] == [25, 25]
+    plans = plans_on(2, jobs)
+    checkpoints.save_stacks(tmp_path, [stack.saved for stack in plans])
+    (plans[1].folder / "plan.json").unlink()
+    again = plans_on(2, jobs)
+    assert [stack.saved for stack in again] == [stack.saved for stack in plans]
+    assert [len(stack.jobs) for stack in plans] == [25, 25]
 
 
 def test_a_saved_plan_is_used_again_with_its_members_and_threads(splits, make_run, tmp_path):
     jobs = [Job(make_run(seed=seed, results_dir=str(tmp_path)), splits) for seed in range(20)]
     ids = [job.run_id for job in jobs]
-    kept = checkpoints.SavedStack((ids[3], ids[1]), 3)
+    saved = checkpoints.SavedStack((ids[3], ids[1]), 3)
     lost = checkpoints.SavedStack((ids[2], "a run of which nothing is known"), 3)
-    for each in (kept, lost):
-        checkpoints.save_stacks(tmp_path, [each])
-    first, *rest = planned_on(3, jobs)
-    assert first.saved == kept and {stack.threads for stack in rest} == {1}
+    for stack in (saved, lost):
+        checkpoints.save_stacks(tmp_path, [stack])
+    first, *rest = plans_on(3, jobs)
+    assert first.saved == saved and {stack.threads for stack in rest} == {1}
     assert {run for stack in rest for run in stack.saved.runs} == set(ids) - {ids[1], ids[3]}
-    assert planned_on(2, jobs)[0].threads == 2, "no more than there are cores"
-    [alone] = planned_on(4, [jobs[3], jobs[1]])
-    assert alone.saved == kept and alone.folder == checkpoints.stack_dir(tmp_path, kept.runs)
-    assert planned_on(1, jobs[1:2])[0].saved.runs == (ids[1],), "a plan is used whole or not at all"
+    assert plans_on(2, jobs)[0].threads == 2, "no more than there are cores"
+    [alone] = plans_on(4, [jobs[3], jobs[1]])
+    assert alone.saved == saved and alone.folder == checkpoints.stack_dir(tmp_path, saved.runs)
+    assert plans_on(1, jobs[1:2])[0].saved.runs == (ids[1],), "a plan is used whole or not at all"
 
 
 def test_a_pool_is_refused_on_a_gpu(make_run, monkeypatch):

@@ -1,4 +1,4 @@
-"""Processes of the pool that are killed, or lose the one that started them."""
+"""The process pool: workers that are killed, and workers whose parent is killed."""
 
 import os
 import signal
@@ -99,9 +99,10 @@ def test_a_stack_with_a_checkpoint_is_resumed_once(
 
 def test_stacks_train_at_once_as_long_as_their_threads_fit(sweep, store):
     one, two = (
-        [replace(planned, threads=number) for planned in plan.plan_stacks(sweep(store))] for number in (1, 2)
+        [replace(stack_plan, threads=number) for stack_plan in plan.plan_stacks(sweep(store))]
+        for number in (1, 2)
     )
-    running = [process_pool.Worker(planned, None) for planned in one[:1]]
+    running = [process_pool.Worker(stack_plan, None) for stack_plan in one[:1]]
     assert process_pool.has_room(one[1], running, 2) and not process_pool.has_room(two[1], running, 2)
     assert process_pool.has_room(two[0], [], 1), "else nothing would ever train"
 
@@ -152,13 +153,13 @@ def test_a_pool_killed_between_two_messages_of_its_workers_is_resumed(
     steps()
     listen, left = process_pool._receive, iter(range(word))
 
-    def deaf(*arguments):
+    def stops_listening(*arguments):
         if next(left, None) is None:
             os.kill(os.getpid(), signal.SIGKILL)
         return listen(*arguments)
 
     def doomed():
-        process_pool._receive = deaf
+        process_pool._receive = stops_listening
         process_pool.torch.set_num_threads(2)
         execute(jobs)
 
@@ -173,16 +174,16 @@ def test_a_pool_killed_between_two_messages_of_its_workers_is_resumed(
 
 def test_a_worker_without_a_listener_finishes_its_stack(sweep, store):
     """Until the signal comes that ends it; its runs have not failed."""
-    [planned] = plan.plan_stacks(sweep(store)[:2])
-    ours, theirs = process_pool.multiprocessing.Pipe(duplex=False)
-    ours.close()
-    assert train_stack.train(planned, process_pool.PipeProgress(theirs), wait=False)
-    theirs.close()
-    assert {row["status"] for row in stored(planned.jobs)} == {"done"}
+    [stack_plan] = plan.plan_stacks(sweep(store)[:2])
+    receiver, sender = process_pool.multiprocessing.Pipe(duplex=False)
+    receiver.close()
+    assert train_stack.train(stack_plan, process_pool.PipeProgress(sender), wait=False)
+    sender.close()
+    assert {row["status"] for row in stored(stack_plan.jobs)} == {"done"}
 
 
 def test_the_first_signal_saves_checkpoints_and_the_second_does_not_wait(sweep, start, store, steps):
-    """The worker sends both to the pool: the second when it has been told to end, after which it hangs."""
+    """The worker sends both signals to the pool: the second once it is told to end, after which it hangs."""
     jobs = sweep(store, executor="pool", epochs=2)[:2]
 
     def told_to_end(self, split):

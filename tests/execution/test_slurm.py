@@ -19,7 +19,7 @@ pytestmark = [
     pytest.mark.usefixtures("_submitit"),
 ]
 
-LONG = 300  # s; a bound on what hangs, nothing that is measured
+LONG = 300  # seconds; limits a test that hangs
 
 
 @pytest.fixture
@@ -50,21 +50,21 @@ def submit(tmp_path):
 
 
 def jobs_of(folder: Path) -> dict[str, dict[str, str]]:
-    """Every Slurm job that was submitted from ``folder``, finished ones too: what scontrol says, by its id.
-    The elements of an array are jobs of their own."""
+    """The fields that scontrol shows of each Slurm job submitted from ``folder``, finished or not, by job ID.
+    Each element of an array is a job."""
     lines = subprocess.check_output(["scontrol", "--oneliner", "show", "job"], text=True).splitlines()
-    told = [dict(word.partition("=")[::2] for word in line.split()) for line in lines]
-    return {job["JobId"]: job for job in told if job.get("WorkDir") == str(folder)}
+    shown = [dict(word.partition("=")[::2] for word in line.split()) for line in lines]
+    return {job["JobId"]: job for job in shown if job.get("WorkDir") == str(folder)}
 
 
 def wait_for(condition, process):
-    """Poll until ``condition()`` holds and return what it gave; fail where the command ends before."""
+    """Poll until ``condition()`` holds and return its value; fail if the command ends before."""
     deadline = time.monotonic() + LONG
-    while not (found := condition()):
+    while not (result := condition()):
         assert process.poll() is None, process.communicate()[1]
         assert time.monotonic() < deadline, "it takes too long"
         time.sleep(0.2)
-    return found
+    return result
 
 
 def finish(process) -> tuple[int, str, str]:
@@ -123,7 +123,7 @@ def test_a_preempted_job_is_resumed_from_its_checkpoint(submit, tmp_path):
     subprocess.run(["scancel", "--signal=USR2", job["JobId"]], check=True)
     code, _, err = finish(process)
     assert code == 0, err
-    assert [int(found["Restarts"]) for found in jobs_of(tmp_path).values()] == [1]
+    assert [int(job["Restarts"]) for job in jobs_of(tmp_path).values()] == [1]
     logs = "".join(path.read_text() for path in tmp_path.glob("results/hydra/slurm/*/*.err"))
     assert "resuming after" in logs
 
@@ -133,18 +133,18 @@ def states(folder: Path) -> list[str]:
 
 
 def running(folder: Path, count: int) -> list[dict[str, str]] | None:
-    """The jobs that run, once they are ``count`` and Python is up in each."""
-    found = [job for job in jobs_of(folder).values() if job["JobState"] == "RUNNING"]
-    return found if len(found) == count and all(python_of(job) for job in found) else None
+    """The running jobs, once there are ``count`` of them and Python runs in each."""
+    jobs = [job for job in jobs_of(folder).values() if job["JobState"] == "RUNNING"]
+    return jobs if len(jobs) == count and all(python_of(job) for job in jobs) else None
 
 
 def python_of(job: dict[str, str]) -> int | None:
-    """The process that trains for ``job``, known by its command line and the environment Slurm gave it."""
+    """The process that trains for ``job``, identified by its command line and Slurm's environment."""
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             command = (entry / "cmdline").read_bytes().split(b"\0")
             environment = (entry / "environ").read_bytes().split(b"\0")
-        except OSError:  # it ended while we looked
+        except OSError:  # it ended in the meantime
             continue
         ours = command[0] == sys.executable.encode() and b"submitit.core._submit" in command
         if ours and f"SLURM_JOB_ID={job['JobId']}".encode() in environment:

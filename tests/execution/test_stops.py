@@ -24,7 +24,7 @@ def command(monkeypatch, forked):
 
     def run(jobs, at=0, act=None) -> int:
         def train(arguments):
-            # the pool has two processes; two threads in a forked one would wait for each other for ever
+            # the pool has two processes; with two threads, a forked one would hang
             torch.set_num_threads(2 if jobs[0].run.executor == "pool" else 1)
             execute(jobs)
             return 0
@@ -41,7 +41,7 @@ def command(monkeypatch, forked):
 
 
 def before_step(number, act):
-    """Lets ``act()`` happen once in each process that comes to its training step of this number."""
+    """Call ``act()`` once in each process, before its training step ``number``."""
     step, taken = stack.Stack._train_step, []
 
     def acting(self, *arguments):
@@ -81,8 +81,8 @@ def test_a_stopped_sweep_is_resumed_at_its_step(
     execute(clean)
     steps()
     assert command(jobs, 3, stop(number)) == code
-    said = capfd.readouterr().err.splitlines()[-1]
-    assert said.endswith("ed; resume with: lsbench train -m alpha=0,0.1")
+    message = capfd.readouterr().err.splitlines()[-1]
+    assert message.endswith("ed; resume with: lsbench train -m alpha=0,0.1")
     assert list(store.rglob("state.pt")) and not list(store.glob("stopped/runs/*/result.json"))
     before = steps()
     caplog.set_level("INFO", "lsbench")
@@ -134,11 +134,11 @@ def test_a_signal_while_runs_are_stored_takes_effect_afterwards(command, sweep, 
     jobs = sweep(store)
     replace, renamed = os.rename, []
 
-    def signalled(*places, **settings):
+    def signalled(*arguments, **settings):
         if not renamed:
-            renamed.append(places)
+            renamed.append(arguments)
             os.kill(os.getpid(), signal.SIGTERM)
-        replace(*places, **settings)
+        replace(*arguments, **settings)
 
     monkeypatch.setattr(os, "rename", signalled)
     assert command(jobs) == 143

@@ -1,4 +1,4 @@
-"""What a teacher says against the plain model with its stored weights; who may teach whom."""
+"""Teacher logits against the plain model with the stored weights, and the checks of teachers."""
 
 from dataclasses import replace
 
@@ -50,7 +50,7 @@ def student(tmp_path, make_run):
 
 
 def test_teacher_logits_are_those_of_the_plain_model_on_clean_images(store, student, splits, tmp_path):
-    """By torch's own layers, fed with pixels that numpy normalises; augmentation is the student's."""
+    """Computed by torch's layers from pixels that numpy normalises. Only the student has augmentation."""
     record = store(seed=3, alpha=0.1, dropout=0.3, augment=1.0)
     run = student(seed=3, augment=1.0, **taught(record["cell"], temperature=2.5))
     data = DeviceDataset(splits, run.data, [3], CPU)
@@ -74,11 +74,11 @@ def test_each_member_learns_from_its_own_teacher(store, student, splits):
         student(seed=2, dropout=0.2),
     ]
     together = train(members, splits)
-    for place, run in enumerate(members):
+    for position, run in enumerate(members):
         alone = train([run], splits)
         for name, weights in alone.weights[0].items():
-            assert (together.weights[place][name] - weights).abs().max() <= 1e-12
-        assert (together.logits["test"][place] - alone.logits["test"][0]).abs().max() <= 1e-12
+            assert (together.weights[position][name] - weights).abs().max() <= 1e-12
+        assert (together.logits["test"][position] - alone.logits["test"][0]).abs().max() <= 1e-12
     untaught = train([student(seed=1)], splits)
     assert (untaught.logits["test"][0] - together.logits["test"][0]).abs().max() > 1e-3
 
@@ -109,8 +109,10 @@ def test_a_teacher_named_as_a_run_is_its_cell_and_each_seed_has_its_own(store, s
     by_run = teachers.resolve_teacher(student(seed=1, **taught(records[0]["run"])))
     assert by_run == student(seed=1, **taught(records[0]["cell"]))
     assert teachers.resolve_teacher(by_run) == by_run
-    own, other = (teacher_key(student(seed=seed, **taught(records[0]["cell"]))) for seed in (1, 2))
-    assert {key.seed: r["run"] for key, r in find_records([own, other]).items()} == {1: records[1]["run"]}
+    key, other_key = (teacher_key(student(seed=seed, **taught(records[0]["cell"]))) for seed in (1, 2))
+    assert {stored.seed: record["run"] for stored, record in find_records([key, other_key]).items()} == {
+        1: records[1]["run"]
+    }
 
 
 def test_members_with_the_same_teacher_share_its_logits(store, student, splits):
@@ -123,22 +125,22 @@ def test_members_with_the_same_teacher_share_its_logits(store, student, splits):
     rows = stacked.data.rows["train"]
     assert stacked.teacher_logits.logits.shape == (3 * rows.shape[1], 3)
     teacher = stacked.teacher_logits(rows.flip(1))
-    for place, run in enumerate(members[:4]):
-        alone = Stack([run], splits, CPU).teacher_logits(rows[place, None].flip(1))
-        assert torch.equal(teacher.logits[place], alone.logits[0]) and alone.logits.abs().max() > 0.1
+    for position, run in enumerate(members[:4]):
+        alone = Stack([run], splits, CPU).teacher_logits(rows[position, None].flip(1))
+        assert torch.equal(teacher.logits[position], alone.logits[0]) and alone.logits.abs().max() > 0.1
     assert not teacher.logits[4].any() and not torch.equal(teacher.logits[0], teacher.logits[1])
 
 
 def test_find_records_reads_each_record_once(store, student, monkeypatch):
-    """But for the teacher's own, which may have failed and been trained since."""
+    """Except the teacher's record: it may have failed and been trained since."""
     records = [store(seed=3, alpha=alpha, epochs=1) for alpha in (0, 0.1, 0.2)]
     wanted = teacher_key(student(seed=3, **taught(records[1]["cell"])))
     assert find_records([wanted]) == {wanted: records[1]}
-    asked, read = [], runs.read
-    monkeypatch.setattr(runs, "read", lambda *place: asked.append(place[1]) or read(*place))
+    ids_read, read = [], runs.read
+    monkeypatch.setattr(runs, "read", lambda *key: ids_read.append(key[1]) or read(*key))
     later = store(seed=3, alpha=0.3, epochs=1)
     assert find_records([wanted]) == {wanted: records[1]}
-    assert sorted(asked) == sorted([records[1]["run"], later["run"]])
+    assert sorted(ids_read) == sorted([records[1]["run"], later["run"]])
 
 
 def test_a_run_that_does_not_distil_has_no_teacher(store, student):
@@ -148,7 +150,7 @@ def test_a_run_that_does_not_distil_has_no_teacher(store, student):
 
 
 def test_teacher_and_temperature_are_part_of_a_runs_identity(student):
-    one, other, warm = (student(**taught(*each)) for each in (["c1"], ["c2"], ["c1", 0.9, 2.0]))
+    one, other, warm = (student(**taught(*teacher)) for teacher in (["c1"], ["c2"], ["c1", 0.9, 2.0]))
     assert len({run.run_id("d") for run in (one, other, warm)}) == 3
     assert one.cell_id("d") == replace(one, seed=7).cell_id("d")
     assert "-distillation-" in one.run_id("d")
@@ -157,14 +159,14 @@ def test_teacher_and_temperature_are_part_of_a_runs_identity(student):
 def test_a_student_needs_a_teacher_and_a_teacher_a_student(student):
     with pytest.raises(UsageError, match=r"distillation=0\.5: needs a teacher; add method\.teacher=RUN"):
         teachers.check_teacher(student(method=MethodConfig("distillation", {"distillation": 0.5})))
-    lonely = student(method=MethodConfig("none", {}, "c12345678"))
+    unused = student(method=MethodConfig("none", {}, "c12345678"))
     with pytest.raises(UsageError, match="c12345678: is set but unused; add method=distillation"):
-        teachers.check_unused_teacher([student(), lonely])
-    assert teachers.resolve_teacher(lonely).run_id("d") == student().run_id("d")
+        teachers.check_unused_teacher([student(), unused])
+    assert teachers.resolve_teacher(unused).run_id("d") == student().run_id("d")
     for fine in (student(**taught("c12345678")), student(**taught("c12345678", weight=0.0)), student()):
         teachers.check_teacher(fine)
         teachers.check_unused_teacher([fine])
-    teachers.check_unused_teacher([lonely, student(**taught("c12345678"))])
+    teachers.check_unused_teacher([unused, student(**taught("c12345678"))])
 
 
 def test_an_unknown_teacher_is_an_error_with_a_suggestion(store, student):
@@ -198,6 +200,6 @@ def test_a_teacher_without_weights_is_an_error(store, student, splits, tmp_path)
 
 def test_teacher_logits_have_the_teachers_precision(store, student, splits):
     record = store(seed=2, precision="fp32")
-    lessons = Stack([student(seed=2, **taught(record["cell"]))], splits, CPU).teacher_logits
-    assert lessons.logits.dtype == torch.float64
-    assert torch.equal(lessons.logits, lessons.logits.float().double())
+    teacher_logits = Stack([student(seed=2, **taught(record["cell"]))], splits, CPU).teacher_logits
+    assert teacher_logits.logits.dtype == torch.float64
+    assert torch.equal(teacher_logits.logits, teacher_logits.logits.float().double())

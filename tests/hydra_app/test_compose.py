@@ -1,4 +1,4 @@
-"""Composed jobs equal Hydra's own, whether Hydra composed them or they are copies with other knobs."""
+"""Jobs as Hydra composes them, and copies of a composed job with other knobs, are equal."""
 
 import pytest
 from hydra import initialize_config_dir
@@ -90,7 +90,9 @@ NAMING = [f"hydra.job.config.override_dirname.{how}" for how in ("exclude_keys=[
 def test_jobs_are_composed_as_hydra_composes_them(kind, loader):
     batch, compositions = BATCHES[kind]
     base = loader.loader.load_configuration("train", NAMING, RunMode.MULTIRUN)
-    assert base.hydra.sweep.dir  # as a sweeper reads it before any job is composed: the time is one for all
+    assert (
+        base.hydra.sweep.dir
+    )  # a sweeper reads it before any job is composed, so all jobs have the same time
     composed = compose.compose(loader, base, batch, 3)
     assert loader.count == compositions
     for number, (overrides, job) in enumerate(zip(batch, composed, strict=True), 3):
@@ -116,9 +118,9 @@ def test_a_job_that_hydra_refuses_raises_hydras_error(wrong, loader):
     right = f"{key}=1" if key in compose.KNOBS else "alpha=1"
     with pytest.raises(Exception) as expected:
         loader.load_sweep_config(base, [wrong])
-    with pytest.raises(type(expected.value)) as found:
+    with pytest.raises(type(expected.value)) as caught:
         compose.compose(loader, base, [[right], [wrong]], 0)
-    assert str(found.value) == str(expected.value)
+    assert str(caught.value) == str(expected.value)
 
 
 def test_a_teacher_that_no_job_of_a_whole_sweep_learns_from_is_an_error(loader, monkeypatch):

@@ -22,7 +22,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 
 @pytest.fixture(autouse=True)
 def _registered():
-    version.setbase("1.1")  # what these programs count on; Hydra keeps whatever was asked for before
+    version.setbase("1.1")  # which these programs need; Hydra keeps the base that was set before
     plugins.register()
 
 

@@ -23,8 +23,8 @@ def draw():
 def losses(logits, batch, active, convention="uniform"):
     alphas = torch.tensor([0.0, 0.1, 0.3], dtype=torch.float64)
     methods = [Active(confidence_penalty.METHOD, WEIGHTS, torch.arange(3))] if active else []
-    found = training_losses(logits, batch, alphas, convention, methods)
-    return found, torch.autograd.grad(found.sum(), logits)[0]
+    result = training_losses(logits, batch, alphas, convention, methods)
+    return result, torch.autograd.grad(result.sum(), logits)[0]
 
 
 def test_the_entropy_is_subtracted_from_the_smoothed_loss():

@@ -52,9 +52,9 @@ def test_losses_and_gradients_are_those_of_torch(drawn):
 def test_the_gradient_is_tau_times_the_difference_of_the_softened_probabilities(drawn):
     """Hinton et al. 2015, equation 2, times τ²."""
     logits, batch = drawn
-    found = gradient(training_losses(logits, batch, ALPHA, "uniform", ON), logits)[3]
-    taught = F.softmax(batch.teacher.logits[3] / TAU[3], dim=-1)
-    torch.testing.assert_close(found, TAU[3] * (F.softmax(logits[3] / TAU[3], dim=-1) - taught), **EXACT)
+    actual = gradient(training_losses(logits, batch, ALPHA, "uniform", ON), logits)[3]
+    softened = F.softmax(batch.teacher.logits[3] / TAU[3], dim=-1)
+    torch.testing.assert_close(actual, TAU[3] * (F.softmax(logits[3] / TAU[3], dim=-1) - softened), **EXACT)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

@@ -30,8 +30,8 @@ def losses(logits, labels, gamma, alpha=0.0, convention="uniform"):
     strength = torch.as_tensor(gamma, dtype=torch.float64).expand(members)
     active = Active(focal.METHOD, strength, torch.zeros(members, dtype=torch.int64))
     alphas = torch.full((members,), alpha, dtype=torch.float64)
-    found = training_losses(logits, Batch(NO_IMAGES, labels), alphas, convention, [active])
-    return found, torch.autograd.grad(found.sum(), logits)[0]
+    result = training_losses(logits, Batch(NO_IMAGES, labels), alphas, convention, [active])
+    return result, torch.autograd.grad(result.sum(), logits)[0]
 
 
 @pytest.mark.parametrize("gamma", [0.5, 1.0, 2.0, 3.0, 5.0])

@@ -52,8 +52,8 @@ def test_shifts_are_uniform():
     """An image with a single white pixel shows its shift."""
     images = torch.zeros(1, 10000, 1, 9, 9, dtype=torch.uint8)
     images[..., 4, 4] = 255
-    places = augmented(images, [1.0], keys=KEYS[:1]).flatten(2).argmax(-1).flatten().numpy()
-    counts = np.unique(places, return_counts=True)[1]
+    positions = augmented(images, [1.0], keys=KEYS[:1]).flatten(2).argmax(-1).flatten().numpy()
+    counts = np.unique(positions, return_counts=True)[1]
     assert len(counts) == 25 and stats.chisquare(counts).pvalue > 1e-4
 
 

@@ -30,7 +30,7 @@ def compile_kernel(kernel, logits, **constants):
         fn=kernel,
         signature={name: kinds[name] for name in names},
         constexprs={(names.index(name),): value for name, value in constants.items()},
-        attrs={(place,): [["tt.divisibility", 16]] for place in aligned},
+        attrs={(position,): [["tt.divisibility", 16]] for position in aligned},
     )
     warps = _triton.SHORT_WARPS if kernel is _triton._short else _triton.LONG_WARPS
     made = triton.compile(source, target=GPUTarget("cuda", 90, 32), options={"num_warps": warps})
@@ -41,8 +41,8 @@ def compile_kernel(kernel, logits, **constants):
     counts["offsets32"] = sum(
         f", {constants['CLASSES']};" in line for line in code.splitlines() if "mul.lo.s32" in line
     )
-    place = {"kernel": kernel.__name__, "logits": logits, "target": ".target sm_90" in code}
-    print(json.dumps(place | settings | counts | {"cubin": len(made.asm["cubin"])}), flush=True)
+    identity = {"kernel": kernel.__name__, "logits": logits, "target": ".target sm_90" in code}
+    print(json.dumps(identity | settings | counts | {"cubin": len(made.asm["cubin"])}), flush=True)
 
 
 def main():

@@ -47,8 +47,8 @@ def draw(rows, classes, dtype, alpha="number", weighted=False, convention="unifo
     target = torch.tensor(random.integers(classes, size=rows))
     if rows > 2:
         target[1] = -100
-    each = torch.tensor(random.random(rows), dtype=kind)
-    values = {"number": 0.1, "zero": 0.0, "0d": torch.tensor(0.2, dtype=kind), "row": each}
+    per_row = torch.tensor(random.random(rows), dtype=kind)
+    values = {"number": 0.1, "zero": 0.0, "0d": torch.tensor(0.2, dtype=kind), "row": per_row}
     weight = torch.tensor(random.random(classes) + 0.1, dtype=kind) if weighted else None
     grads = torch.tensor(random.standard_normal(rows), dtype=kind)
     return Rows(logits, target, values[alpha], convention, weight, -100), grads
@@ -180,8 +180,8 @@ def test_a_directional_derivative_of_bf16_is_accumulated_in_float32(kernels):
 
     exact = jvp(lambda z: F.cross_entropy(z, rows.target, label_smoothing=0.1, reduction="none"),
                 (rows.logits.double(),), (tangent.double(),))[1]  # fmt: skip
-    found = jvp(f, (rows.logits,), (tangent,))[1]
-    torch.testing.assert_close(found.double(), exact, rtol=1e-5, atol=1e-5)
+    actual = jvp(f, (rows.logits,), (tangent,))[1]
+    torch.testing.assert_close(actual.double(), exact, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
@@ -196,12 +196,12 @@ def test_incoming_gradients_that_are_not_the_cached_one(kernels, reduction, weig
         ours = smoothed_cross_entropy(logits, target, 0.1, weight=rows.weight, reduction=reduction)
         theirs = F.cross_entropy(exact, target, wide, label_smoothing=0.1, reduction=reduction)
         for scale in (3.0, 1.0, 1.0):
-            found, expected = (
+            actual, expected = (
                 torch.autograd.grad(scale * loss, z, retain_graph=True)[0]
                 for loss, z in ((ours, logits), (theirs, exact))
             )
-            torch.testing.assert_close(found, expected.to(dtype), rtol=4 * torch.finfo(dtype).eps, atol=1e-7)
-            found.zero_()
+            torch.testing.assert_close(actual, expected.to(dtype), rtol=4 * torch.finfo(dtype).eps, atol=1e-7)
+            actual.zero_()
 
 
 def test_ignored_rows_have_no_gradient_even_if_the_loss_is_infinite():
@@ -229,11 +229,11 @@ def test_scaled_float16_gradients_do_not_underflow():
     """Gradients below the range of float16 arrive scaled, as by torch.amp."""
     logits = torch.randn(512, 1000, generator=torch.Generator().manual_seed(0)).half().requires_grad_()
     target = torch.arange(512)
-    found, expected = (
+    actual, expected = (
         torch.autograd.grad(2.0**16 * f(z, target), z)[0]
         for f, z in ((ours, logits), (eager, logits.detach().double().requires_grad_()))
     )
-    torch.testing.assert_close(found.double(), expected, rtol=1e-3, atol=1e-5)
+    torch.testing.assert_close(actual.double(), expected, rtol=1e-3, atol=1e-5)
 
 
 def test_the_gradient_of_a_mean_is_computed_once(monkeypatch):
@@ -241,7 +241,9 @@ def test_the_gradient_of_a_mean_is_computed_once(monkeypatch):
     target = torch.arange(800) % 100
     target[3] = -100
     calls = []
-    monkeypatch.setattr(_cpu, "_compute", lambda *given, own=_cpu._compute: calls.append(1) or own(*given))
+    monkeypatch.setattr(
+        _cpu, "_compute", lambda *arguments, compute=_cpu._compute: calls.append(1) or compute(*arguments)
+    )
     for weight in (None, torch.rand(100, generator=torch.Generator().manual_seed(0))):
         logits = torch.zeros(800, 100, requires_grad=True)
         (ours(logits, target, weight=weight) / 3).backward()
@@ -256,8 +258,8 @@ def test_weights_of_half_precision_are_accumulated_in_float32():
     )
     weight = torch.tensor([1, 2, 1, 2.0])
     expected = eager(logits.half().float(), target, "mean", weight)
-    for own in (weight.half(), weight.double()):
-        loss = ours(logits.half(), target, "mean", own)
+    for class_weight in (weight.half(), weight.double()):
+        loss = ours(logits.half(), target, "mean", class_weight)
         assert loss.dtype == torch.float32
         torch.testing.assert_close(loss, expected)
 
@@ -304,10 +306,10 @@ def test_batches_of_gradients(kernels, large, monkeypatch):
         return F.cross_entropy(z, rows.target, label_smoothing=0.1, reduction="none")
 
     for vectorized in (True, False):
-        found, expected = (
-            torch.autograd.functional.jacobian(each, logits, vectorize=vectorized) for each in (f, g)
+        actual, expected = (
+            torch.autograd.functional.jacobian(function, logits, vectorize=vectorized) for function in (f, g)
         )
-        torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-14)
+        torch.testing.assert_close(actual, expected, rtol=1e-10, atol=1e-14)
     with torch.no_grad():
         torch.testing.assert_close(jacrev(f)(logits), expected, rtol=1e-10, atol=1e-14)
 
@@ -500,5 +502,5 @@ def test_tensors_without_memory_use_plain_pytorch(batch):
     traced = make_fx(partial(ours, reduction="mean", weight=None), tracing_mode="fake")(big, target)
     torch.testing.assert_close(traced(big, target), eager(big, target))
     assert vmap(ours)(big[None][:0], target[None][:0]).shape == (0,)
-    each = vmap(lambda z: loss_and_gradient(z, batch[1][0], 0.1)[1])(batch[0])
-    torch.testing.assert_close(each[2], loss_and_gradient(batch[0][2], batch[1][0], 0.1)[1])
+    batched = vmap(lambda z: loss_and_gradient(z, batch[1][0], 0.1)[1])(batch[0])
+    torch.testing.assert_close(batched[2], loss_and_gradient(batch[0][2], batch[1][0], 0.1)[1])

@@ -33,7 +33,7 @@ def test_every_kernel_compiles_for_an_h100(compiled):
 @pytest.mark.parametrize(("logits", "size"), [("fp32", 4), ("bf16", 2)])
 def test_long_rows_move_sixteen_bytes_at_a_time(compiled, logits, size):
     """4096 numbers by 256 threads: read once for the loss and once for the gradient, and written once."""
-    [kernel] = [each for each in compiled if (each["CLASSES"], each["logits"]) == (32_000, logits)]
+    [kernel] = [record for record in compiled if (record["CLASSES"], record["logits"]) == (32_000, logits)]
     moves = 4096 // 256 * size // 16
     assert kernel["stores16"] == moves
     assert kernel["loads16"] == 2 * moves
@@ -41,5 +41,5 @@ def test_long_rows_move_sixteen_bytes_at_a_time(compiled, logits, size):
 
 @pytest.mark.parametrize("classes", [100, 1000])
 def test_short_rows_move_sixteen_bytes_at_a_time_if_their_length_allows(compiled, classes):
-    [kernel] = [each for each in compiled if each["CLASSES"] == classes]
+    [kernel] = [record for record in compiled if record["CLASSES"] == classes]
     assert kernel["loads16"] and kernel["stores16"]

@@ -21,6 +21,6 @@ def store(tmp_path, make_run, splits, monkeypatch):
         [outcome] = evaluate.evaluate(train(Stack([run], splits, torch.device("cpu"))))
         return runs.write(tmp_path, run, splits.sha256, outcome, "cpu")["run"]
 
-    with threads(1):  # the networks are so small that two threads wait for each other
+    with threads(1):  # with networks this small, two threads wait for each other
         yield stored
     trained_model.LATEST_DATA.clear()

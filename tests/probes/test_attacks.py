@@ -76,9 +76,9 @@ def test_the_objectives_are_a_function_of_cross_entropy_and_the_margin():
     labels = torch.arange(50) % 6
     exact = F.cross_entropy(logits, labels, reduction="none")
     assert torch.allclose(F.softplus(_attacks.cross_entropy(logits, labels)), exact, rtol=1e-12)
-    own = logits.numpy()[np.arange(50), labels]
+    at_label = logits.numpy()[np.arange(50), labels]
     others = [np.delete(row, label).max() for row, label in zip(logits.numpy(), labels, strict=True)]
-    assert np.allclose(_attacks.margin(logits, labels), others - own)
+    assert np.allclose(_attacks.margin(logits, labels), others - at_label)
 
 
 def test_a_network_too_confident_for_float32_is_attacked_equally():

@@ -26,7 +26,7 @@ def test_the_ratio_is_the_inverse_of_calinski_and_harabaszs_index():
 
 
 def test_the_ratio_of_two_pairs_of_points():
-    """Means 0 and 4 on the first axis, each point 1 from its own: 4·1² over 4·2²."""
+    """Means 0 and 4 on the first axis, each point at distance 1 from its mean: 4·1² over 4·2²."""
     points = torch.tensor([[0.0, 1], [0, -1], [4, 1], [4, -1]])
     assert within_between(points, torch.tensor([0, 0, 7, 7])) == 0.25
 
@@ -83,12 +83,12 @@ def test_templates_include_the_bias_and_activations_a_one(store, tmp_path):
 
 def test_a_projection_has_rows_of_three_classes_in_train_and_test(store, tmp_path):
     trained = load_trained_model(tmp_path, store(), CPU)
-    found = project(trained, [2, 0, 1], most=6)
-    assert list(found.classes.items()) == [(2, "c"), (0, "a"), (1, "b")]
-    assert found.labels["train"].tolist() == [2] * 6 + [0] * 6 + [1] * 6
-    assert {split: points.shape for split, points in found.points.items()} == {
+    projection = project(trained, [2, 0, 1], most=6)
+    assert list(projection.classes.items()) == [(2, "c"), (0, "a"), (1, "b")]
+    assert projection.labels["train"].tolist() == [2] * 6 + [0] * 6 + [1] * 6
+    assert {split: points.shape for split, points in projection.points.items()} == {
         "train": (18, 2),
-        "test": (len(found.labels["test"]), 2),
+        "test": (len(projection.labels["test"]), 2),
     }
     whole = project(trained, [2, 0, 1], most=1000)
     pixels, labels = trained.sample("test", 1000)

@@ -51,7 +51,7 @@ def test_a_sample_is_the_split_or_a_stratified_part_drawn_from_the_seed(store, t
 def test_a_probe_is_computed_once(store, tmp_path, monkeypatch):
     run_id = store()
     first = {name: run_probe(tmp_path, run_id, name) for name in all_probes()}
-    monkeypatch.setattr(probes, "load_trained_model", lambda *place: pytest.fail("computed again"))
+    monkeypatch.setattr(probes, "load_trained_model", lambda *arguments: pytest.fail("computed again"))
     assert first == {name: run_probe(tmp_path, run_id, name) for name in all_probes()}
     assert all(tuple(values) == all_probes()[name].columns for name, values in first.items())
     names = {path.name for path in (runs.run_dir(tmp_path, run_id) / "probes").iterdir()}

@@ -1,4 +1,4 @@
-"""What is kept of a stack: who trains together, and a state from which training goes on bit by bit."""
+"""Checkpoints of stacks: their members, and a state from which training resumes bit for bit."""
 
 import json
 import math
@@ -19,7 +19,7 @@ PLAN = checkpoints.SavedStack(("a", "b"), 2)
 
 @pytest.fixture(autouse=True)
 def _one_thread():
-    """Two wait for each other where other programs have the cores: 25 s instead of one."""
+    """With two threads these tests take 25 s instead of one if other programs use the cores."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -27,7 +27,7 @@ def _one_thread():
 
 
 def equal(one, other):
-    """Whether two nests of containers, tensors and numbers are equal to the bit; NaN equals itself."""
+    """Return whether two nested containers of tensors and numbers are equal bit for bit; NaN equals NaN."""
     if isinstance(one, torch.Tensor):
         return one.dtype == other.dtype and torch.equal(one.nan_to_num(7e77), other.nan_to_num(7e77))
     if isinstance(one, dict):
@@ -38,7 +38,7 @@ def equal(one, other):
 
 
 def final(training):
-    """Everything that a training ends with, except its time."""
+    """The final state and results of a training, without its time."""
     *position, _ = training.state()["position"]
     rest = {key: value for key, value in training.state().items() if key != "position"}
     trained = training.trained()
@@ -132,8 +132,8 @@ def test_a_checkpoint_that_cannot_be_read_is_reported_and_ignored(tmp_path, capl
 
 def test_plans_are_saved_until_their_stacks_are_dropped(tmp_path):
     other = checkpoints.SavedStack(("b", "a"), 1)
-    for kept in (PLAN, other):
-        checkpoints.save_stacks(tmp_path, [kept])
+    for plan in (PLAN, other):
+        checkpoints.save_stacks(tmp_path, [plan])
     assert sorted(checkpoints.saved_stacks(tmp_path), key=lambda plan: plan.runs) == [PLAN, other]
     for _ in range(2):
         checkpoints.drop(checkpoints.stack_dir(tmp_path, PLAN.runs))

@@ -56,7 +56,7 @@ def count_up(folder, path, times):
 
 
 def test_processes_that_lock_remove_and_lock_again_never_overlap(tmp_path):
-    """At each release the lock file is removed, and the folder that it is in."""
+    """Each release removes the lock file and its folder."""
     path = tmp_path / "number"
     path.write_text("0")
     arguments = (tmp_path / "parent" / "folder", path, 25)

@@ -23,10 +23,10 @@ from lsbench.training.stack import Stack
 CPU, META = torch.device("cpu"), torch.device("meta")
 OPTIMS = {"sgd": OptimConfig(warmup_epochs=1.0), "adamw": OptimConfig(name="adamw", warmup_epochs=1.0)}
 STRENGTHS = {"mixup_beta": 1.0, "focal_gamma": 3.0, "confidence_penalty": 0.1, "distillation": 0.5}
-RIVALS = MethodConfig("none", STRENGTHS)  # without a teacher: its logits are 0
+ALL_METHODS = MethodConfig("none", STRENGTHS)  # without a teacher: its logits are 0
 KNOBS = [
     {"seed": 1, "alpha": 0.1, "dropout": 0.5, "augment": 1.0, "label_noise": 0.2, "weight_decay": 1e-3}
-    | {"method": RIVALS},
+    | {"method": ALL_METHODS},
     {"seed": 0},
     {"seed": 2, "alpha": 0.05, "dropout": 0.2, "augment": 0.5, "weight_decay": 1e-2},
     {
@@ -52,7 +52,7 @@ class Tape(TorchDispatchMode):
         given = tree_map_only(Tensor, self.hold, (args, kwargs or {}))
         result = func(*args, **(kwargs or {}))
         made = [leaf.detach() for leaf in tree_leaves(result) if isinstance(leaf, Tensor)]
-        self.known |= {each.untyped_storage().data_ptr() for each in made}
+        self.known |= {tensor.untyped_storage().data_ptr() for tensor in made}
         self.calls.append((func, given, made))
         return result
 
@@ -73,9 +73,9 @@ class Tape(TorchDispatchMode):
     def replay(self):
         for func, (args, kwargs), made in self.calls:
             again = [leaf for leaf in tree_leaves(func(*args, **kwargs)) if isinstance(leaf, Tensor)]
-            for place, value in zip(made, again, strict=True):
-                if place.untyped_storage().data_ptr() != value.untyped_storage().data_ptr():
-                    place.copy_(value)
+            for recorded, value in zip(made, again, strict=True):
+                if recorded.untyped_storage().data_ptr() != value.untyped_storage().data_ptr():
+                    recorded.copy_(value)
 
 
 class Tapes:
@@ -118,7 +118,7 @@ def assert_same(one, other):
     ours, theirs = content(one), content(other)
     assert len(ours) == len(theirs) > 10
     for pair in zip(ours, theirs, strict=True):
-        a, b = (torch.as_tensor(each, device=CPU) for each in pair)
+        a, b = (torch.as_tensor(value, device=CPU) for value in pair)
         torch.testing.assert_close(a, b, rtol=0, atol=1e-12, equal_nan=True)
 
 
@@ -302,7 +302,8 @@ def test_a_step_reads_no_values_and_uses_no_host_tensors(model, name, members, p
 
 
 seen_by_new_torch = pytest.mark.skipif(
-    tuple(map(int, torch.__version__.split(".")[:2])) < (2, 15), reason="torch 2.11 makes these out of sight"
+    tuple(map(int, torch.__version__.split(".")[:2])) < (2, 15),
+    reason="torch 2.11 hides these operations from the dispatch mode",
 )
 
 
@@ -374,10 +375,10 @@ def test_a_gpu_trains_eagerly_if_a_step_cannot_be_recorded(splits, make_run, cap
     monkeypatch.setattr(cuda_graphs, "PROCESS", cuda_graphs.CaptureStatus())
     step = Stack._train_step
 
-    def looking(self, rows, *others):
+    def reading(self, rows, *others):
         return step(self, rows, *others) if rows.sum().item() else None
 
-    monkeypatch.setattr(Stack, "_train_step", looking)
+    monkeypatch.setattr(Stack, "_train_step", reading)
     runs = [make_run(**knobs) for knobs in KNOBS]
     assert_same(*both(runs, splits, 3, torch.device("cuda")))
     assert [message[:14] for message in caplog.messages] == ["no CUDA graph,"]

@@ -16,14 +16,14 @@ def config(**sizes):
 
 
 def uneven(test=0):
-    """300 rows of four classes with 150, 90, 45 and 15 rows; each image holds its row number."""
+    """300 rows of four classes with 150, 90, 45 and 15 rows; each image contains its row number."""
     random = np.random.default_rng(1)
     labels = random.permutation(np.repeat([0, 1, 2, 3], [150, 90, 45, 15]))
     images = np.zeros((300, 2, 3, 4), np.uint8)
     images[:, 0] = (np.arange(300) % 256)[:, None, None]
     images[:, 1] = random.integers(0, 256, (300, 3, 4))
-    own = (images[:test], labels[:test]) if test else (None, None)
-    return Splits(images, labels, *own, ("a", "b", "c", "d"))
+    test_set = (images[:test], labels[:test]) if test else (None, None)
+    return Splits(images, labels, *test_set, ("a", "b", "c", "d"))
 
 
 def test_splits_are_disjoint_have_the_configured_sizes_and_cover_all_rows():

@@ -23,12 +23,14 @@ def trained(runs, splits, strategy):
 def test_both_strategies_train_alike(model, splits, make_run):
     """Losses, weights and BatchNorm statistics after an epoch, and logits in eval mode; with dropout."""
     runs = [make_run(model, seed=seed, dropout=0.3 * (seed > 0), alpha=0.1 * seed) for seed in range(3)]
-    (one, losses), (each, others) = (trained(runs, splits, strategy) for strategy in ("vmap", "streams"))
-    torch.testing.assert_close(losses, others, rtol=1e-12, atol=0)
+    (one, losses), (other, other_losses) = (
+        trained(runs, splits, strategy) for strategy in ("vmap", "streams")
+    )
+    torch.testing.assert_close(losses, other_losses, rtol=1e-12, atol=0)
     for name, tensor in (one.params | one.buffers).items():
-        torch.testing.assert_close((each.params | each.buffers)[name], tensor, rtol=0, atol=1e-12)
+        torch.testing.assert_close((other.params | other.buffers)[name], tensor, rtol=0, atol=1e-12)
     torch.testing.assert_close(
-        *(torch.cat(list(stack.logits("test")), dim=1) for stack in (each, one)), rtol=0, atol=1e-12
+        *(torch.cat(list(stack.logits("test")), dim=1) for stack in (other, one)), rtol=0, atol=1e-12
     )
 
 
@@ -71,8 +73,8 @@ def test_autotune_chooses_the_least_time_a_member(splits, make_run, monkeypatch,
     runs = [make_run("resnet8", seed=seed) for seed in range(10)]
     with caplog.at_level(logging.INFO, "lsbench"):
         assert autotune.fastest(runs, splits, CPU, graphs=False) == ("streams", 8)
-    [said] = caplog.messages
-    assert said.endswith("streams of 8 188, vmap of 8 inf, vmap of 1 625")
+    [message] = caplog.messages
+    assert message.endswith("streams of 8 188, vmap of 8 inf, vmap of 1 625")
 
 
 def test_autotune_avoids_vmap_for_a_network_that_vmap_cannot_map_over(splits, make_run, monkeypatch):
@@ -100,11 +102,11 @@ def test_autotune_times_real_steps(splits, make_run):
 def test_streams_on_a_gpu_equal_vmap(graphs, splits, make_run):
     cuda = torch.device("cuda")
     runs = [make_run("resnet8", seed=seed, dropout=0.3) for seed in range(11)]
-    one, each = (
+    one, other = (
         Stack(runs, splits, cuda, graphs=graphs, strategy=strategy) for strategy in ("vmap", "streams")
     )
-    for training in (one, each):
+    for training in (one, other):
         for epoch in range(3):
             list(training.steps(epoch))
     for name, tensor in (one.params | one.buffers).items():
-        torch.testing.assert_close((each.params | each.buffers)[name], tensor, rtol=0, atol=1e-10)
+        torch.testing.assert_close((other.params | other.buffers)[name], tensor, rtol=0, atol=1e-10)

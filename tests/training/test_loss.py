@@ -30,8 +30,8 @@ def test_mixed_labels_are_soft_targets_for_torchs_cross_entropy(drawn):
     """PyTorch smooths soft targets: (1 − alpha)·target + alpha/K."""
     logits, labels, others, share = drawn
     ours = training_losses(logits, Batch(NO_IMAGES, labels, ((others, share),)), ALPHA, "uniform", [])
-    own, other = (F.one_hot(each, 4).double() for each in (labels, others))
-    soft = (1 - share)[..., None] * own + share[..., None] * other
+    one_hot, other_one_hot = (F.one_hot(classes, 4).double() for classes in (labels, others))
+    soft = (1 - share)[..., None] * one_hot + share[..., None] * other_one_hot
     theirs = torch.stack(
         [
             F.cross_entropy(z, q, label_smoothing=alpha, reduction="none")
@@ -54,19 +54,21 @@ def test_labels_with_share_0_change_no_bit(drawn):
 def test_methods_combine_in_any_order(drawn):
     """The focal loss is applied for each label, the penalty once."""
     logits, labels, others, share = drawn
-    gamma, weight = (torch.tensor(each, dtype=torch.float64) for each in ([2.0, 0.0, 1.0], [0.5, 0.2, 0.0]))
+    gamma, weight = (
+        torch.tensor(values, dtype=torch.float64) for values in ([2.0, 0.0, 1.0], [0.5, 0.2, 0.0])
+    )
     methods = [Active(focal.METHOD, gamma, ZERO), Active(confidence_penalty.METHOD, weight, ZERO)]
     batch = Batch(NO_IMAGES, labels, ((others, share),))
     one, other = (
         training_losses(logits, batch, ALPHA, "uniform", order) for order in (methods, methods[::-1])
     )
     assert torch.equal(one, other)
-    own, rest = (
-        training_losses(logits, Batch(NO_IMAGES, each), ALPHA, "uniform", methods[:1])
-        for each in (labels, others)
+    losses, other_losses = (
+        training_losses(logits, Batch(NO_IMAGES, classes), ALPHA, "uniform", methods[:1])
+        for classes in (labels, others)
     )
     penalty = confidence_penalty.penalty(logits, weight)
-    torch.testing.assert_close(one, (1 - share) * own + share * rest + penalty, **EXACT)
+    torch.testing.assert_close(one, (1 - share) * losses + share * other_losses + penalty, **EXACT)
 
 
 @pytest.mark.parametrize("convention", ["uniform", "others", "as_printed"])

@@ -1,4 +1,4 @@
-"""Keystone: a member's draws and weights do not depend on the other members of its stack."""
+"""The central property: a member's draws and weights do not depend on the other members of its stack."""
 
 from itertools import pairwise
 
@@ -15,7 +15,7 @@ from lsbench.training.stack import Stack
 CPU = torch.device("cpu")
 
 
-def rivals(**knobs):
+def method_knobs(**knobs):
     """The setting for methods whose knobs are in method.knobs."""
     return {"method": MethodConfig("none", knobs)}
 
@@ -23,21 +23,27 @@ def rivals(**knobs):
 # Every knob differs somewhere, and two members share a seed.
 KNOBS = [
     {"seed": 0},
-    {"seed": 0, "alpha": 0.1, "dropout": 0.5, **rivals(mixup_beta=1.0)},
+    {"seed": 0, "alpha": 0.1, "dropout": 0.5, **method_knobs(mixup_beta=1.0)},
     {"seed": 1, "alpha": 0.1, "dropout": 0.5, "augment": 1.0, "label_noise": 0.2, "weight_decay": 1e-3},
-    {"seed": 2, "alpha": 0.05, "dropout": 0.2, "augment": 0.5, **rivals(mixup_beta=0.2, focal_gamma=3.0)},
-    {"seed": 0, "augment": 1.0, "label_noise": 0.4, "lr": 0.2, **rivals(confidence_penalty=0.1)},
+    {
+        "seed": 2,
+        "alpha": 0.05,
+        "dropout": 0.2,
+        "augment": 0.5,
+        **method_knobs(mixup_beta=0.2, focal_gamma=3.0),
+    },
+    {"seed": 0, "augment": 1.0, "label_noise": 0.4, "lr": 0.2, **method_knobs(confidence_penalty=0.1)},
     {
         "seed": 3,
         "alpha": 0.2,
         "dropout": 0.3,
         "label_noise": 0.1,
-        **rivals(focal_gamma=0.5, distillation=0.5),
+        **method_knobs(focal_gamma=0.5, distillation=0.5),
     },
     {"seed": 5, "alpha": 0.1, "dropout": 0.1, "augment": 0.3, "label_noise": 0.1, "weight_decay": 1e-4}
-    | rivals(mixup_beta=2.0, focal_gamma=1.0, confidence_penalty=0.5),
+    | method_knobs(mixup_beta=2.0, focal_gamma=1.0, confidence_penalty=0.5),
 ]
-RIVALS = ("mixup_beta", "focal_gamma", "confidence_penalty", "distillation")
+METHOD_KNOBS = ("mixup_beta", "focal_gamma", "confidence_penalty", "distillation")
 ORDER = [3, 1, 6, 0, 5, 2, 4]
 
 
@@ -46,7 +52,7 @@ def train(runs, splits):
 
 
 def train_epochs(member, number):
-    """Train for so many epochs without evaluations; the losses of each epoch's steps."""
+    """Train for ``number`` epochs without evaluations; return the losses of each epoch's steps."""
     return [list(member.steps(epoch)) for epoch in range(number)]
 
 
@@ -61,9 +67,9 @@ def test_a_member_trains_alike_alone_in_a_stack_and_in_a_permuted_stack(model, s
     runs = [make_run(model, **knobs) for knobs in KNOBS]
     stacked = train(runs, splits)
     permuted = train([runs[i] for i in ORDER], splits)
-    for place, member in enumerate(ORDER):
+    for position, member in enumerate(ORDER):
         alone = train([runs[member]], splits)
-        for trained, at in ((alone, 0), (permuted, place)):
+        for trained, at in ((alone, 0), (permuted, position)):
             assert largest_difference(stacked.weights[member], trained.weights[at]) <= 1e-12
             for split in SPLIT_NAMES:
                 assert torch.equal(stacked.labels[split][member], trained.labels[split][at])
@@ -72,22 +78,22 @@ def test_a_member_trains_alike_alone_in_a_stack_and_in_a_permuted_stack(model, s
 
 
 def test_every_knob_of_the_test_above_has_an_effect(splits, make_run):
-    """Otherwise the test above would pass for a stack that ignores them."""
+    """The test above would also pass for a stack that ignores them."""
     plain = train([make_run(seed=1)], splits)
-    for name in ("alpha", "dropout", "augment", "label_noise", "weight_decay", *RIVALS):
-        setting = rivals(**{name: 0.3}) if name in RIVALS else {name: 0.3}
+    for name in ("alpha", "dropout", "augment", "label_noise", "weight_decay", *METHOD_KNOBS):
+        setting = method_knobs(**{name: 0.3}) if name in METHOD_KNOBS else {name: 0.3}
         changed = train([make_run(seed=1, **setting)], splits)
         assert largest_difference(plain.weights[0], changed.weights[0]) > 1e-4, name
 
 
 @pytest.mark.parametrize(("precision", "tolerance"), [("fp64", 1e-12), ("fp32", 1e-5)])
-@pytest.mark.parametrize("knob", RIVALS)
+@pytest.mark.parametrize("knob", METHOD_KNOBS)
 def test_a_member_at_strength_0_trains_as_without_the_method(knob, precision, tolerance, splits, make_run):
     """Beside members at three strengths, and with the other knobs on."""
     others = {"alpha": 0.1, "augment": 1.0, "dropout": 0.3, "label_noise": 0.2, "precision": precision}
     without = [make_run(seed=seed, **others) for seed in range(4)]
     strengths = [0.0, 0.1, 1.0, 3.0]
-    mixed = [make_run(seed=s, **others, **rivals(**{knob: x})) for s, x in enumerate(strengths)]
+    mixed = [make_run(seed=s, **others, **method_knobs(**{knob: x})) for s, x in enumerate(strengths)]
     plain, ours = train(without, splits), train(mixed, splits)
     assert largest_difference(plain.weights[0], ours.weights[0]) <= tolerance
     assert (plain.logits["test"][0] - ours.logits["test"][0]).abs().max() <= 10 * tolerance
@@ -126,12 +132,12 @@ def test_runs_that_differ_in_method_and_alpha_share_split_weights_and_order(spli
         {"augment": 1.0},
         {"weight_decay": 0.1},
         {"label_noise": 0.4},
-        rivals(mixup_beta=1.0, focal_gamma=3.0, confidence_penalty=0.1),
+        method_knobs(mixup_beta=1.0, focal_gamma=3.0, confidence_penalty=0.1),
     ]
     stacks = [Stack([make_run(seed=7, **knobs)], splits, CPU) for knobs in settings]
-    initial = [{name: weights.clone() for name, weights in each.params.items()} for each in stacks]
-    for each in stacks:
-        train_epochs(each, 2)
+    initial = [{name: weights.clone() for name, weights in stack.params.items()} for stack in stacks]
+    for stack in stacks:
+        train_epochs(stack, 2)
     for (one, one_weights), (other, other_weights) in pairwise(zip(stacks, initial, strict=True)):
         assert all(torch.equal(one.data.rows[s], other.data.rows[s]) for s in SPLIT_NAMES)
         assert all(torch.equal(one_weights[name], other_weights[name]) for name in one_weights)
