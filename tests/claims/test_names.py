@@ -7,7 +7,7 @@ import pytest
 
 import lsbench.claims
 from lsbench.claims import all_claims, choose, page_name
-from lsbench.cli import train
+from lsbench.cli import claims, train
 from lsbench.config import Name
 
 WHOLE = "claims-${data.name}-${model.name}"
@@ -64,9 +64,12 @@ def test_the_name_is_one_that_a_sweep_may_have(number):
 
 
 def test_the_command_names_the_page_unless_the_user_does(monkeypatch):
-    asked = []
-    monkeypatch.setattr(train, "main", lambda command, arguments: asked.append(arguments) or 0)
+    words = []
+    monkeypatch.setattr(train, "start", lambda *arguments: words.append(arguments) or 0)
     for arguments in (["width", "cost", "seed=1"], ["width", "name=mine"], ["seed=1"]):
-        train.claims("lsbench claims", arguments)
-    names = [[word for word in words if word.startswith("name=")] for words in asked]
+        claims.main(arguments)
+    names = [
+        [word for word in (*preset, *parsed.overrides) if word.startswith("name=")]
+        for _, _, parsed, preset in words
+    ]
     assert names == [[f"name={WHOLE}-cost+width"], ["name=mine"], [f"name={WHOLE}"]]
