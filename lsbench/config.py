@@ -200,8 +200,8 @@ class Run(RangeChecked):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Every setting that changes the outcome, as plain nested dicts: no paths, no device, no names, and
-        nothing that the chosen optimiser does not read."""
+        """Every setting that changes the outcome, as nested dicts: without paths, device, names, and
+        settings that the chosen optimiser does not read."""
         settings: dict[str, Any] = _identity(self)
         settings["method"]["knobs"] = {knob: value for knob, value in self.method.knobs.items() if value}
         if self.method.teacher is None:
@@ -211,7 +211,7 @@ class Run(RangeChecked):
         return settings
 
     def with_absolute_paths(self, folder: str | Path) -> "Run":
-        """The same run, with its relative paths resolved against ``folder``."""
+        """Resolve the run's relative paths against ``folder``."""
         root = self.data.root and str(folder / Path(self.data.root))
         data = replace(self.data, root=root)
         return replace(self, results_dir=str(folder / Path(self.results_dir)), data=data)

@@ -1,4 +1,4 @@
-"""Shared by the benchmarks: their options, the cost of what they run, and the files that they write.
+"""Code that all benchmarks share: their options, the cost of their processes, and the files they write.
 
 Benchmark NAME writes NAME.csv (a row per measurement), NAME.json (how it was made) and NAME.md (to quote).
 """
@@ -27,19 +27,19 @@ COLUMNS = ("model", "strategy", "threads", "members", "what", "median", "min", "
 
 def parser(description: str | None, turns: int, devices: Sequence[str] = ()) -> argparse.ArgumentParser:
     """The options of every benchmark; --device if it runs on one of ``devices``, the first by default."""
-    made = argparse.ArgumentParser(
+    options = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    made.add_argument(
+    options.add_argument(
         "--turns", "--repeats", type=int, default=turns, help=f"turns to time (default {turns})"
     )
-    made.add_argument(
+    options.add_argument(
         "--quick", action="store_true", help="one turn of little work; its figures mean nothing"
     )
-    made.add_argument("--out", type=Path, default=Path("results/benchmarks"), help="default: %(default)s")
+    options.add_argument("--out", type=Path, default=Path("results/benchmarks"), help="default: %(default)s")
     if devices:
-        made.add_argument("--device", choices=sorted(devices), default=devices[0])
-    return made
+        options.add_argument("--device", choices=sorted(devices), default=devices[0])
+    return options
 
 
 @dataclass(frozen=True)

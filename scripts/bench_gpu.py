@@ -1,7 +1,7 @@
 """Measures training strategies side by side; writes results/benchmarks/gpu-DEVICE.*
 
     python scripts/bench_gpu.py                     # minutes on a GPU
-    python scripts/bench_gpu.py --quick             # does it run? Its figures mean nothing
+    python scripts/bench_gpu.py --quick             # a short trial, whose figures mean nothing
 
 Strategies: an idiomatic PyTorch loop (baseline_resident.py), plain and under torch.compile; and lsbench: one
 run, without and with CUDA graphs and with augmentation, and several runs at once as one vectorised forward
@@ -182,7 +182,7 @@ def main() -> None:
     torch.backends.cudnn.benchmark = True  # as in lsbench, so that the loop has it too
     device, turns = torch.device(options.device), 1 if options.quick else options.turns
     networks = [network for network in NETWORKS if network.name in (options.only or network.name)]
-    images = {each.name: 2 * each.batch if options.quick else each.images for each in networks}
+    images = {network.name: 2 * network.batch if options.quick else network.images for network in networks}
     rows: list[Row] = []
     for network in networks:
         measured = bench(network, images[network.name], device, turns)

@@ -1,7 +1,7 @@
 """Measures implementations of the smoothed loss and its gradient; writes results/benchmarks/loss-DEVICE.*
 
-    python scripts/bench_loss.py                    # a minute on a GPU, some ten on two cores
-    python scripts/bench_loss.py --quick            # does it run? Its figures mean nothing
+    python scripts/bench_loss.py                    # a minute on a GPU, about ten on two cores
+    python scripts/bench_loss.py --quick            # a short trial, whose figures mean nothing
 
 Implementations: PyTorch's own (eager); the same under torch.compile; lsbench with autograd, and in one call
 (loss_and_gradient); on a GPU also Liger's if it is installed (pip install liger-kernel); and each of them but
@@ -193,7 +193,7 @@ def ratios(slow: list[float], fast: list[float]) -> list[float]:
 
 
 def moved(name: str, shape: tuple[int, int], device: str) -> int:
-    """How often an implementation has to read or write [N,K]."""
+    """The number of times that an implementation has to read or write [N,K]."""
     if device == "cpu" and name == "lsbench" and shape[0] * shape[1] >= CPU_ELEMENTS:
         return 2  # once each: the gradient is made along with the loss
     if device == "cuda" and name == "lsbench fused" and shape[1] > TILE:

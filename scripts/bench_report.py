@@ -1,7 +1,7 @@
 """Measures time and memory of `lsbench report` on a large sweep; writes results/benchmarks/report.*
 
     python scripts/bench_report.py                  # 1,000 runs, some minutes
-    python scripts/bench_report.py --quick          # does it run? Its figures mean nothing
+    python scripts/bench_report.py --quick          # a short trial, whose figures mean nothing
 
 The runs are synthetic, but have all their files: a record, a history of 20 epochs, the logits of ROWS test
 images of 10 classes, and their bins. Fewer SEEDS make more settings. Measures seconds and peak memory of a

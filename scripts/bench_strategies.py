@@ -50,8 +50,8 @@ def executed(runs: Sequence[Run], splits: Splits, executor: str) -> None:
     """Plan, train with this executor, evaluate and store, as a sweep does."""
     torch.set_num_threads(CORES)
     with TemporaryDirectory() as folder:
-        placed = [replace(run, results_dir=folder, executor=executor) for run in runs]
-        execute([plan.Job(run, splits) for run in placed])
+        members = [replace(run, results_dir=folder, executor=executor) for run in runs]
+        execute([plan.Job(run, splits) for run in members])
 
 
 @dataclass(frozen=True)
@@ -75,10 +75,10 @@ def take_turns(
     """
     workers = []
     for strategy in strategies:
-        ours, theirs = FORK.Pipe()
-        worker = FORK.Process(target=_serve, args=(theirs, strategy, runs[: strategy.runs], splits))
+        pipe, worker_pipe = FORK.Pipe()
+        worker = FORK.Process(target=_serve, args=(worker_pipe, strategy, runs[: strategy.runs], splits))
         worker.start()
-        workers.append((ours, worker))
+        workers.append((pipe, worker))
     costs: list[list[Cost]] = [[] for _ in strategies]
     for turn in range(turns + 1):
         for (pipe, _), values in zip(workers, costs, strict=True):

@@ -1,10 +1,10 @@
 """Measures lsbench beside other strategies for training the same runs; writes results/benchmarks/sweep.*
 
     python scripts/bench_sweep.py                   # everything, about ten minutes on two cores
-    python scripts/bench_sweep.py --quick           # does it run? Its figures mean nothing
+    python scripts/bench_sweep.py --quick           # a short trial, whose figures mean nothing
     python scripts/bench_sweep.py --only mlp        # of mlp, resnet8, command, parity
 
-The strategies take turns (A B C D A B C D ...), each in a process of its own, and every ratio is taken within
+The strategies take turns (A B C D A B C D ...), each in a separate process, and every ratio is taken within
 a turn. CPU seconds are those of the process and its children. The images are random, of MNIST's shape; parity
 needs MNIST itself, and is left out if it is not on this machine.
 """
@@ -93,8 +93,10 @@ def _bench(
     """Costs of one epoch of one run, by strategy and threads, and the rows that show them."""
     sizes = ["data.name=noise", "data.select=200", "data.calibrate=200", "data.test=200"]
     settings = [f"model={model}", *sizes, f"epochs={epochs}", "alpha=0.1", "device=cpu"]
-    runs = [run_of(*settings, f"seed={seed}") for seed in range(max(each.runs for each in strategies))]
-    print(f"{model}:", ", ".join(f"{each.name} ({each.threads})" for each in strategies))
+    runs = [
+        run_of(*settings, f"seed={seed}") for seed in range(max(strategy.runs for strategy in strategies))
+    ]
+    print(f"{model}:", ", ".join(f"{strategy.name} ({strategy.threads})" for strategy in strategies))
     table, by_strategy = [], {}
     for used, costs in zip(strategies, take_turns(strategies, runs, noise(rows), turns), strict=True):
         row = partial(
@@ -115,7 +117,7 @@ def _bench(
 
 
 def _ratio(what: str, slow: list[Cost], fast: list[Cost], goal: float | None = None) -> Row:
-    """How many times as fast, turn by turn. ``what`` ends in the clock that is compared: cpu or wall."""
+    """The ratio of ``slow`` to ``fast`` in each turn. ``what`` ends in the clock to compare: cpu or wall."""
     clock = what.rpartition(" ")[2]
     ratios = [getattr(a, clock) / getattr(b, clock) for a, b in zip(slow, fast, strict=True)]
     return Row(what=what, unit="times", goal=goal, **spread(ratios))

@@ -40,7 +40,7 @@ class GridSweeperConf:
 
 @dataclass
 class ClaimsSweeperConf(GridSweeperConf):
-    """The same settings, and the names of claims; an empty list means all claims."""
+    """The settings of GridSweeperConf, and the names of claims; an empty list means all claims."""
 
     _target_: str = "hydra_plugins.lsbench.ClaimsSweeper"
     claims: list[str] = field(default_factory=list)

@@ -68,18 +68,17 @@ def pgd(
     *,
     start: Tensor,
     objective: Objective,
-    steps: int = STEPS,
 ) -> Tensor:
     """Projected gradient descent in the L∞ box (Madry et al. 2018) from ``start``, [B,C,H,W].
 
-    The step size is 2.5·epsilon divided by the number of steps, as they recommend. Returns for each row the
+    The step size is 2.5·epsilon / STEPS, as they recommend. Returns for each row the
     image with the largest margin among all iterates and the original, so that no step undoes an earlier one.
     """
     low, high = (pixels - epsilon).clamp(min=0), (pixels + epsilon).clamp(max=1)
-    size = 2.5 * epsilon / steps
+    size = 2.5 * epsilon / STEPS
     worst, largest_margin = pixels, margin(forward(pixels), labels)
     current = start.clamp(low, high)
-    for _ in range(steps):
+    for _ in range(STEPS):
         gradient, logits = _gradient(forward, current, labels, objective)
         worst, largest_margin = _worse(worst, largest_margin, current, margin(logits, labels))
         current = (current + size * gradient.sign()).clamp(low, high)

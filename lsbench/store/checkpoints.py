@@ -26,8 +26,8 @@ STATE_VERSION = 1
 
 @dataclass(frozen=True)
 class SavedStack:
-    """What has to stay the same for a resumed stack to give the same bits: its members in their order, the
-    number of CPU threads, and the strategy of their forward pass (training/forward.py)."""
+    """The part of a stack's plan that determines its results bit for bit: the members in their order, the
+    number of CPU threads, and the strategy of the forward pass (training/forward.py)."""
 
     runs: tuple[str, ...]
     threads: int

@@ -54,7 +54,7 @@ class DeviceDataset:
         return mean, torch.where(std > 0, std, 1.0)
 
     def for_member(self, member: int) -> "DeviceDataset":
-        """The same images and labels, with the rows and the normalisation of one member only."""
+        """The data set of one member: its rows and normalisation, and the same images and labels."""
         single, index = copy(self), slice(member, member + 1)
         single.rows = {name: rows[index] for name, rows in self.rows.items()}
         single._mean, single._std, single._affine = self._mean[index], self._std[index], {}

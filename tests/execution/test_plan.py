@@ -184,7 +184,7 @@ def test_graphs_need_a_gpu_and_are_its_default(splits, make_run, monkeypatch):
 
 
 def test_a_model_with_torchs_own_dropout_is_refused(make_run, splits, monkeypatch):
-    """Its masks would come from the generator that all runs of the process share."""
+    """Its masks would come from a generator that all runs of the process share."""
     monkeypatch.setattr(plan, "load", lambda config: splits)
     run = replace(make_run(), model={"name": "dropping", "_target_": f"{__name__}.Dropping"})
     monkeypatch.setitem(sys.modules, __name__, sys.modules.get(__name__) or ModuleType(__name__))
@@ -226,7 +226,7 @@ def test_a_pool_trains_several_stacks_and_divides_the_threads(
 
 
 def test_a_kill_while_plans_are_saved_changes_no_plan(splits, make_run, tmp_path):
-    """What is left alone would be divided otherwise: 50 runs are 25 and 25 on two cores, 25 are 12 and 13."""
+    """The rest by itself would be divided again: 50 runs are 25 and 25 on two cores, but 25 are 12 and 13."""
     jobs = [Job(make_run(seed=seed, results_dir=str(tmp_path)), splits) for seed in range(50)]
     plans = plans_on(2, jobs)
     checkpoints.save_stacks(tmp_path, [stack.saved for stack in plans])

@@ -1,4 +1,4 @@
-"""Sweeps that a signal stops; `lsbench train` is reduced to its sweep, which test_cli.py stops as a whole."""
+"""Sweeps that a signal stops. The command is reduced to its sweep; test_cli.py stops the whole command."""
 
 import multiprocessing
 import os
@@ -58,8 +58,8 @@ def stop_alone(number):
 
 
 def stop_pool(number):
-    """What a worker does that stops the pool, and waits to be stopped by it. Only the first worker sends the
-    signal: a second one would have the pool stop without waiting."""
+    """Send ``number`` to the pool, and wait until the pool stops this worker. Only the first worker sends it:
+    a second signal would stop the pool without waiting."""
     first = multiprocessing.Lock()
 
     def act():
@@ -76,7 +76,7 @@ def stop_pool(number):
 def test_a_stopped_sweep_is_resumed_at_its_step(
     executor, stop, number, code, command, sweep, table, store, steps, capfd, caplog
 ):
-    """In mid-epoch, where no checkpoint was due."""
+    """In the middle of an epoch, when no checkpoint is due."""
     clean, jobs = sweep(store / "clean", epochs=2), sweep(store / "stopped", epochs=2, executor=executor)
     execute(clean)
     steps()
