@@ -15,17 +15,13 @@ from dataclasses import fields
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
-from zipfile import BadZipFile
+from typing import Any, NamedTuple, TypeGuard
 
 from lsbench.config import Name, Run, to_yaml
 from lsbench.errors import StorageError
 from lsbench.store.files import to_json, write_atomically
 from lsbench.store.provenance import provenance
 from lsbench.terms import COLUMNS, Outcome
-
-if TYPE_CHECKING:
-    import numpy as np
 
 Record = dict[str, Any]
 FINISHED = ("done", "diverged")
@@ -101,24 +97,6 @@ def record_files(results_dir: str | Path, seed: int | None = None) -> list[Path]
     """The result.json of every stored run, or of those with ``seed``, sorted by name."""
     pattern = "*" if seed is None else f"*-s{seed}-*"
     return sorted(run_dir(results_dir, "").glob(f"{pattern}/result.json"))
-
-
-def read_predictions(folder: Path) -> tuple["np.ndarray[Any, Any]", ...]:
-    """The logits float32 [N,K] and labels int64 [N] of the run in ``folder`` on its test split.
-
-    Raises `StorageError` if they are missing or damaged.
-    """
-    import numpy as np
-
-    path = folder / "predictions.npz"
-    try:
-        with path.open("rb") as file, np.load(file) as stored:
-            logits, labels = stored["test_logits"], stored["test_labels"]
-        if logits.shape[:-1] != labels.shape:
-            raise ValueError("logits and labels differ in number")
-    except (OSError, ValueError, KeyError, BadZipFile) as error:
-        raise StorageError(f"{path}: {error}; {AGAIN}") from error
-    return logits, labels
 
 
 def _is_record(content: object, run_id: str) -> TypeGuard[Record]:
