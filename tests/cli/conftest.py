@@ -1,4 +1,4 @@
-"""Data on disk, as the tests of data sets make them."""
+"""The fixtures of tests/data, for the commands on data sets."""
 
 from ..data.conftest import cache, contents, root, source
 

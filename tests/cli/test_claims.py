@@ -1,4 +1,4 @@
-"""`lsbench claims` from the command line: each claim has a grid, and small claims run from end to end."""
+"""`lsbench claims` from the command line: the grid of each claim, and small claims from end to end."""
 
 import json
 from functools import partial
@@ -77,7 +77,7 @@ def test_a_usage_error_is_one_line_with_exit_2(arguments, words, call, tmp_path)
 
 
 def test_a_claim_about_a_setting_that_the_model_lacks_is_left_out_with_a_warning(call, monkeypatch):
-    monkeypatch.setattr("lsbench.execution.dry_run.estimate", lambda planned: 1.0)
+    monkeypatch.setattr("lsbench.execution.dry_run.estimate", lambda plan: 1.0)
     tiny = ("model=resnet8", "model.width=1", *SMALL[:3], "data.select=20")
     code, out, err = call("width", "overconfidence", *tiny, "seed=0", "--dry-run")
     assert code == 0
@@ -86,7 +86,7 @@ def test_a_claim_about_a_setting_that_the_model_lacks_is_left_out_with_a_warning
 
 
 def test_a_method_that_no_chosen_claim_varies_can_be_on_in_every_run(call, monkeypatch):
-    monkeypatch.setattr("lsbench.execution.dry_run.estimate", lambda planned: 1.0)
+    monkeypatch.setattr("lsbench.execution.dry_run.estimate", lambda plan: 1.0)
     fixed = ("weight_decay=1e-3", "augment=0.5")
     code, out, err = call("adds_to_dropout", "overconfidence", *SMALL, *fixed, "seed=0", "--dry-run")
     assert code == 0, err
@@ -94,26 +94,30 @@ def test_a_method_that_no_chosen_claim_varies_can_be_on_in_every_run(call, monke
 
 
 def test_a_dry_run_counts_a_run_of_two_claims_once(call, tmp_path, monkeypatch):
-    monkeypatch.setattr("lsbench.execution.dry_run.estimate", lambda planned: 1.0)
+    monkeypatch.setattr("lsbench.execution.dry_run.estimate", lambda plan: 1.0)
     code, out, _ = call("generalisation", "calibration", "augmentation_wins", *SMALL, "seed=4,5", "--dry-run")
     assert code == 0
     assert out.startswith("18 runs: 0 stored, 18 to train")  # 7 alphas and 2 with augmentation, 2 seeds
     assert not (tmp_path / "results").exists()
 
 
-def _json_is_that_of(document, table, folder):
-    [told] = document["reports"]
-    assert (told["folder"], told["runs"]["done"], "tables" in told) == (
-        str(folder)[-len(told["folder"]) :],
+def _assert_json_has(document, table, folder):
+    [report] = document["reports"]
+    assert (report["folder"], report["runs"]["done"], "tables" in report) == (
+        str(folder)[-len(report["folder"]) :],
         12,
         False,
     )
-    comparisons = [{"claim": each["claim"], **one} for each in told["claims"] for one in each["comparisons"]]
-    for found, (_, row) in zip(comparisons, table.iterrows(), strict=True):
-        for column, value in found.items():
+    comparisons = [
+        {"claim": claim["claim"], **comparison}
+        for claim in report["claims"]
+        for comparison in claim["comparisons"]
+    ]
+    for comparison, (_, row) in zip(comparisons, table.iterrows(), strict=True):
+        for column, value in comparison.items():
             same = pd.isna(row[column]) if value in (None, "") else row[column] == value
             assert same, (column, value, row[column])
-    assert told["claims"][0]["words"] == "it tames overconfidence" and told["claims"][0]["source"]
+    assert report["claims"][0]["words"] == "it tames overconfidence" and report["claims"][0]["source"]
 
 
 def test_claims_are_trained_judged_and_reported_again(call, tmp_path, monkeypatch, capsys):
@@ -137,10 +141,10 @@ def test_claims_are_trained_judged_and_reported_again(call, tmp_path, monkeypatc
     runs, table = pd.read_csv(folder / "runs.csv"), pd.read_csv(folder / "claims.csv")
     assert list(runs["run"]) == sorted(sweep["runs"], key=list(runs["run"]).index) and len(runs) == 12
     decided = table[table["decides"]].set_index("claim")
-    mine = runs[runs["run"].isin(sweep["claims"]["overconfidence"])].pivot(
+    of_claim = runs[runs["run"].isin(sweep["claims"]["overconfidence"])].pivot(
         index="seed", columns="alpha", values="test_confidence_wrong"
     )
-    assert decided.loc["overconfidence", "effect"] == pytest.approx((mine[0.1] - mine[0.0]).mean())
+    assert decided.loc["overconfidence", "effect"] == pytest.approx((of_claim[0.1] - of_claim[0.0]).mean())
     assert decided.loc["overconfidence", ["n", "exploratory"]].tolist() == [2, True]
     pages = [folder / f"claims.{kind}" for kind in ("html", "md", "csv")]
     assert b"## It tames overconfidence" in pages[1].read_bytes()
@@ -152,7 +156,7 @@ def test_claims_are_trained_judged_and_reported_again(call, tmp_path, monkeypatc
     assert [path.read_bytes() for path in pages] == before
     capsys.readouterr()
     assert main(["report", name, "--json"]) == 0
-    _json_is_that_of(json.loads(capsys.readouterr().out), table, folder)
+    _assert_json_has(json.loads(capsys.readouterr().out), table, folder)
     assert [path.read_bytes() for path in pages] == before
     assert not list(folder.glob("report.*")) and not list(folder.glob("figures/alpha*"))
     code, out, err = call("overconfidence", *SMALL, "seed=range(2)")
@@ -181,11 +185,11 @@ def test_no_experiment_of_train_overwrites_the_page_of_all_claims(call, tmp_path
 def test_the_claims_sweeper_takes_all_claims_if_none_is_named(call, monkeypatch, capsys):
     two = {name: all_claims()[name] for name in ("generalisation", "width")}
     monkeypatch.setattr("lsbench.claims.all_claims", lambda: two)
-    monkeypatch.setattr("lsbench.execution.dry_run.estimate", lambda planned: 1.0)
+    monkeypatch.setattr("lsbench.execution.dry_run.estimate", lambda plan: 1.0)
     command = [*SMALL[:3], "seed=0", "--dry-run"]
-    planned = call(*command)[1].splitlines()[0]
-    assert int(planned.split()[0]) > int(call("width", *command)[1].split()[0])
+    first_line = call(*command)[1].splitlines()[0]
+    assert int(first_line.split()[0]) > int(call("width", *command)[1].split()[0])
     assert main(["train", "-m", "hydra/sweeper=claims", *command]) == 0
-    assert capsys.readouterr().out.splitlines()[0] == planned
+    assert capsys.readouterr().out.splitlines()[0] == first_line
     assert main(["train", "-m", "hydra/sweeper=claims", "hydra.sweeper.claims=[nonsense]", *SMALL]) == 2
     assert "nonsense: no such claim" in capsys.readouterr().err

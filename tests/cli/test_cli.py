@@ -1,4 +1,4 @@
-"""`lsbench train` and `compare` from the command line: exit codes, streams, errors, real training."""
+"""`lsbench train` and `compare` from the command line: exit codes, streams, errors, and training."""
 
 import json
 import os
@@ -259,7 +259,10 @@ def test_other_launchers_write_the_same_report(launcher, call, tmp_path):
 def test_ray_writes_the_same_report(shell, tmp_path):
     """In a separate process, since Ray runs as long as the process that starts it; takes 20 to 40 s."""
     needs_plugin("ray")
-    quiet = {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}  # else it writes to the home folder
+    quiet = {
+        "RAY_AUTH_MODE": "disabled",
+        "RAY_USAGE_STATS_ENABLED": "0",
+    }  # otherwise it writes to the home folder
     done = shell("train", "-m", "hydra/launcher=ray", "alpha=0,0.1", "epochs=1", **quiet)
     assert done.returncode == 0, done.stderr
     assert "2 of 2 runs done" in done.stdout
@@ -278,14 +281,14 @@ def test_a_searching_sweeper_trains_concurrent_trials_as_one_stack(launcher, cal
     pytest.importorskip("hydra_plugins.hydra_optuna_sweeper", reason="needs hydra-optuna-sweeper")
     search = ["hydra/sweeper=optuna", "hydra.sweeper.n_trials=6", "hydra.sweeper.n_jobs=3"]
     options = [f"hydra/launcher={launcher}", "model.hidden=[4]", "epochs=1", "alpha=interval(0,0.2)"]
-    place = f"results_dir={tmp_path}/results"  # joblib's processes may be another test's, and stand elsewhere
-    code, out, _ = call("train", "-m", *search, *options, place)
+    folder = f"results_dir={tmp_path}/results"  # joblib reuses processes of other tests, in other folders
+    code, out, _ = call("train", "-m", *search, *options, folder)
     assert code == 0 and "6 of 6 runs done" in out
     table = pd.read_csv(tmp_path / "results" / "sweep-mnist5k-mlp" / "runs.csv")
     assert table["alpha"].nunique() == 6 and table["alpha"].between(0, 0.2).all()
     assert set(table["stack_size"]) == {3 if launcher == "stacked" else 1}
-    [found] = tmp_path.rglob("optimization_results.yaml")
-    assert OmegaConf.load(found).best_value == pytest.approx(table["select_nll_ts"].min(), rel=1e-12)
+    [path] = tmp_path.rglob("optimization_results.yaml")
+    assert OmegaConf.load(path).best_value == pytest.approx(table["select_nll_ts"].min(), rel=1e-12)
 
 
 def test_a_sweep_with_a_diverged_run_is_exit_1_and_reports_it(call, tmp_path):
@@ -395,8 +398,8 @@ def test_a_run_for_two_results_folders_is_trained_for_both(call, tmp_path):
 
 
 def test_settings_may_refer_to_hydra(call, tmp_path):
-    place = "results_dir=${hydra:runtime.cwd}/there"
-    code, _, _ = call("train", "-m", place, "model.hidden=[4]", "seed=0,1", "epochs=1")
+    folder = "results_dir=${hydra:runtime.cwd}/there"
+    code, _, _ = call("train", "-m", folder, "model.hidden=[4]", "seed=0,1", "epochs=1")
     assert code == 0 and len(list((tmp_path / "there" / "runs").iterdir())) == 2
 
 
@@ -445,9 +448,9 @@ def test_a_stopped_sweep_stores_and_reports_finished_runs(number, code, word, ex
 def test_two_processes_with_two_hash_seeds_write_the_same_tables(call, shell, tmp_path):
     sweep = ["train", "-m", "alpha=0,0.1", "dropout=0,0.5", "label_noise=0.1", "epochs=1", "data.train=300"]
     other = "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1"
-    places = ["results_dir=here", "results_dir=there"]
-    assert call(*sweep, "model.hidden=[8]", places[0])[0] == 0
-    assert shell(*sweep, "model.hidden=[8]", places[1], PYTHONHASHSEED=other).returncode == 0
+    folders = ["results_dir=here", "results_dir=there"]
+    assert call(*sweep, "model.hidden=[8]", folders[0])[0] == 0
+    assert shell(*sweep, "model.hidden=[8]", folders[1], PYTHONHASHSEED=other).returncode == 0
     for name in ("runs.csv", "summary.csv"):
         tables = [pd.read_csv(path) for path in sorted(tmp_path.glob(f"*here/sweep-mnist5k-mlp/{name}"))]
         here, there = (

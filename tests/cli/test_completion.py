@@ -11,7 +11,7 @@ import pytest
 
 @pytest.fixture
 def complete(call, monkeypatch, tmp_path):
-    """The candidates for the last word of a line, where two sweeps are stored."""
+    """A function that returns the candidates for the last word of a line; two sweeps are stored."""
     for folder in ("results/sweep-one", "results/sweep-two", "elsewhere/other"):
         (tmp_path / folder).mkdir(parents=True)
         (tmp_path / folder / "sweep.json").write_text(json.dumps({}))

@@ -50,7 +50,7 @@ def test_verify_of_a_missing_data_set(capsys):
     shown = capsys.readouterr().out
     assert "mnist5k  mnist_5k.csv  ok" in shown
     assert "lsbench data fetch cifar10" in shown
-    assert data.main(["verify"]) == 0  # only what is here
+    assert data.main(["verify"]) == 0  # only data sets that are present
     assert "cifar10" not in capsys.readouterr().out
     assert data.main(["verify", "folder"]) == 0
 

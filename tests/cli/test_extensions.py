@@ -1,4 +1,4 @@
-"""`--config-dir DIR` brings Python files too: DIR/lsbench/methods/mine.py and so on."""
+"""`--config-dir DIR` adds Python files too: DIR/lsbench/methods/NAME.py and so on."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""One line with the right words for what people type: other programs' names, flags, paths, bad values."""
+"""Hints for common mistakes: names of other programs, flags, paths and bad values."""
 
 import pytest
 

@@ -26,7 +26,7 @@ def trained(tmp_path_factory):
 
 @pytest.fixture
 def stored(trained, here, tmp_path):
-    """A copy of that folder where lsbench looks for it."""
+    """A copy of that folder as results/ in the test's folder."""
     shutil.copytree(trained, tmp_path / "results")
 
 

@@ -1,4 +1,4 @@
-"""`lsbench report` on stored runs: files, streams and exit codes; one sweep or several; in words or JSON."""
+"""`lsbench report` on stored runs: files, streams and exit codes, one or several sweeps, text and JSON."""
 
 import json
 import math
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("sketched")
 def store(tmp_path):
     """Stores records as those of a sweep; ``missing`` runs are listed without a record."""
 
-    def keep(name, records, missing=()):
+    def store_records(name, records, missing=()):
         for record in records:
             folder = runs.run_dir(tmp_path, record["run"])
             folder.mkdir(parents=True, exist_ok=True)
@@ -31,7 +31,7 @@ def store(tmp_path):
         sweeps.write_sweep(tmp_path, sweeps.Sweep(name, f"lsbench train -m name={name}", listed))
         return records
 
-    return keep
+    return store_records
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def every_state(sweep, record):
 
 
 def refuse(constant):
-    raise AssertionError(f"{constant} is no JSON")
+    raise AssertionError(f"{constant} is not JSON")
 
 
 def test_failed_diverged_and_missing_runs_are_reported(store, call, sweep, record, tmp_path):
@@ -79,23 +79,23 @@ def test_json_is_the_summary_and_nothing_else(store, call, sweep, tmp_path):
     code, out, err = call("mine", "--json")
     assert (code, err) == (0, "")
     document = json.loads(out, parse_constant=refuse)
-    (found,) = document["reports"]
-    (table,) = found["tables"]
+    (report,) = document["reports"]
+    (table,) = report["tables"]
     [part] = make_results(records).parts
-    assert (found["name"], table["data"], table["model"]) == ("mine", "mnist5k", "mlp")
+    assert (report["name"], table["data"], table["model"]) == ("mine", "mnist5k", "mlp")
     for row, wanted in zip(table["summary"], part.cells.to_dict("records"), strict=True):
         assert list(row) == list(wanted)
         for name, value in wanted.items():
             empty = isinstance(value, float) and math.isnan(value)
             assert row[name] is None if empty else row[name] == value
-    own = part.verdicts
-    assert [v["word"] for v in table["verdicts"]] == [v.word for v in own]
-    assert [v["effect"] for v in table["verdicts"]] == [v.effect for v in own]
+    verdicts = part.verdicts
+    assert [v["word"] for v in table["verdicts"]] == [v.word for v in verdicts]
+    assert [v["effect"] for v in table["verdicts"]] == [v.effect for v in verdicts]
     chosen = [(c.label, c.row["cell"]) for c in part.choices]
     assert [(c["method"], c["cell"]) for c in table["choices"]] == chosen
     assert document["margins"]["test_accuracy"] == 0.002
-    assert found["provenance"]["seed"] == list(range(8))
-    assert str(tmp_path / "mine" / "summary.csv") in found["files"]
+    assert report["provenance"]["seed"] == list(range(8))
+    assert str(tmp_path / "mine" / "summary.csv") in report["files"]
     assert (tmp_path / "mine" / "report.md").exists()
 
 
@@ -104,7 +104,7 @@ def test_several_names_are_a_report_each_in_one_document(store, call, sweep):
     store("b", sweep(seeds=[0, 1], alphas=[0.2]), missing=["gone"])
     code, out, _ = call("a", "b", "a", "--json")
     document = json.loads(out, parse_constant=refuse)
-    assert code == 1 and [found["name"] for found in document["reports"]] == ["a", "b"]
+    assert code == 1 and [report["name"] for report in document["reports"]] == ["a", "b"]
     code, out, _ = call("a", "b")
     assert code == 1 and out.count("runs done") == 2
     first, second = out.index("a\n\nmnist5k, mlp\n"), out.index("\n\nb\n\nmnist5k, mlp\n")  # each by its name
@@ -165,12 +165,12 @@ def test_a_sweep_may_have_an_equals_sign_in_its_name(store, call, sweep):
 def test_a_sweep_without_a_record_is_valid_json(store, call):
     store("empty", [], missing=["gone"])
     code, out, _ = call("empty", "--json")
-    (found,) = json.loads(out, parse_constant=refuse)["reports"]
-    assert code == 1 and found["tables"] == [] and found["missing"] == ["gone"]
+    (report,) = json.loads(out, parse_constant=refuse)["reports"]
+    assert code == 1 and report["tables"] == [] and report["missing"] == ["gone"]
 
 
 def test_tables_stay_if_their_runs_are_gone(store, call, tmp_path, sweep):
-    """As in a clone of a repository that has the tables and not the runs."""
+    """For example in a clone of a repository that has the tables but not the runs."""
     records = store("gone", sweep(alphas=[0.0, 0.1], seeds=[0, 1]))
     assert call("gone")[0] == 0
     before = {path: path.read_bytes() for path in (tmp_path / "gone").rglob("*") if path.is_file()}
