@@ -43,12 +43,16 @@ def main(arguments: Sequence[str]) -> int:
     parsed = parser.parse(arguments)
     if parsed.command is None:
         raise UsageError(f"data: which subcommand? there are {', '.join(commands)}")
-    command = commands[_known("subcommand", parsed.command, list(commands))]
+    command = _known("subcommand", parsed.command, list(commands))
+    root = _expanded(parsed.root)
     sources = _sources()
     names = [_known("data set", name, list(sources)) for name in parsed.names]
-    if command is _fetch and not names:
+    if command == "fetch" and not names:
         raise UsageError(f"data fetch: name one or more of {', '.join(sources)}")
-    return command({name: sources[name] for name in names or sources}, _expanded(parsed.root), bool(names))
+    if command == "verify" and not names:  # verifies what is present
+        names = [name for name, source in sources.items() if source and _folder(source, root)]
+        sources = {name: sources[name] for name in names}
+    return commands[command]({name: sources[name] for name in names or sources}, root)
 
 
 def _expanded(root: str | None) -> str | None:
@@ -58,7 +62,7 @@ def _expanded(root: str | None) -> str | None:
         raise UsageError(f"data: --root {root}: no such home folder; give the whole path") from None
 
 
-def _list(sources: Sources, root: str | None, named: bool) -> int:
+def _list(sources: Sources, root: str | None) -> int:
     rows = [("name", "images", "classes", "shape", "from", "present")]
     for name, source in sources.items():
         if source is None:
@@ -73,7 +77,7 @@ def _list(sources: Sources, root: str | None, named: bool) -> int:
     return 0
 
 
-def _where(sources: Sources, root: str | None, named: bool) -> int:
+def _where(sources: Sources, root: str | None) -> int:
     rows = []
     for name, source in sources.items():
         if source is None:
@@ -86,27 +90,26 @@ def _where(sources: Sources, root: str | None, named: bool) -> int:
     return 0
 
 
-def _verify(sources: Sources, root: str | None, named: bool) -> int:
+def _verify(sources: Sources, root: str | None) -> int:
     rows = []
     wrong = False
     for name, source in sources.items():
         folder = _folder(source, root) if source else None
         if source is None or folder is None:
-            if named:
-                rows.append((name, "-", _absence(name, source, root)))
-                wrong |= source is not None
+            rows.append((name, "-", _absence(name, source, root)))
+            wrong |= source is not None
             continue
         for file in source.files:
-            problem = read_file(source, folder, file)[1]
-            rows.append(
-                (name, file, f"{problem}; to repair it: {source.repair_command(root)}" if problem else "ok")
-            )
-            wrong |= bool(problem)
+            _, problem = read_file(source, folder, file)
+            if problem:
+                wrong = True
+                problem += f"; to repair it: {source.repair_command(root)}"
+            rows.append((name, file, problem or "ok"))
     _print(rows)
     return DataError.exit_code if wrong else 0
 
 
-def _fetch(sources: Sources, root: str | None, named: bool) -> int:
+def _fetch(sources: Sources, root: str | None) -> int:
     from lsbench.data._download import fetch
 
     for name, source in sources.items():
@@ -117,6 +120,7 @@ def _fetch(sources: Sources, root: str | None, named: bool) -> int:
 
 
 def _absence(name: str, source: Source | None, root: str | None) -> str:
+    """The reason why a data set cannot be verified."""
     if source is None:
         return "has no checksums to compare; its images are checked when they are read"
     try:
@@ -126,6 +130,7 @@ def _absence(name: str, source: Source | None, root: str | None) -> str:
 
 
 def _folder(source: Source, root: str | None) -> Path | None:
+    """The folder of a data set, None if it is not on this machine."""
     try:
         return find_folder(source, root)
     except DataError:

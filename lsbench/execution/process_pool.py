@@ -54,7 +54,8 @@ def run(stacks: Sequence[StackPlan], progress: SweepProgress, *, wait: bool) -> 
     cores = torch.get_num_threads()
     log.info("%s in separate processes, on %s", count(len(stacks), "stack"), count(cores, "core"))
     workers: dict[Connection, Worker] = {}
-    held, killed = [], set[str]()
+    held: list[StackPlan] = []
+    killed: set[str] = set()
     try:
         while waiting or workers:
             while waiting and has_room(waiting[0], workers.values(), cores):

@@ -116,7 +116,8 @@ def _submit(stacks: Sequence[StackPlan], resources: Mapping[str, Any]) -> list[A
     except ModuleNotFoundError:
         raise UsageError("hydra.launcher.cluster=slurm: needs pip install 'lsbench[slurm]'") from None
     given = {name: value for name, value in resources.items() if value is not None}
-    retries, further = given.pop("max_num_timeout", 0), given.pop("additional_parameters", {})
+    retries = given.pop("max_num_timeout", 0)
+    further = given.pop("additional_parameters", {})
     named = {name if name in GENERAL else f"slurm_{name}": value for name, value in given.items()}
     # job IDs may repeat, so each submission gets its own folder: an old result would pass for a new one
     started = f"{datetime.now():%Y-%m-%d-%H-%M-%S-%f}"
