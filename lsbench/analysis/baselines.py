@@ -1,19 +1,18 @@
-"""What each cell is compared with: the cell without any treatment, and the cell that lacks smoothing alone.
+"""Baselines of a cell: the cell without any treatment, and the cell that lacks only smoothing.
 
-What is a treatment and what a condition:
+Treatments and conditions:
 
 - `alpha`, `dropout`, `augment`, `weight_decay`, a method's own knobs and its other settings
   (`method.teacher`) are treatments; `method` only names those that are on. The baseline has alpha 0 and each
-  other treatment off. A treatment that is on in every cell under these conditions (a weight decay of 5e-4
-  throughout, say) is one of them: the baseline has the cell's own value.
+  other treatment off. A treatment that is on in every cell under these conditions (such as a weight decay of
+  5e-4 in all of them) is itself a condition: the baseline has the same value.
 - `label_noise`, the data and their size, `model`, `lr`, `epochs`, `batch_size`, `precision` and the other
   settings with a dot in their name (`model.hidden`, `optim.momentum`) are conditions: the baseline has
-  the same.
-  What smoothing does under 20 % label noise is asked of a model that was trained under it.
-- `convention` says nothing at alpha 0; the baseline's own may differ, and the cell's is preferred.
+  the same. So the effect of smoothing under 20 % label noise is measured against a model trained under it.
+- `convention` has no effect at alpha 0, so the baseline may have another; the cell's is preferred.
 
-Where no such cell was run, the alpha 0 cell of otherwise equal settings stands in. Where there is none, or
-where two cells fit equally because they differ in a setting that no column shows, there is no baseline.
+If no such cell was run, the alpha 0 cell of otherwise equal settings is taken. If there is none, or if two
+cells fit equally because they differ in a setting that no column shows, there is no baseline.
 """
 
 from collections import defaultdict

@@ -1,7 +1,7 @@
-"""What people claim of label smoothing, each claim decided by an experiment; one file a claim.
+"""Claims about label smoothing, each tested by an experiment; one file for each claim.
 
 A claim is a file beside this one with ``CLAIM = Claim(...)``, and its grid of runs is the sweep in
-conf/experiment/claims/ under the same name. Files whose names begin with an underscore are no claims.
+conf/experiment/claims/ under the same name. Files whose names begin with an underscore are helpers.
 """
 
 from collections.abc import Sequence

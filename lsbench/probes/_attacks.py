@@ -71,8 +71,8 @@ def pgd(
 ) -> Tensor:
     """Projected gradient descent in the L∞ box (Madry et al. 2018) from ``start``, [B,C,H,W].
 
-    The step size is 2.5·epsilon / STEPS, as they recommend. Returns for each row the
-    image with the largest margin among all iterates and the original, so that no step undoes an earlier one.
+    The step size is 2.5·epsilon / STEPS, as they recommend. Returns for each row the image with the largest
+    margin among all iterates and the original, so that no step undoes an earlier one.
     """
     low, high = (pixels - epsilon).clamp(min=0), (pixels + epsilon).clamp(max=1)
     size = 2.5 * epsilon / STEPS

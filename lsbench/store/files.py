@@ -94,8 +94,7 @@ def locked(folder: Path, *, wait: bool = True) -> Iterator[bool]:
     The lock is on FOLDER.lock beside the folder. The kernel releases it when its process ends, however that
     happens. The holder removes the lock file at the end, which is safe because `filelock` only takes a lock
     on a file that still exists. On some network file systems no lock is possible; each process then acts as
-    if it were alone.
-    Raises `StorageError` if the lock file cannot be made.
+    if it were alone. Raises `StorageError` if the lock file cannot be made.
     """
     from filelock import Timeout  # 50 ms, which a report does without
 
