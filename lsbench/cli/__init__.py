@@ -4,6 +4,7 @@ Nothing heavy is imported here: `lsbench --help` takes no longer than Python its
 """
 
 import errno
+import io
 import logging
 import os
 import shlex
@@ -52,6 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     signals.GATE.install()
     tracebacks = "HYDRA_FULL_ERROR" in os.environ
     logging.raiseExceptions = tracebacks  # a closed stderr is not worth a traceback
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.encoding.lower() != "utf-8":
+        sys.stdout.reconfigure(errors="replace")  # an ASCII terminal shows "?" for α
     try:
         code = _run(arguments)
         if sys.stdout is not None:

@@ -1,5 +1,6 @@
 """The page of each command's ``--help``."""
 
+import os
 import subprocess
 import sys
 
@@ -64,3 +65,12 @@ def test_hydras_own_help_is_available(call):
     code, out, _ = call("train", "--hydra-help")
     assert code == 0 and "--experimental-rerun" in out
     assert call("compare", "--cfg", "job", "model=resnet8")[1].count("resnet8") == 1
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["claims", "--help"]])
+def test_a_terminal_without_greek_letters_shows_help(arguments):
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    command = [sys.executable, "-m", "lsbench", *arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "?" in done.stdout
