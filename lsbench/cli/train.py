@@ -69,7 +69,8 @@ def start(command: str, arguments: Sequence[str], parsed: Namespace, preset: Seq
         return 0
     for word in parsed.overrides:
         if word.startswith("=") or ("=" not in word and not word.startswith("~")):
-            raise UsageError(f"{word}: a setting is KEY=VALUE; lsbench {command} --help lists them")
+            shown = word or "''"
+            raise UsageError(f"{shown}: a setting is KEY=VALUE; lsbench {command} --help lists them")
     words = [*preset, *parsed.overrides]
     line = shlex.join(["lsbench", command, *arguments])
     if not parsed.dry_run:

@@ -17,6 +17,7 @@ HINTS = [
     (["train", "--weight-decay"], "settings have no dashes: weight_decay=VALUE"),
     (["train", "--mutlirun"], "--mutlirun: no such flag; did you mean --multirun?"),
     (["train", "alpha"], "alpha: a setting is KEY=VALUE"),
+    (["train", ""], "'': a setting is KEY=VALUE"),
     (["train", "=3"], "=3: a setting is KEY=VALUE"),
     (
         ["train", "model=resnet8", "model.hidden=[3]"],
