@@ -47,7 +47,7 @@ def number(value: float, digits: int, scale: float = 1, *, sign: bool = False) -
 
 @dataclass(frozen=True)
 class Unit:
-    """How values are written: times ``scale``, with so many ``digits``, followed by ``name``."""
+    """A unit: values are written times ``scale``, with ``digits`` decimals, followed by ``name``."""
 
     name: str
     scale: float

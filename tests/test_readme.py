@@ -1,4 +1,4 @@
-"""What the READMEs quote is what stands in results/, and what they link to exists."""
+"""READMEs: quoted tables equal those in results/, and every link has a target."""
 
 import re
 from pathlib import Path

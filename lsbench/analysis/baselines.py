@@ -28,7 +28,7 @@ Key = tuple[Any, ...]
 
 TREATMENTS = ["dropout", "augment", "weight_decay"]
 CONDITIONS = ["label_noise", "lr", "epochs", "batch_size", "precision", "n_train", "n_test", "data_sha256"]
-# What n_train and n_test say already.
+# Settings that n_train and n_test repeat.
 SIZES = ("data.train", "data.test")
 
 
@@ -40,34 +40,34 @@ class Compared(NamedTuple):
 
 
 def treatments(settings: Iterable[str]) -> list[str]:
-    """Those of ``settings`` that are treatments other than smoothing, a method's own at the end."""
+    """The treatments other than smoothing among ``settings``; those of single methods come last."""
     return [*TREATMENTS, *(name for name in settings if name not in COLUMNS and not _is_condition(name))]
 
 
 def _is_condition(name: str) -> bool:
-    """Whether a setting that has no column in COLUMNS is one of the model, the data or the optimiser."""
+    """Return whether a setting without a column of its own belongs to model, data or optimiser."""
     return "." in name and not name.startswith("method.")
 
 
 def strengths(table: pd.DataFrame) -> dict[str, list[float]]:
-    """The treatments but smoothing that are on somewhere in a summary, each with its values above 0."""
+    """The treatments other than smoothing that some cell of a summary has, each with its values above 0."""
     knobs = [name for name in treatments(settings_of(table)) if "." not in name]
-    found = {name: sorted(set(table[name][table[name] > 0])) for name in knobs}
-    return {name: values for name, values in found.items() if values}
+    values = {name: sorted(set(table[name][table[name] > 0])) for name in knobs}
+    return {name: above_zero for name, above_zero in values.items() if above_zero}
 
 
 def compared(cells: pd.DataFrame, settings: Sequence[str]) -> list[Compared]:
-    """For each of ``cells`` what it is compared with, by the rules at the top of this file."""
+    """The baselines of each of ``cells``, by the rules at the top of this file."""
     names = treatments(settings)
     dotted = [name for name in settings if _is_condition(name) and name not in SIZES]
     conditions = ["data", "model", *CONDITIONS, *dotted]
     rows = [_plain(row, names) for row in cells.to_dict("records")]
     groups = _alike([tuple(row[name] for name in conditions) for row in rows])
-    found: dict[int, Compared] = {}
-    for members, peers in groups:
-        contest = _Peers([rows[place] for place in peers], names)
-        found |= {place: contest.of(rows[place]) for place in members}
-    return [found[place] for place in range(len(rows))]
+    baselines: dict[int, Compared] = {}
+    for members, candidates in groups:
+        peers = _Peers([rows[index] for index in candidates], names)
+        baselines |= {index: peers.baselines_of(rows[index]) for index in members}
+    return [baselines[index] for index in range(len(rows))]
 
 
 def _plain(row: dict[Any, Any], knobs: Sequence[str]) -> Row:
@@ -77,18 +77,18 @@ def _plain(row: dict[Any, Any], knobs: Sequence[str]) -> Row:
 
 
 def _alike(keys: Sequence[Key]) -> list[tuple[list[int], list[int]]]:
-    """For each set of equal conditions the places that have it, and the places that may serve them.
+    """For each set of equal conditions the rows that have it, and the rows that may be their baseline.
 
-    A cell whose runs all failed may lack the facts that only loading the data brings; they are None, and it
-    serves whatever agrees with the others.
+    A cell whose runs all failed may lack the values that are known only after the data are loaded; they are
+    None, and the cell may be the baseline of every cell that agrees with its other values.
     """
-    places: dict[Key, list[int]] = defaultdict(list)
-    for place, key in enumerate(keys):
-        places[key].append(place)
-    gaps = [key for key in places if None in key]
+    rows: dict[Key, list[int]] = defaultdict(list)
+    for index, key in enumerate(keys):
+        rows[key].append(index)
+    gaps = [key for key in rows if None in key]
     return [
-        (members, sorted({*members, *(place for gap in gaps if _fits(gap, key) for place in places[gap])}))
-        for key, members in places.items()
+        (members, sorted({*members, *(index for gap in gaps if _fits(gap, key) for index in rows[gap])}))
+        for key, members in rows.items()
     ]
 
 
@@ -97,7 +97,7 @@ def _fits(gap: Key, key: Key) -> bool:
 
 
 class _Peers:
-    """The cells under the same conditions, by treatment: what is off somewhere, and what has alpha 0."""
+    """Cells under the same conditions: the treatments that some of them lack, and those at alpha 0."""
 
     def __init__(self, peers: Sequence[Row], names: Sequence[str]) -> None:
         self.names = names
@@ -107,14 +107,14 @@ class _Peers:
             if peer["alpha"] == 0:
                 self.unsmoothed[tuple(peer[name] for name in names)].append(peer)
 
-    def of(self, cell: Row) -> Compared:
+    def baselines_of(self, cell: Row) -> Compared:
         plain = tuple(0 if name in self.varies else cell[name] for name in self.names)
         same = self.unsmoothed.get(tuple(cell[name] for name in self.names), [])
         return Compared(_pick(cell, self.unsmoothed.get(plain, same)), _pick(cell, same))
 
 
 def _pick(cell: Row, fitting: Sequence[Row]) -> str:
-    """The one cell among ``fitting`` of the preferred convention; ``cell`` itself where it is among them."""
+    """The only cell among ``fitting`` with the preferred convention; ``cell`` itself if it is one of them."""
     names = {row["cell"] for row in fitting}
     if cell["cell"] in names:
         return str(cell["cell"])

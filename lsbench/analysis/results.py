@@ -13,6 +13,7 @@ from lsbench.analysis.labels import lines
 from lsbench.analysis.tables import runs_table, summary_table
 from lsbench.store.runs import Record, read_all
 from lsbench.store.sweeps import Sweep, read_sweep
+from lsbench.terms import DONE
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +98,7 @@ class SweepResults:
     @property
     def unfinished(self) -> list[Record]:
         """The records of runs that failed or diverged."""
-        return [record for record in self.records if record["status"] != "done"]
+        return [record for record in self.records if record["status"] != DONE]
 
     @property
     def exit_code(self) -> int:

@@ -21,21 +21,23 @@ from lsbench.analysis.labels import by_method, lines, varying_settings
 from lsbench.formatting import format_setting
 from lsbench.terms import DONE
 
-CRITERION = "select_nll_ts"  # the column of the records of which the least is chosen
+CRITERION = "select_nll_ts"  # the column of the records whose minimum is chosen
 CRITERION_TITLE = "select NLL scaled"  # its name in a table's header
 CRITERION_WORDS = "NLL on the select split after temperature scaling"
 CHOSEN, SMOOTHED = "chosen", "best with smoothing"
-MARK = "choice"  # the column of the summary that marks what each method is recommended with
-MARK_AT_STRENGTH = "choice_at_strength"  # the same of each of its strengths, for figures with a line for each
+MARK = "choice"  # the column of the summary that marks the recommended cells of each method
+MARK_AT_STRENGTH = (
+    "choice_at_strength"  # the same for each strength of a method, for figures with one line per strength
+)
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The cell ``row`` with the least mean of what chooses among one method's, ``options`` in number.
+    """The cell ``row`` with the lowest mean criterion among the ``options`` cells of a method.
 
-    ``strength`` is what it was chosen by besides α (dropout=0.3), empty where only one was run; ``agree`` of
-    ``seeds`` seeds would choose the same by themselves. ``largest``: its α is the largest of several, so that
-    a larger one might be better.
+    ``strength`` is the chosen strength (dropout=0.3), empty if only one was run; ``agree`` of ``seeds`` seeds
+    would choose the same cell on their own. ``largest`` says that its α is the largest of several, so that a
+    larger one might be better.
     """
 
     label: str
@@ -53,37 +55,37 @@ def objective(record: Mapping[str, Any]) -> float:
 
 
 def marks(runs: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
-    """`MARK` and `MARK_AT_STRENGTH` for ``cells``, the rows of one data set and model with their settings, n
-    and chosen_by: `CHOSEN` for what is chosen, `SMOOTHED` for the best with smoothing where what is chosen is
-    without, else empty."""
+    """`MARK` and `MARK_AT_STRENGTH` for ``cells``, the rows of one data set and model with settings and n:
+    `CHOSEN` for the chosen cell; `SMOOTHED` for the best cell with smoothing if the chosen one is without;
+    otherwise empty."""
     by_seed = _by_seed(runs, cells)
     groups = {
         MARK: (rows for _, _, rows in choice_groups(cells)),
         MARK_AT_STRENGTH: (rows for _, rows in lines(cells)),
     }
-    found = {column: _marked(by_seed, rows) for column, rows in groups.items()}
-    marked = {column: [mark.get(cell, "") for cell in cells["cell"]] for column, mark in found.items()}
-    return pd.DataFrame(marked, index=cells.index)
+    by_cell = {column: _marks_by_cell(by_seed, rows) for column, rows in groups.items()}
+    columns = {column: [mark.get(cell, "") for cell in cells["cell"]] for column, mark in by_cell.items()}
+    return pd.DataFrame(columns, index=cells.index)
 
 
 def chosen(line: pd.DataFrame, column: str = MARK) -> Row | None:
-    """The row of a contest that is chosen; None where no seed of it finished in all cells."""
-    return _with(line, column, CHOSEN)
+    """The chosen row of a group; None if its cells have no finished seed in common."""
+    return _marked_row(line, column, CHOSEN)
 
 
 def recommended(line: pd.DataFrame, column: str = MARK) -> list[Row]:
-    """What is `chosen`, and behind it, where that is without smoothing, the best with smoothing."""
-    return [row for mark in (CHOSEN, SMOOTHED) if (row := _with(line, column, mark))]
+    """The `chosen` row and, if it is without smoothing, the best row with smoothing."""
+    return [row for mark in (CHOSEN, SMOOTHED) if (row := _marked_row(line, column, mark))]
 
 
 def eligible(line: pd.DataFrame) -> pd.DataFrame:
-    """The rows that may be chosen: those of which the most runs finished."""
-    fullest: pd.DataFrame = line[(line["n"] > 0) & (line["n"] == line["n"].max())]
-    return fullest
+    """The rows that may be chosen: those with the largest number of finished runs."""
+    rows: pd.DataFrame = line[(line["n"] > 0) & (line["n"] == line["n"].max())]
+    return rows
 
 
 def choice_groups(table: pd.DataFrame) -> Iterator[tuple[str, list[str], pd.DataFrame]]:
-    """A label (the method, and the conditions that tell it apart), the strengths that were run, the cells."""
+    """Groups to choose from: a label (the method and its conditions), the varying knobs, the cells."""
     extras, knobs = varying_settings(table), treatments(settings_of(table))
     for label, rows in by_method(table, [name for name in extras if name not in knobs]):
         strengths = [name for name in extras if name in knobs and rows[name].nunique() > 1]
@@ -91,15 +93,15 @@ def choice_groups(table: pd.DataFrame) -> Iterator[tuple[str, list[str], pd.Data
 
 
 def undecided(table: pd.DataFrame) -> list[str]:
-    """The labels of the contests in which there was a choice and nothing is chosen."""
+    """The labels of the groups with several cells of which none is chosen."""
     return [label for label, _, rows in choice_groups(table) if len(rows) > 1 and chosen(rows) is None]
 
 
 def choices(runs: pd.DataFrame, table: pd.DataFrame) -> list[Choice]:
-    """What is chosen in each contest that leaves a choice. Those of ``table`` are among ``runs``."""
+    """The choice in each group of ``table`` with several cells, whose runs are among ``runs``."""
     if table.empty:
         return []
-    found = []
+    chosen_cells = []
     by_seed = _by_seed(runs, table)
     for label, strengths, rows in choice_groups(table):
         best = chosen(rows)
@@ -109,8 +111,8 @@ def choices(runs: pd.DataFrame, table: pd.DataFrame) -> list[Choice]:
         strength = ", ".join(f"{name}={format_setting(best[name])}" for name in strengths)
         agree = int((votes == best["cell"]).sum())
         largest = bool(rows["alpha"].min() < best["alpha"] == rows["alpha"].max())
-        found.append(Choice(label, strength, best, len(rows), agree, len(votes), largest))
-    return found
+        chosen_cells.append(Choice(label, strength, best, len(rows), agree, len(votes), largest))
+    return chosen_cells
 
 
 def _by_seed(runs: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
@@ -120,21 +122,21 @@ def _by_seed(runs: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def _common(by_seed: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
-    """That of the cells which may be chosen, for the seeds that all of them have."""
+    """The criterion of the eligible cells, for the seeds that all of them have."""
     return by_seed[eligible(rows)["cell"]].dropna()
 
 
-def _marked(by_seed: pd.DataFrame, groups: Iterable[pd.DataFrame]) -> dict[str, str]:
+def _marks_by_cell(by_seed: pd.DataFrame, groups: Iterable[pd.DataFrame]) -> dict[str, str]:
     """The mark of each cell that has one."""
-    found = {}
+    marked = {}
     for rows in groups:
         smoothed = rows[rows["alpha"] > 0]
         best = _least(by_seed, rows)
         if best and best not in set(smoothed["cell"]) and (other := _least(by_seed, smoothed)):
-            found[other] = SMOOTHED
+            marked[other] = SMOOTHED
         if best:
-            found[best] = CHOSEN
-    return found
+            marked[best] = CHOSEN
+    return marked
 
 
 def _least(by_seed: pd.DataFrame, rows: pd.DataFrame) -> str:
@@ -143,6 +145,6 @@ def _least(by_seed: pd.DataFrame, rows: pd.DataFrame) -> str:
     return str(means.idxmin()) if means.notna().any() else ""
 
 
-def _with(line: pd.DataFrame, column: str, mark: str) -> Row | None:
-    found = line[line[column] == mark]
-    return cast(Row, found.iloc[0].to_dict()) if len(found) else None
+def _marked_row(line: pd.DataFrame, column: str, mark: str) -> Row | None:
+    rows = line[line[column] == mark]
+    return cast(Row, rows.iloc[0].to_dict()) if len(rows) else None

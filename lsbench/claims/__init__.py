@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from functools import cache
 from hashlib import sha256
 from importlib import import_module
-from pathlib import Path
 
 from lsbench import registry
 from lsbench.claims._claim import Claim
@@ -18,7 +17,6 @@ __all__ = [
     "Claim",
     "all_claims",
     "choose",
-    "measured_file",
     "overview",
     "page_name",
 ]
@@ -36,27 +34,25 @@ lsbench claims [NAME ...] [KEY=VALUE ...]: what people claim of label smoothing,
 Claims:
 {claims}
 
-Runs that are stored are used again, those of `lsbench compare` too. The page is results/NAME/claims.html,
-with claims.md and claims.csv beside it. NAME is claims-<data>-<model>; where some claims are asked for it
-also tells which, as claims-mnist5k-mlp-cost+width, so that their page never takes the place of that of all.
-name= sets another. p values are adjusted over the deciding comparisons of a page, which tells their number.
+Stored runs are used again, also those of `lsbench compare`. The page is results/NAME/claims.html, with
+claims.md and claims.csv beside it. NAME is claims-<data>-<model>, followed by the names of the claims if only
+some are tested (claims-mnist5k-mlp-cost+width); name= sets another. p values are adjusted over the deciding
+comparisons of a page, which states their number.
 
-Settings and flags are those of lsbench train; a setting that a claim varies itself can be fixed only where
-that claim is not asked for.
+Settings and flags are those of lsbench train. A setting that a claim varies can't be fixed for that claim.
 """
-LONGEST = 40  # of the claims' part in NAME, for which a name has room
+LONGEST = 40  # characters that a name has room for after claims-<data>-<model>
 
 
 @cache
 def all_claims() -> dict[str, Claim]:
     """Every claim by its file's name, the most important first."""
-    found = {name: import_module(f"{__name__}.{name}").CLAIM for name in registry.names(__path__)}
-    return dict(sorted(found.items(), key=lambda item: item[1].rank))  # stable: by name among equals
+    claims = {name: import_module(f"{__name__}.{name}").CLAIM for name in registry.names(__path__)}
+    return dict(sorted(claims.items(), key=lambda item: item[1].rank))  # stable: by name among equals
 
 
 def choose(names: Sequence[str]) -> list[str]:
-    """``names`` in the order of `all_claims`, or all there are where none is given. Raises `UsageError` for
-    one unknown."""
+    """``names`` in the order of `all_claims`; all claims for no name. Raises `UsageError` if unknown."""
     known = all_claims()
     for name in names:
         if name not in known:
@@ -65,8 +61,10 @@ def choose(names: Sequence[str]) -> list[str]:
 
 
 def page_name(names: Sequence[str]) -> str:
-    """What the page of these claims is called where nobody says, as a value for Hydra. Holm's correction is
-    over a page, so a page of some claims is another than that of all: it has their names, or a hash of many.
+    """The default name of the page of these claims, as a value for Hydra.
+
+    Holm's correction is over a page, so a page of some claims differs from the page of all of them: its name
+    has their names, or a hash if there are many.
     """
     whole = "claims-${data.name}-${model.name}"
     if len(names) == len(all_claims()):
@@ -75,11 +73,6 @@ def page_name(names: Sequence[str]) -> str:
     if len(listed) > LONGEST:
         listed = f"{len(names)}of{len(all_claims())}-{sha256(listed.encode()).hexdigest()[:8]}"
     return f"{whole}-{listed}"
-
-
-def measured_file(folder: Path, claim: str) -> Path:
-    """Where in the sweep's ``folder`` the table is kept that the claim's own `measure` made."""
-    return folder / f"measured-{claim}.csv"
 
 
 def overview() -> str:

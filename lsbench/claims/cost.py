@@ -40,19 +40,19 @@ def compare(evidence: Evidence) -> Sequence[Measurement]:
 
 
 def measure(jobs: "Sequence[Job]") -> "pd.DataFrame":
-    """Seconds a step by kind, a row a round: a few steps of each kind in turns, so that a machine that slows
-    down slows all of them. A round's number is the median of its steps.
+    """Seconds per step by kind, one row per round: a few steps of each kind in turns, so that a machine that
+    slows down affects all kinds. The value of a round is the median of its steps.
 
-    lsbench takes the smoothing terms along at alpha 0 too, where they are 0; the plain step is therefore
-    given torch's own cross entropy without any. What a smoothed step costs beyond it is then smoothing's and
-    lsbench's op's; the step "torch", with torch's own smoothing, has the former alone.
+    lsbench's loss computes the smoothing terms at alpha 0 too, where they are 0; the plain step therefore has
+    torch's own cross entropy. The excess of a smoothed step over it is the cost of smoothing and of lsbench's
+    op together; the step "torch", with torch's own smoothing, has the former only.
     """
     import pandas as pd
 
     from lsbench.training.device import threads
     from lsbench.training.timing import step_seconds
 
-    with threads(1):  # two that wait for each other on a busy machine measure the machine
+    with threads(1):  # with two threads on a busy machine, their waiting for each other would be measured
         kinds = _kinds(jobs)
         rows: list[dict[str, float]] = []
         started = time.monotonic()

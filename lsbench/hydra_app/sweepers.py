@@ -15,7 +15,7 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from lsbench.claims import all_claims, choose, measured_file
+from lsbench.claims import all_claims, choose
 from lsbench.errors import UsageError
 from lsbench.hydra_app import compose
 from lsbench.hydra_app.launcher import StackedLauncher
@@ -270,6 +270,7 @@ def _dotted_keys(content: Any, prefix: str = "") -> Iterator[str]:
 def _measure(name: str, jobs: "Sequence[plan.Job]") -> None:
     """Write the table that the claim's own `measure` returns for its jobs, if it has one."""
     from lsbench.store.files import to_csv, write_atomically
+    from lsbench.store.sweeps import measured_file
 
     if measure := all_claims()[name].measure:
         log.info("measuring %s", name)

@@ -25,7 +25,7 @@ def family(judged: Mapping[str, Sequence[Judged]]) -> str:
 
 
 def reading(judged: Mapping[str, Sequence[Judged]]) -> tuple[Prose | Bullets, ...]:
-    """How to read a page."""
+    """The explanation of the verdict words of a page."""
     words = {
         "equivalent": "the difference is shown to lie within the margin, by two one-sided tests (TOST) with "
         "a p of their own. The margin was fixed in advance; smaller differences do not matter in practice.",

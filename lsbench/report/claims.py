@@ -9,7 +9,7 @@ from lsbench.analysis.evidence import Evidence
 from lsbench.analysis.findings import findings
 from lsbench.analysis.results import SweepResults
 from lsbench.analysis.verdicts import Judged
-from lsbench.claims import all_claims, measured_file
+from lsbench.claims import all_claims
 from lsbench.formatting import DASH, number
 from lsbench.report import document as doc
 from lsbench.report.claim_wording import (
@@ -29,6 +29,7 @@ from lsbench.report.figures.forest import in_margins
 from lsbench.report.figures.spec import FigureSpec
 from lsbench.report.sweep import facts, left_out, setup
 from lsbench.report.tables import POWER_TITLE
+from lsbench.store.sweeps import measured_file
 
 Findings = Mapping[str, Sequence[Judged]]  # the comparisons of each claim, the deciding one first
 

@@ -140,7 +140,7 @@ def _verdict(label: str) -> doc.Text:
 
 
 def _every_run(runs: pd.DataFrame) -> tuple[doc.Block, ...]:
-    """What all runs share, once, and a table of what differs."""
+    """The settings that all runs share, and a table of the columns in which runs differ."""
     shared: dict[str, doc.Text] = {}
     header, columns = [], []
     for name in runs.columns:

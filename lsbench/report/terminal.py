@@ -1,4 +1,4 @@
-"""What the commands print: one run's table, and the tables of a sweep with the paths of its files."""
+"""Terminal output: the table of a run, and the tables of a sweep with the paths of its files."""
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from lsbench.analysis.results import Part, SweepResults
     from lsbench.analysis.verdicts import Judged
 
-LEFT_OUT = ("p (Holm)", "ECE − T alone, points")  # from the terminal's table, which has no room for them
-# go in this order where the terminal is too narrow; no ECE stands without its floor
+LEFT_OUT = ("p (Holm)", "ECE − T alone, points")  # columns that the terminal has no room for
+# Columns dropped, in this order, if the table is too wide; an ECE goes together with its floor.
 EXPENDABLE = (("gap %",), ("T",), ("NLL",), ("NLL·T",), ("ECE %", "floor %"), ("ECE·T", "floor·T"))
 NOTE = "Δ: accuracy against the baseline, paired by seed, 95 % interval. ·T: after temperature scaling."
 FLOOR_NOTE = "floor: the ECE that a perfectly calibrated model with these confidences would show."
@@ -29,9 +29,9 @@ SHORT = {
 
 
 def run_table(record: runs.Record, folder: Path) -> str:
-    """A run that is done, in a few lines: test measures before and after temperature scaling."""
-    shown = [record["data"], record["model"], record["method"]]
-    settings = "  ".join([*shown, f"alpha {record['alpha']:g}", f"seed {record['seed']}"])
+    """The test metrics of a finished run before and after temperature scaling."""
+    names = [record["data"], record["model"], record["method"]]
+    settings = "  ".join([*names, f"alpha {record['alpha']:g}", f"seed {record['seed']}"])
     flag = f"  ({record['temperature_flag']})" if record["temperature_flag"] else ""
     lines = [
         settings,
@@ -53,9 +53,9 @@ def terminal_table(parts: "Sequence[Part]") -> str:
     blocks = []
     for part in parts:
         header, rows = comparison(part)
-        kept = [place for place, title in enumerate(header) if title not in LEFT_OUT]
-        titles = [SHORT.get(header[place], header[place]) for place in kept]
-        cells = [[compact(row[place]) for place in kept] for row in rows]
+        columns = [index for index, title in enumerate(header) if title not in LEFT_OUT]
+        titles = [SHORT.get(header[index], header[index]) for index in columns]
+        cells = [[compact(row[index]) for index in columns] for row in rows]
         blocks.append(f"{part.title}\n\n{fixed_table(titles, cells, TERMINAL_WIDTH, EXPENDABLE)}")
     notes = [NOTE, FLOOR_NOTE] if any("floor" in block for block in blocks) else [NOTE]
     return "\n\n".join([*blocks, "\n".join(notes)])
@@ -78,7 +78,7 @@ def print_claims(judged: "Mapping[str, Sequence[Judged]]", results: "SweepResult
 
 
 def print_rest(results: "SweepResults", files: str) -> None:
-    """Print what stands below every sweep's results: runs that are not done, ``files``, the next command."""
+    """Print the end of every sweep's output: the runs that are not done, ``files``, the next command."""
     for record in results.unfinished:
         print(f"{record['run']}: {record['status']}: {record['error']}")
     wanted = len(results.sweep.runs)
@@ -88,8 +88,9 @@ def print_rest(results: "SweepResults", files: str) -> None:
 
 
 def next_command(command: str, records: Sequence[runs.Record], wanted: int) -> str:
-    """What to type after ``command``, and why: the same again for runs that failed or are missing, else more
-    seeds. Nothing for a search, which would choose other runs, or a combined report, which trains none."""
+    """The command to run after ``command``, with its reason: the same again if runs failed or are missing,
+    otherwise with more seeds. Empty for a search, which would choose other runs, and for a combined report,
+    which trains none."""
     if "hydra/sweeper" in command or command.startswith(COMBINING) or not command:
         return ""
     left = wanted - sum(runs.is_finished(record) for record in records)
@@ -98,6 +99,6 @@ def next_command(command: str, records: Sequence[runs.Record], wanted: int) -> s
     seeds = {record["seed"] for record in records}
     if seeds != set(range(len(seeds))):
         return ""
-    kept = [word for word in shlex.split(command) if not word.startswith("seed=")]
-    more = shlex.join([*kept, f"seed=range({2 * len(seeds)})"])
-    return f"{more}   # twice the seeds; what is stored is used again"
+    words = [word for word in shlex.split(command) if not word.startswith("seed=")]
+    more = shlex.join([*words, f"seed=range({2 * len(seeds)})"])
+    return f"{more}   # twice the seeds; stored runs are used again"

@@ -63,6 +63,11 @@ def read_sweep(results_dir: str | Path, name: str) -> Sweep:
         raise StorageError(f"{path}: cannot be read ({error}); run its command again to write it") from error
 
 
+def measured_file(folder: Path, claim: str) -> Path:
+    """The file in the sweep's ``folder`` with the table that the claim's own `measure` returned."""
+    return folder / f"measured-{claim}.csv"
+
+
 def keep_tables(results_dir: str | Path, name: str) -> None:
     """Raise `StorageError` if sweep ``name`` has tables but none of its runs is stored: a new report would
     replace tables, which are all that is left of the runs, by empty ones."""

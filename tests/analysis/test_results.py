@@ -13,7 +13,7 @@ from ..records import make_results, store_traces
 
 
 def count_calls(function, *arguments):
-    """How often each function is called by name and file, while ``function`` runs."""
+    """The number of calls of each function, by name and file, while ``function`` runs."""
     profile = cProfile.Profile()
     profile.runcall(function, *arguments)
     stats = pstats.Stats(profile).stats

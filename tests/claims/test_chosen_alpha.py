@@ -1,4 +1,4 @@
-"""Which alpha is chosen, by which number, and how it changes with label noise."""
+"""The chosen alpha, its criterion, and its change with label noise."""
 
 import numpy as np
 import pytest

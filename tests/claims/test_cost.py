@@ -1,4 +1,4 @@
-"""What a step costs: judged by its bound, timed in turns, with our loss and torch's own."""
+"""The cost of a step: judged by its bound, timed in turns, with lsbench's loss and with torch's."""
 
 import numpy as np
 import pandas as pd
