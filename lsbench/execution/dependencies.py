@@ -9,7 +9,7 @@ from lsbench.execution.plan import Job
 from lsbench.execution.progress import SweepProgress
 from lsbench.store import runs
 from lsbench.store.runs import RunKey, find_records
-from lsbench.terms import Outcome
+from lsbench.terms import DONE, FAILED, Outcome
 from lsbench.training import trained_model
 from lsbench.training.teacher_logits import missing_teacher, teacher_key
 
@@ -37,14 +37,14 @@ def check_teachers(jobs: Sequence[Job], command: Sequence[Job]) -> None:
     records = find_records(key for _, key in students)
     in_command = _by_key(command) if students else {}
     for key, record in records.items():
-        if record["status"] == "done":
+        if record["status"] == DONE:
             trained_model.read_stored_model(key.results_dir, record["run"])
     for job, key in students:
         if key in in_command:
             teachers.check_fit(job.run, job.splits.sha256, _expected(in_command[key]), job.teacher)
         elif key not in records:
             raise UsageError(missing_teacher(job.run, job.teacher))
-        elif records[key]["status"] != "done":
+        elif records[key]["status"] != DONE:
             raise UsageError(f"method.teacher={job.teacher or key.cell}: {_status(records[key])}")
         else:
             teachers.check_fit(job.run, job.splits.sha256, records[key], job.teacher)
@@ -66,11 +66,11 @@ def with_finished_teachers(jobs: Sequence[Job], progress: SweepProgress) -> list
     records = find_records(key for _, key in students)
     for job, key in students:
         record = records.get(key)
-        if record and record["status"] == "done":
+        if record and record["status"] == DONE:
             continue
         reason = f"its teacher, {_status(record)}" if record else missing_teacher(job.run, job.teacher)
         log.warning("%s: %s", job.run_id, reason)
-        outcome = Outcome("failed", {}, error=reason)
+        outcome = Outcome(FAILED, {}, error=reason)
         runs.write(job.run.results_dir, job.run, job.splits.sha256, outcome, "")
         progress.finish(job.run_id, job.run.epochs, 1, 1)
         failed.add(job.run_id)

@@ -19,6 +19,7 @@ from lsbench.execution import train_stack
 from lsbench.execution.plan import Node, StackPlan, uses_cuda_graphs, with_data
 from lsbench.execution.progress import SweepProgress, count
 from lsbench.store import checkpoints, runs
+from lsbench.terms import DONE
 from lsbench.training.device import choose_device
 
 log = logging.getLogger(__name__)
@@ -145,5 +146,5 @@ def _finish(job: Any, plan: StackPlan, progress: SweepProgress) -> None:
         log.warning("%s: %s; its log: %s", plan, reason, job.paths.stderr)
         train_stack.fail(plan, reason)
     records = [runs.read(plan.results_dir, member.run_id) for member in plan.jobs]
-    failed = sum(record is None or record["status"] != "done" for record in records)
+    failed = sum(record is None or record["status"] != DONE for record in records)
     progress.finish(plan.key, plan.epochs, len(records), failed)

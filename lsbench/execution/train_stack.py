@@ -15,7 +15,7 @@ from lsbench.execution import signals
 from lsbench.execution.plan import StackPlan
 from lsbench.execution.progress import SweepProgress, count
 from lsbench.store import checkpoints, runs
-from lsbench.terms import Outcome
+from lsbench.terms import DONE, FAILED, Outcome
 from lsbench.training import evaluate, loop, memory, stack
 from lsbench.training.device import device_name
 
@@ -42,7 +42,7 @@ def train(plan: StackPlan, progress: SweepProgress, *, wait: bool) -> bool:
             outcomes = _outcomes(plan, progress)
             if outcomes:
                 _store(plan, outcomes, device_name(plan.device))
-                failed = sum(outcome.status != "done" for outcome in outcomes)
+                failed = sum(outcome.status != DONE for outcome in outcomes)
                 progress.finish(plan.key, plan.epochs, len(outcomes), failed)
     if not outcomes:
         log.warning("%s: out of memory; trying again in halves", plan)
@@ -55,7 +55,7 @@ def train(plan: StackPlan, progress: SweepProgress, *, wait: bool) -> bool:
 def fail(plan: StackPlan, reason: str) -> None:
     """Store the runs of a stack as failed, except those that are stored: its process was lost."""
     with checkpoints.hold(plan.folder):
-        _store(plan, [Outcome("failed", {}, error=reason)] * len(plan.jobs), str(plan.device))
+        _store(plan, [Outcome(FAILED, {}, error=reason)] * len(plan.jobs), str(plan.device))
 
 
 def halve(plan: StackPlan) -> tuple[StackPlan, StackPlan]:
@@ -133,7 +133,7 @@ def _outcomes(plan: StackPlan, progress: SweepProgress) -> list[Outcome]:
         log.debug("stack failed", exc_info=True)
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         log.warning("%s failed: %s", plan, reason)
-        return [Outcome("failed", {}, error=reason)] * len(plan.jobs)
+        return [Outcome(FAILED, {}, error=reason)] * len(plan.jobs)
 
 
 def _trained(plan: StackPlan, progress: SweepProgress) -> loop.Trained:

@@ -16,6 +16,7 @@ from lsbench import config
 from lsbench.config import Run
 from lsbench.errors import LsbenchError, UsageError
 from lsbench.store import runs, sweeps
+from lsbench.terms import DONE
 
 if TYPE_CHECKING:
     from lsbench.execution import plan
@@ -182,6 +183,6 @@ def _show(record: runs.Record, folder: Path) -> None:
     """Print the record of a single run. Raises `LsbenchError` if the run is not done."""
     from lsbench.report import terminal
 
-    if record["status"] != "done":
+    if record["status"] != DONE:
         raise LsbenchError(f"{folder}: {record['status']}: {record['error']}")
     print(terminal.run_table(record, folder))

@@ -30,6 +30,7 @@ from lsbench.report.figures.spec import FigureSpec
 from lsbench.report.sweep import facts, left_out, setup
 from lsbench.report.tables import POWER_TITLE
 from lsbench.store.sweeps import measured_file
+from lsbench.terms import DONE
 
 Findings = Mapping[str, Sequence[Judged]]  # the comparisons of each claim, the deciding one first
 
@@ -56,7 +57,7 @@ def judge(results: SweepResults) -> dict[str, list[Judged]]:
 def _evidence(results: SweepResults, claim: str, members: Sequence[str]) -> Evidence:
     file = measured_file(results.folder, claim)
     measured = pd.read_csv(file) if file.exists() else None
-    done = results.runs[results.runs["run"].isin(members) & (results.runs["status"] == "done")]
+    done = results.runs[results.runs["run"].isin(members) & (results.runs["status"] == DONE)]
     return Evidence(done, results.folder.parent, measured)
 
 

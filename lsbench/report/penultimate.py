@@ -12,6 +12,7 @@ from lsbench.formatting import format_setting, plus_minus
 from lsbench.report.tables import Table
 from lsbench.store.files import remove
 from lsbench.store.runs import run_dir
+from lsbench.terms import DONE
 
 POINTS = "geometry.csv"
 PROBED = "probes.csv"
@@ -44,7 +45,7 @@ def points(folder: Path, runs: pd.DataFrame) -> pd.DataFrame:
     if not path.exists():
         return pd.DataFrame()
     table = _read(path)
-    done = set(runs.loc[runs["status"] == "done", "run"])
+    done = set(runs.loc[runs["status"] == DONE, "run"])
     return table if set(table["run"]) <= done else table.iloc[:0]
 
 
@@ -60,7 +61,7 @@ def _read(path: Path) -> pd.DataFrame:
 
 def ratios(results_dir: Path, runs: pd.DataFrame) -> pd.DataFrame:
     """A row for each finished run whose geometry was probed: its ``cell`` and the columns of `TITLES`."""
-    done = runs[runs["status"] == "done"].reindex(columns=["run", "cell"])
+    done = runs[runs["status"] == DONE].reindex(columns=["run", "cell"])
     probed_runs = [
         (run, cell)
         for run, cell in zip(done["run"], done["cell"], strict=True)

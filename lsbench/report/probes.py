@@ -15,6 +15,7 @@ from lsbench.report.figures.files import write as write_figures
 from lsbench.report.tables import difference, mean_ci
 from lsbench.store import runs, sweeps
 from lsbench.store.files import to_csv, write_atomically
+from lsbench.terms import DONE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +46,7 @@ def publish(
     sweep = sweeps.read_sweep(results_dir, name)
     records, missing = runs.read_all(results_dir, sweep.runs)
     by_data = sorted(records, key=lambda record: record["data_sha256"] or "")  # each data set is read once
-    done = [record["run"] for record in by_data if record["status"] == "done"]
+    done = [record["run"] for record in by_data if record["status"] == DONE]
     # The points come first: an unknown class or alpha is reported before the slow measurements start.
     points = None
     if "geometry" in probes:

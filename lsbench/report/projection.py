@@ -12,6 +12,7 @@ from lsbench.errors import UsageError
 from lsbench.probes import load_trained_model
 from lsbench.probes.geometry import Projection, project
 from lsbench.store.runs import Record
+from lsbench.terms import DONE
 
 if TYPE_CHECKING:
     import torch
@@ -65,7 +66,7 @@ def _table(record: Record, projection: Projection) -> pd.DataFrame:
 def pair(records: Sequence[Record], alpha: float | None) -> tuple[Record, Record] | None:
     """A run without smoothing and one that differs in alpha alone: plain training before other methods, the
     smallest seed first. The smoothed run's alpha is ``alpha``, or the largest if that is None."""
-    done = [record for record in records if record["status"] == "done"]
+    done = [record for record in records if record["status"] == DONE]
     plain = [record for record in done if record["alpha"] == 0]
     for base in sorted(plain, key=lambda record: (record["method"] != "none", record["seed"], record["run"])):
         smoothed = [

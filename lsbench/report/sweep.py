@@ -15,6 +15,7 @@ from lsbench.report.comparison import comparison
 from lsbench.report.figures.spec import FigureSpec
 from lsbench.report.tables import POWER_NOTE, POWER_TITLE, Table, full_table, word_table
 from lsbench.report.wording import choice_table, choosing, interpretation, power_table
+from lsbench.terms import DIVERGED, DONE, FAILED
 
 FILES = {
     "report.html": "this report as a page, with every run",
@@ -168,7 +169,7 @@ def _cell(value: Any, *, measured: bool) -> str:
 
 def left_out(results: SweepResults) -> list[doc.Section]:
     """The runs that no mean contains, with status and reason; no section if there are none."""
-    unfinished = as_rows(results.runs[results.runs["status"] != "done"])
+    unfinished = as_rows(results.runs[results.runs["status"] != DONE])
     rows = [(row["run"], row["status"], _one_line(row["error"])) for row in unfinished]
     rows += [(run, "missing", "no record in the store") for run in results.missing]
     if not rows:
@@ -180,7 +181,7 @@ def facts(results: SweepResults) -> dict[str, doc.Text]:
     """The provenance of a report."""
     runs = results.runs
     status = runs["status"].value_counts()
-    counts = ", ".join(f"{status.get(name, 0)} {name}" for name in ("done", "diverged", "failed"))
+    counts = ", ".join(f"{status.get(name, 0)} {name}" for name in (DONE, DIVERGED, FAILED))
     return {
         "Command": (doc.Code(results.sweep.command),),
         "Runs": f"{len(runs)} ({counts}); {len(results.missing)} missing",

@@ -21,10 +21,10 @@ from lsbench.config import Name, Run, to_yaml
 from lsbench.errors import StorageError
 from lsbench.store.files import to_json, write_atomically
 from lsbench.store.provenance import provenance
-from lsbench.terms import COLUMNS, Outcome
+from lsbench.terms import COLUMNS, DIVERGED, DONE, FAILED, Outcome
 
 Record = dict[str, Any]
-FINISHED = ("done", "diverged")
+FINISHED = (DONE, DIVERGED)
 AGAIN = "delete the run's folder to have it trained again"  # the remedy for a damaged file of a run
 # The keys that every record has beside COLUMNS, and those that a done run has.
 FURTHER_COLUMNS = ("cell", "temperature_flag", "diverged_step")
@@ -104,13 +104,13 @@ def _is_record(content: object, run_id: str) -> TypeGuard[Record]:
     whoever reads a record relies on them, and its run, data and model become parts of paths."""
     if not isinstance(content, dict) or not content.keys() >= {*COLUMNS, *FURTHER_COLUMNS}:
         return False
-    if content["status"] == "done" and not content.keys() >= set(MEASURED_COLUMNS):
+    if content["status"] == DONE and not content.keys() >= set(MEASURED_COLUMNS):
         return False
     names = content["run"] == run_id and all(content[name] in Name() for name in ("data", "model"))
     texts = all(isinstance(content[name], str) for name in ("method", "cell"))
     numbers = (value for name, value in content.items() if name.startswith(("test_", "train_", "select_")))
     measured = all(isinstance(value, int | float | None) for value in numbers)
-    return names and texts and measured and content["status"] in (*FINISHED, "failed")
+    return names and texts and measured and content["status"] in (*FINISHED, FAILED)
 
 
 def is_finished(record: Record | None) -> bool:

@@ -8,7 +8,7 @@ from lsbench import metrics
 from lsbench.calibration import reliability
 from lsbench.calibration.ece_floor import ece_floor
 from lsbench.calibration.temperature import fit_temperature, rescale
-from lsbench.terms import Outcome
+from lsbench.terms import DIVERGED, DONE, Outcome
 from lsbench.training.loop import Trained
 
 # Metrics with a second column after temperature scaling, which does not change accuracy.
@@ -42,7 +42,7 @@ def evaluate(trained: Trained) -> list[Outcome]:
         _diverged(trained, member)
         if step >= 0
         else Outcome(
-            status="done",
+            status=DONE,
             columns={
                 **_sizes(trained),
                 **{name: values[member].item() for name, values in columns.items()},
@@ -71,7 +71,7 @@ def _sizes(trained: Trained) -> dict[str, float]:
 def _diverged(trained: Trained, member: int) -> Outcome:
     step = trained.diverged_step[member]
     return Outcome(
-        status="diverged",
+        status=DIVERGED,
         columns={**_sizes(trained), "diverged_step": step},
         history=tuple(trained.history[member]),
         error=f"the loss was not finite at step {step}: try a lower lr or a warm-up",

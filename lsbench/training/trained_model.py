@@ -12,7 +12,7 @@ from lsbench.config import DataConfig, Run, from_yaml
 from lsbench.data import load
 from lsbench.errors import DataError, StorageError, UsageError
 from lsbench.store import runs
-from lsbench.terms import Splits
+from lsbench.terms import DONE, Splits
 from lsbench.training.device_data import DeviceDataset, stratified_order
 from lsbench.training.forward import DTYPES
 
@@ -53,7 +53,7 @@ def read_stored_model(results_dir: str | Path, run_id: str) -> StoredModel:
     record = runs.read(results_dir, run_id)
     if record is None:
         raise StorageError(f"{folder}: no such run is stored")
-    if record["status"] != "done":
+    if record["status"] != DONE:
         raise StorageError(f"{folder}: the run {record['status']}, so it has no weights")
     settings, weights = _settings(folder / "config.yaml"), _weights(folder / "model.pt")
     return StoredModel(folder, settings, record["data_sha256"], weights)
