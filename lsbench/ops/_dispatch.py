@@ -77,7 +77,7 @@ def _has_tangent(value: float | Tensor) -> bool:
     rule."""
     if not isinstance(value, Tensor):
         return False
-    # torch gives this function no types
+    # torch declares no types for unpack_dual
     return forward_ad.unpack_dual(value).tangent is not None  # type: ignore[no-untyped-call]
 
 
@@ -125,6 +125,6 @@ def _is_stored(tensor: Tensor) -> bool:
     """Return whether a kernel could read ``tensor``: vmap's batch of gradients has no memory of its own."""
     try:
         tensor.untyped_storage()
-    except NotImplementedError:  # raised by such a tensor
+    except NotImplementedError:  # torch raises it for a tensor without memory of its own
         return False
     return True

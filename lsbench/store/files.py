@@ -125,6 +125,7 @@ def _acquire(path: Path, wait: bool) -> "FileLock":
         except (FileNotFoundError, FileExistsError):  # another process has just removed the lock's folder
             if not remaining:
                 raise
+        # a file system without locks: an OSError, or filelock's NotImplementedError where flock is missing
         except (OSError, NotImplementedError) as error:
             if getattr(error, "errno", errno.ENOSYS) not in CANNOT_LOCK:
                 raise

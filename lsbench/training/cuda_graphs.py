@@ -36,6 +36,7 @@ class Recorder:
     """Records steps without running them, on a separate stream and in memory that all graphs share."""
 
     def __init__(self, device: torch.device) -> None:
+        # torch declares no types for Stream
         self.stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         self.pool = torch.cuda.graph_pool_handle()
 

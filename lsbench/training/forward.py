@@ -45,6 +45,7 @@ class MemberForward:
         if device.type == "cuda" and models.is_convolutional(model):
             torch.backends.cudnn.benchmark = True  # all steps have the same shapes, so trying kernels pays
         count = min(size, STREAMS) if strategy == "streams" and device.type == "cuda" else 0
+        # torch declares no types for Stream
         self.streams = [torch.cuda.Stream(device) for _ in range(count)]  # type: ignore[no-untyped-call]
 
     def __call__(self, params: Tensors, buffers: Tensors, images: Tensor) -> Tensor:

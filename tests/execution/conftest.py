@@ -18,6 +18,7 @@ from lsbench.analysis.tables import runs_table
 from lsbench.execution.plan import Job
 from lsbench.store import checkpoints, runs
 from lsbench.training import evaluate, stack
+from lsbench.training.device import threads
 
 MEMORY = Path("/dev/shm")  # saves hundreds of waits for the disk
 FORK = multiprocessing.get_context("fork")
@@ -35,19 +36,15 @@ def store(tmp_path):
 @pytest.fixture
 def one_thread():
     """One CPU thread, so that stacks can train in forked processes."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+    with threads(1):
+        yield
 
 
 @pytest.fixture
 def two_cores():
     """Two CPU threads, so that the pool has two forked processes."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(before)
+    with threads(2):
+        yield
 
 
 @pytest.fixture

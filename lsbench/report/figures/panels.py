@@ -45,6 +45,7 @@ def line_options(style: LineStyle) -> dict[str, Any]:
 @singledispatch
 def draw_panel(panel: Panel, axes: Axes) -> None:
     """Draw the panel's lines into ``axes``."""
+    # each kind of panel registers its own function below; this one is reached by a kind that has none
     raise NotImplementedError(type(panel).__name__)
 
 
