@@ -39,8 +39,8 @@ def make_record(method: str = "none", alpha: float = 0.0, seed: int = 0, **setti
     if "select_nll" in settings:  # whoever sets one says which is chosen
         record["select_nll_ts"] = settings.get("select_nll_ts", record["select_nll"])
     record["method"] = label_of(record)
-    own = {name: record[name] for name in record if name not in METRICS and name not in NO_SETTINGS}
-    record["cell"] = f"{hash_of(sorted(own.items())):08x}"
+    own_values = {name: record[name] for name in record if name not in METRICS and name not in NO_SETTINGS}
+    record["cell"] = f"{hash_of(sorted(own_values.items())):08x}"
     record["run"] = f"{record['data']}-{record['model']}-{method}-a{alpha:g}-s{seed}-{record['cell']}"
     if record["status"] != "done":
         record |= dict.fromkeys(METRICS)
@@ -50,8 +50,10 @@ def make_record(method: str = "none", alpha: float = 0.0, seed: int = 0, **setti
 def label_of(record: Record) -> str:
     """As `config.Run.method_name` has it: the regularisers that are on, one with a knob of its own too."""
     on = {name for name in ("dropout", "augment", "weight_decay") if record[name]}
-    own = set() if record["method"] in ("none", "dropout", "augment", "weight_decay") else {record["method"]}
-    return "+".join(sorted(on | own)) or "none"
+    own_values = (
+        set() if record["method"] in ("none", "dropout", "augment", "weight_decay") else {record["method"]}
+    )
+    return "+".join(sorted(on | own_values)) or "none"
 
 
 def hash_of(identity: object) -> int:
@@ -59,11 +61,11 @@ def hash_of(identity: object) -> int:
 
 
 def _metrics(method: str, alpha: float, seed: int) -> dict[str, float]:
-    shared, own = np.random.default_rng(seed), np.random.default_rng([seed, hash_of((method, alpha))])
+    shared, own_values = np.random.default_rng(seed), np.random.default_rng([seed, hash_of((method, alpha))])
     split = shared.normal(0, 0.003)
 
     def noise(size: float) -> float:
-        return float(own.normal(0, size))
+        return float(own_values.normal(0, size))
 
     gain = GAIN.get(method, 0.0)
     accuracy = round(0.945 + gain + 0.04 * alpha - 0.12 * alpha**2 + split + noise(0.0015), 3)
@@ -88,7 +90,7 @@ def make_sweep(
     seeds: Iterable[int] = range(5),
     **settings: Any,
 ) -> list[Record]:
-    return [make_record(*place, **settings) for place in product(methods, alphas, seeds)]
+    return [make_record(*point, **settings) for point in product(methods, alphas, seeds)]
 
 
 def make_results(

@@ -163,5 +163,5 @@ def at_grid_boundary(chosen: "BySeed", largest: float) -> bool:
 
 def undecidable(words: Sequence[str], largest: float, where: str = "") -> dict[str, str]:
     """The reason why each of these verdicts is not given at the grid boundary."""
-    place = f" at {where}" if where else ""
-    return dict.fromkeys(words, f"at the edge of the grid: most seeds choose α = {largest:g}{place}")
+    level = f" at {where}" if where else ""
+    return dict.fromkeys(words, f"at the edge of the grid: most seeds choose α = {largest:g}{level}")

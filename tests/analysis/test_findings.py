@@ -30,8 +30,8 @@ def draw(*shifts: float, seed: int = 3) -> list[list[float]]:
 def by_hand(p: Sequence[float]) -> list[float]:
     """The smallest of n times n, the next times n - 1, ..."""
     least, adjusted = 0.0, [0.0] * len(p)
-    for place, index in enumerate(np.argsort(p)):
-        least = max(least, min((len(p) - place) * p[index], 1))
+    for rank, index in enumerate(np.argsort(p)):
+        least = max(least, min((len(p) - rank) * p[index], 1))
         adjusted[index] = least
     return adjusted
 
@@ -40,22 +40,22 @@ def test_holm_is_over_the_deciding_comparisons_of_all_claims(evidence):
     """And over the others of each claim by itself: by hand, of the p that scipy gives."""
     samples = draw(0.9, 0.0, 1.5, 0.7, 1.0, 0.5, 1.1)
     claims = {"one": claim(samples[0]), "two": claim(*samples[1:3]), "four": claim(*samples[3:])}
-    found = findings(claims, dict.fromkeys(claims, evidence({"alpha": [0.0]})))
-    flat = [each for group in found.values() for each in group]
+    verdicts = findings(claims, dict.fromkeys(claims, evidence({"alpha": [0.0]})))
+    flat = [item for group in verdicts.values() for item in group]
     p = [stats.ttest_1samp(sample, 0).pvalue for sample in samples]
-    assert [each.p for each in flat] == pytest.approx(p)
+    assert [item.p for item in flat] == pytest.approx(p)
     first = by_hand([p[0], p[1], p[3]])
     expected = [first[0], first[1], p[2], first[2], *by_hand(p[4:])]
-    assert [each.p_holm for each in flat] == pytest.approx(expected)
+    assert [item.p_holm for item in flat] == pytest.approx(expected)
     significant = {index for index in range(7) if expected[index] < 0.05}
-    assert {index for index, each in enumerate(flat) if each.word == "supported"} == significant
+    assert {index for index, item in enumerate(flat) if item.word == "supported"} == significant
     assert 0 < len(significant) < 7  # or the test would show little
 
 
 def test_a_claims_verdict_does_not_hang_on_how_much_is_said_of_another(evidence):
     one, *more = draw(0.9, 0.0, 0.1, 0.2, 0.0)
     some = evidence({"alpha": [0.0]})
-    found = [
+    verdicts = [
         findings(claims, dict.fromkeys(claims, some))["one"]
         for claims in (
             {"one": claim(one), "two": claim(more[0])},
@@ -63,16 +63,16 @@ def test_a_claims_verdict_does_not_hang_on_how_much_is_said_of_another(evidence)
             {"one": claim(one, *more[1:]), "two": claim(more[0])},
         )
     ]
-    assert found[0][0] == found[1][0] == found[2][0]
-    assert found[0][0].p_holm == pytest.approx(2 * found[0][0].p)
+    assert verdicts[0][0] == verdicts[1][0] == verdicts[2][0]
+    assert verdicts[0][0].p_holm == pytest.approx(2 * verdicts[0][0].p)
 
 
 def test_equivalences_are_adjusted_over_the_same_family(evidence):
     """The p of the nearer bound, by scipy's one-sided test."""
     one, two, other = draw(0.1, -0.1, 0.0)
     claims = {"one": claim(one, other, margin=2.0), "two": claim(two, margin=2.0)}
-    found = findings(claims, dict.fromkeys(claims, evidence({"alpha": [0.0]})))
-    flat = [found["one"][0], found["two"][0], found["one"][1]]
+    verdicts = findings(claims, dict.fromkeys(claims, evidence({"alpha": [0.0]})))
+    flat = [verdicts["one"][0], verdicts["two"][0], verdicts["one"][1]]
     p = [
         max(
             stats.ttest_1samp(sample, bound, alternative=side).pvalue
@@ -80,8 +80,8 @@ def test_equivalences_are_adjusted_over_the_same_family(evidence):
         )
         for sample in (one, two, other)
     ]
-    assert [each.p_tost_holm for each in flat] == pytest.approx([*by_hand(p[:2]), p[2]])
-    assert [each.word for each in flat] == ["equivalent"] * 3
+    assert [item.p_tost_holm for item in flat] == pytest.approx([*by_hand(p[:2]), p[2]])
+    assert [item.word for item in flat] == ["equivalent"] * 3
 
 
 def test_what_a_verdict_comes_to_and_why_one_is_withheld(evidence):
@@ -89,29 +89,29 @@ def test_what_a_verdict_comes_to_and_why_one_is_withheld(evidence):
     asked = Comparison("x", values, values * 0, 0.001, meaning={"supported": "well"})
     withheld = replace(asked, undecidable={"supported": "out of reach"})
     other = replace(asked, undecidable={"refuted": "out of reach"})
-    found = findings({"it": lambda _: [asked, withheld, other]}, {"it": evidence({"alpha": [0.0]})})["it"]
-    assert [(each.word, each.meaning) for each in found] == [
+    verdicts = findings({"it": lambda _: [asked, withheld, other]}, {"it": evidence({"alpha": [0.0]})})["it"]
+    assert [(item.word, item.meaning) for item in verdicts] == [
         ("supported", "well"),
         ("inconclusive", "out of reach"),
         ("supported", "well"),
     ]
-    assert found[1].p_holm < 0.05 and found[1].sd == pytest.approx(values.std())
+    assert verdicts[1].p_holm < 0.05 and verdicts[1].sd == pytest.approx(values.std())
 
 
 def test_an_effect_against_the_claim_refutes_it(evidence):
     sample = (5 + np.random.default_rng(0).normal(size=10)).tolist()
     claims = {"up": claim(sample), "down": claim(sample, better=-1)}
-    found = findings(claims, dict.fromkeys(claims, evidence({"alpha": [0.0]})))
-    assert [found[name][0].word for name in claims] == ["supported", "refuted"]
+    verdicts = findings(claims, dict.fromkeys(claims, evidence({"alpha": [0.0]})))
+    assert [verdicts[name][0].word for name in claims] == ["supported", "refuted"]
 
 
 @pytest.mark.parametrize(("n", "exploratory"), [(7, True), (8, False)])
 def test_few_seeds_only_explore(n, exploratory, evidence):
     sample = (5 + np.random.default_rng(0).normal(size=n)).tolist()
-    found = findings({"up": claim(sample)}, {"up": evidence({"alpha": [0.0]})})["up"][0]
-    assert (found.word, found.exploratory) == ("supported", exploratory)
+    verdicts = findings({"up": claim(sample)}, {"up": evidence({"alpha": [0.0]})})["up"][0]
+    assert (verdicts.word, verdicts.exploratory) == ("supported", exploratory)
 
 
 def test_no_run_is_no_failure():
-    found = findings({"up": claim([1.0, 2.0])}, {"up": Evidence(pd.DataFrame())})["up"]
-    assert [(each.word, each.words) for each in found] == [("inconclusive", "none of its runs is done")]
+    verdicts = findings({"up": claim([1.0, 2.0])}, {"up": Evidence(pd.DataFrame())})["up"]
+    assert [(item.word, item.words) for item in verdicts] == [("inconclusive", "none of its runs is done")]

@@ -182,11 +182,13 @@ def trained(make_run, results_dir, *, permuted):
     test = draws.permutation(test) if permuted else test
     splits = Splits(images[:500], labels[:500], images[500:], test, ("a", "b", "c", "d"))
     data = DataConfig("noisy", "noisy.load", select=100, calibrate=150, shift=1, flip=False)
-    own = [make_run(data=data, dropout=d, alpha=a, seed=s, batch_size=64, epochs=5) for d, a, s in SETTINGS]
-    stacked = loop.train(stack.Stack(own, splits, torch.device("cpu")))
+    runs_of_grid = [
+        make_run(data=data, dropout=d, alpha=a, seed=s, batch_size=64, epochs=5) for d, a, s in SETTINGS
+    ]
+    stacked = loop.train(stack.Stack(runs_of_grid, splits, torch.device("cpu")))
     stored = [
         runs.write(results_dir, run, splits.sha256, outcome, "cpu")
-        for run, outcome in zip(own, evaluate.evaluate(stacked), strict=True)
+        for run, outcome in zip(runs_of_grid, evaluate.evaluate(stacked), strict=True)
     ]
     return only_part(stored)
 

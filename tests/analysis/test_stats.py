@@ -156,14 +156,14 @@ def test_half_width_is_that_of_the_interval():
 def test_what_is_detectable_is_found_with_that_power_by_scipys_noncentral_t(n, level, power):
     shift = detectable(0.7, n, power, level) / 0.7 * math.sqrt(n)
     critical = scipy_stats.t.ppf(1 - level / 2, n - 1)
-    found = scipy_stats.nct.sf(critical, n - 1, shift) + scipy_stats.nct.cdf(-critical, n - 1, shift)
-    assert found == pytest.approx(power, abs=1e-4)
+    result = scipy_stats.nct.sf(critical, n - 1, shift) + scipy_stats.nct.cdf(-critical, n - 1, shift)
+    assert result == pytest.approx(power, abs=1e-4)
 
 
 def test_what_is_detectable_is_found_with_that_power_in_simulated_experiments():
     d = np.random.default_rng(0).normal(detectable(2.0, 8), 2.0, (20_000, 8))
-    found = np.mean(scipy_stats.ttest_1samp(d, 0, axis=1).pvalue < 0.05)
-    assert found == pytest.approx(0.8, abs=0.01)
+    result = np.mean(scipy_stats.ttest_1samp(d, 0, axis=1).pvalue < 0.05)
+    assert result == pytest.approx(0.8, abs=0.01)
 
 
 def test_power_and_equivalence_are_those_of_statsmodels():
@@ -178,9 +178,9 @@ def test_the_interval_of_a_median_is_that_of_order_statistics(n):
     """Conover (1999): the highest ranks r and n − 1 − r with P(Binomial(n, 1/2) ≤ r) ≤ 2.5 %."""
     values = np.random.default_rng(n).normal(size=n)
     ranks = [r for r in range(n // 2) if sum(math.comb(n, k) for k in range(r + 1)) <= 0.025 * 2**n]
-    found = median_interval(values)
+    result = median_interval(values)
     if n < 6:
-        assert not ranks and np.isnan(found).all()
+        assert not ranks and np.isnan(result).all()
     else:
         ordered = np.sort(values)
-        assert found == (ordered[ranks[-1]], ordered[n - 1 - ranks[-1]])
+        assert result == (ordered[ranks[-1]], ordered[n - 1 - ranks[-1]])

@@ -62,8 +62,8 @@ def test_differences_equal_scipy(sweep):
     summary = summarise(records)
 
     def values(method, alpha):
-        own = [r for r in records if (r["method"], r["alpha"]) == (method, alpha)]
-        return [r["test_accuracy"] for r in sorted(own, key=lambda r: r["seed"])]
+        rows = [r for r in records if (r["method"], r["alpha"]) == (method, alpha)]
+        return [r["test_accuracy"] for r in sorted(rows, key=lambda r: r["seed"])]
 
     expected = scipy_stats.ttest_rel(values("dropout", 0.1), values("none", 0.0))
     interval = expected.confidence_interval(0.95)
@@ -152,17 +152,17 @@ def test_a_treatment_on_in_every_cell_at_several_strengths_leaves_each_its_own_b
     records = [record("dropout", seed=seed, dropout=p, augment=a) for p, a in grid for seed in (0, 1)]
     summary = summarise(records)
     for p in (0.2, 0.5):
-        own = cell(summary, method="dropout", dropout=p)
-        assert own["baseline"] == own["cell"]
-        assert cell(summary, method="augment+dropout", dropout=p)["baseline"] == own["cell"]
+        rows = cell(summary, method="dropout", dropout=p)
+        assert rows["baseline"] == rows["cell"]
+        assert cell(summary, method="augment+dropout", dropout=p)["baseline"] == rows["cell"]
 
 
 def test_a_label_is_no_treatment(record):
     """Equal knobs with other labels, as records of another version have them, are one treatment."""
     off = [record(alpha=alpha, seed=seed) for alpha in (0.0, 0.1) for seed in (0, 1)]
     on = [record("focal", alpha, seed, focal_gamma=3.0) for alpha in (0.0, 0.1) for seed in (0, 1)]
-    for each in off:
-        each["method"] = "plain"
+    for item in off:
+        item["method"] = "plain"
     summary = summarise(off + on)
     assert baseline(summary, method="focal", alpha=0.1) == ("plain", 0.0, 0.0, 0.0)
 
@@ -214,8 +214,8 @@ def test_convention_does_not_matter_at_alpha_0(sweep):
     smoothed = sweep(methods=["none"], alphas=[0.1], convention="as_printed")
     summary = summarise(sweep(methods=["none"], alphas=[0.0, 0.1]) + smoothed)
     assert baseline(summary, alpha=0.1, convention="as_printed")[:2] == ("none", 0.0)
-    own = sweep(methods=["none"], alphas=[0.0], convention="as_printed")
-    summary = summarise(sweep(methods=["none"], alphas=[0.0, 0.1]) + smoothed + own)
+    rows = sweep(methods=["none"], alphas=[0.0], convention="as_printed")
+    summary = summarise(sweep(methods=["none"], alphas=[0.0, 0.1]) + smoothed + rows)
     row = cell(summary, alpha=0.1, convention="as_printed")
     assert row["baseline"] == cell(summary, alpha=0.0, convention="as_printed")["cell"]
 
@@ -230,8 +230,8 @@ def test_a_methods_own_knob_is_a_treatment(sweep, record):
 def test_a_methods_own_knob_is_0_where_it_is_off_and_orders_the_rows(record):
     mixed = [record("mixup", alpha, mixup_beta=beta) for beta in (1.0, 0.2) for alpha in (0.1, 0.0)]
     summary = summarise([*mixed, record("focal", focal_gamma=3.0), record("none")])
-    places = summary[["method", "focal_gamma", "mixup_beta", "alpha"]].itertuples(index=False, name=None)
-    assert list(places) == [
+    settings = summary[["method", "focal_gamma", "mixup_beta", "alpha"]].itertuples(index=False, name=None)
+    assert list(settings) == [
         ("none", 0, 0, 0), ("focal", 3, 0, 0),
         ("mixup", 0, 0.2, 0), ("mixup", 0, 0.2, 0.1), ("mixup", 0, 1, 0), ("mixup", 0, 1, 0.1),
     ]  # fmt: skip

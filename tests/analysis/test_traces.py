@@ -14,16 +14,16 @@ def stored(tmp_path, sweep, traces):
     return tmp_path, runs_table(records)
 
 
-def folder(stored, place=0):
-    return stored[0] / "runs" / stored[1]["run"][place]
+def folder(stored, index=0):
+    return stored[0] / "runs" / stored[1]["run"][index]
 
 
 def test_bins_of_a_cell_add_up_over_its_seeds(stored):
-    found = traces.bins(*stored)
-    assert list(found["cell"].unique()) == list(stored[1]["cell"].unique())
-    assert len(found) == 2 * 15 and (found["runs"] == 3).all()
-    files = [pd.read_csv(folder(stored, place) / "reliability.csv") for place in range(3)]
-    first = found[found["cell"] == stored[1]["cell"][0]]
+    table = traces.bins(*stored)
+    assert list(table["cell"].unique()) == list(stored[1]["cell"].unique())
+    assert len(table) == 2 * 15 and (table["runs"] == 3).all()
+    files = [pd.read_csv(folder(stored, index) / "reliability.csv") for index in range(3)]
+    first = table[table["cell"] == stored[1]["cell"][0]]
     for name in ("n", "confidence", "correct", "n_ts", "confidence_ts", "correct_ts"):
         assert first[name].tolist() == pytest.approx(sum(file[name] for file in files).tolist())
     assert first["lower"].tolist() == files[0]["lower"].tolist()
@@ -34,15 +34,15 @@ def test_runs_without_files_are_left_out_and_counted(stored):
     for name in ("reliability.csv", "predictions.npz", "history.csv"):
         (folder(stored) / name).unlink()
     cell = stored[1]["cell"][0]
-    for found in (traces.bins(*stored), traces.epochs(*stored)):
-        assert set(found.loc[found["cell"] == cell, "runs"]) == {2}
-        assert set(found.loc[found["cell"] != cell, "runs"]) == {3}
+    for table in (traces.bins(*stored), traces.epochs(*stored)):
+        assert set(table.loc[table["cell"] == cell, "runs"]) == {2}
+        assert set(table.loc[table["cell"] != cell, "runs"]) == {3}
 
 
 def test_history_is_averaged_over_seeds(stored):
-    found = traces.epochs(*stored)
-    files = [pd.read_csv(folder(stored, place) / "history.csv") for place in range(3)]
-    first = found[found["cell"] == stored[1]["cell"][0]]
+    table = traces.epochs(*stored)
+    files = [pd.read_csv(folder(stored, index) / "history.csv") for index in range(3)]
+    first = table[table["cell"] == stored[1]["cell"][0]]
     assert first["epoch"].tolist() == [1, 2, 3, 4, 5]
     for name in ("train_loss", "select_nll", "select_accuracy"):
         assert first[name].tolist() == pytest.approx((sum(file[name] for file in files) / 3).tolist())

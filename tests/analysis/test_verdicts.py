@@ -26,7 +26,7 @@ JITTER = np.array([1, -1, 2, -2, 0, 1, -1, 2, -2, 0]) * 1e-4  # mean 0, sd 1.49e
 
 def judge(pair, margin, better, *others):
     """The first comparison of a family, judged."""
-    family = [unjudged("x", each, margin, better) for each in (pair, *others)]
+    family = [unjudged("x", item, margin, better) for item in (pair, *others)]
     return judge_family(family)[0]
 
 
@@ -35,8 +35,8 @@ def judged(records):
     return part.cells, part.verdicts
 
 
-def one(found, **wanted):
-    (verdict,) = [v for v in found if all(getattr(v, name) == value for name, value in wanted.items())]
+def one(comparisons, **wanted):
+    (verdict,) = [v for v in comparisons if all(getattr(v, name) == value for name, value in wanted.items())]
     return verdict
 
 
@@ -53,27 +53,27 @@ def one(found, **wanted):
     ],
 )
 def test_the_word(shift, better, word):
-    found = judge(paired(BASE + shift + JITTER, BASE), 0.002, better)
-    assert found.word == word
-    assert found.effect == pytest.approx(shift, abs=1e-15) and found.n == 10 and not found.exploratory
+    verdict = judge(paired(BASE + shift + JITTER, BASE), 0.002, better)
+    assert verdict.word == word
+    assert verdict.effect == pytest.approx(shift, abs=1e-15) and verdict.n == 10 and not verdict.exploratory
 
 
 def test_noise_decides_nothing():
     noise = np.random.default_rng(0).normal(0, 0.01, 10)
-    found = judge(paired(BASE + noise, BASE), 0.002, 1)
-    assert found.word == "inconclusive" and found.p > LEVEL and found.p_tost > LEVEL
+    verdict = judge(paired(BASE + noise, BASE), 0.002, 1)
+    assert verdict.word == "inconclusive" and verdict.p > LEVEL and verdict.p_tost > LEVEL
 
 
 def test_numbers_are_scipys():
     noise = np.random.default_rng(1).normal(0.002, 0.002, 9)
     a, b = BASE[:9] + noise, BASE[:9]
-    found, expected = judge(paired(a, b), 0.005, 1), scipy_stats.ttest_rel(a, b)
+    verdict, expected = judge(paired(a, b), 0.005, 1), scipy_stats.ttest_rel(a, b)
     interval = expected.confidence_interval(0.95)
-    assert (found.low, found.high) == pytest.approx((interval.low, interval.high), rel=1e-9)
-    assert found.p == pytest.approx(expected.pvalue, rel=1e-9)
+    assert (verdict.low, verdict.high) == pytest.approx((interval.low, interval.high), rel=1e-9)
+    assert verdict.p == pytest.approx(expected.pvalue, rel=1e-9)
     nearer = scipy_stats.ttest_1samp(a - b, 0.005, alternative="less").pvalue
-    assert found.p_tost == pytest.approx(nearer, rel=1e-9)
-    assert found.sd == pytest.approx(np.std(a - b, ddof=1), rel=1e-12)
+    assert verdict.p_tost == pytest.approx(nearer, rel=1e-9)
+    assert verdict.sd == pytest.approx(np.std(a - b, ddof=1), rel=1e-12)
 
 
 def test_the_adjusted_p_decide():
@@ -94,17 +94,17 @@ def test_the_adjusted_p_decide():
 
 @pytest.mark.parametrize("n", [2, 5, 7, 8, 10])
 def test_below_eight_pairs_a_verdict_is_exploratory(n):
-    found = judge(paired(BASE[:n] + 0.01 + JITTER[:n], BASE[:n]), 0.002, 1)
-    assert found.exploratory == (n < 8) and VERDICT_SEEDS == 8
-    assert verdict_label(found.word, found.exploratory) == (
+    verdict = judge(paired(BASE[:n] + 0.01 + JITTER[:n], BASE[:n]), 0.002, 1)
+    assert verdict.exploratory == (n < 8) and VERDICT_SEEDS == 8
+    assert verdict_label(verdict.word, verdict.exploratory) == (
         "exploratory: supported" if n < 8 else "supported"
     )
 
 
 def test_one_pair_is_inconclusive():
-    found = judge(paired([0.99], [0.9]), 0.002, 1)
-    assert found.word == verdict_label(found.word, found.exploratory) == "inconclusive"
-    assert math.isnan(found.p) and math.isnan(found.p_tost) and math.isnan(found.low)
+    verdict = judge(paired([0.99], [0.9]), 0.002, 1)
+    assert verdict.word == verdict_label(verdict.word, verdict.exploratory) == "inconclusive"
+    assert math.isnan(verdict.p) and math.isnan(verdict.p_tost) and math.isnan(verdict.low)
     with pytest.raises(ValueError, match="margin"):
         judge(paired([0.99, 0.98], [0.9, 0.9]), 0.0, 1)
 
@@ -113,26 +113,27 @@ def holm(ps):
     """Holm (1979) as its definition reads: p below level/(k − rank) for this and every smaller one."""
     order = sorted(range(len(ps)), key=ps.__getitem__)
     adjusted, largest = [0.0] * len(ps), 0.0
-    for rank, place in enumerate(order):
-        largest = max(largest, min(1.0, (len(ps) - rank) * ps[place]))
-        adjusted[place] = largest
+    for rank, index in enumerate(order):
+        largest = max(largest, min(1.0, (len(ps) - rank) * ps[index]))
+        adjusted[index] = largest
     return adjusted
 
 
 def test_every_cell_is_judged_in_every_question_and_corrected_over_the_table(sweep):
     records = sweep(seeds=range(10))
-    _, found = judged(records)
+    _, verdict = judged(records)
     # 14 cells against the baseline in 4 questions; 12 smoothed ones against T alone, and the 8 of other
     # methods once more after scaling, where the none line's question is the one against the baseline
-    assert len(found) == 14 * 4 + 12 + 8
+    assert len(verdict) == 14 * 4 + 12 + 8
 
     def values(method, alpha, metric):
         return np.array([r[metric] for r in records if (r["method"], r["alpha"]) == (method, alpha)])
 
     for question in [q for q in QUESTIONS if not q.rival]:
-        own = [v for v in found if v.metric == question.metric]
+        of_question = [v for v in verdict if v.metric == question.metric]
         pairs = [
-            (values(v.label, v.alpha, v.metric), values("none", 0.0, v.metric), question.margin) for v in own
+            (values(v.label, v.alpha, v.metric), values("none", 0.0, v.metric), question.margin)
+            for v in of_question
         ]
         different = holm([scipy_stats.ttest_rel(a, b).pvalue for a, b, _ in pairs])
         within = [
@@ -142,10 +143,10 @@ def test_every_cell_is_judged_in_every_question_and_corrected_over_the_table(swe
             )
             for a, b, margin in pairs
         ]
-        assert [v.p_holm for v in own] == pytest.approx(different, rel=1e-8)
-        assert [v.p_tost_holm for v in own] == pytest.approx(holm(within), rel=1e-8)
-        assert {v.against for v in own} == {"none, α = 0"}
-        for v in own:
+        assert [v.p_holm for v in of_question] == pytest.approx(different, rel=1e-8)
+        assert [v.p_tost_holm for v in of_question] == pytest.approx(holm(within), rel=1e-8)
+        assert {v.against for v in of_question} == {"none, α = 0"}
+        for v in of_question:
             equal, differs, good = v.p_tost_holm < 0.05, v.p_holm < 0.05, v.effect * question.better > 0
             assert v.word == (
                 "equivalent"
@@ -156,13 +157,13 @@ def test_every_cell_is_judged_in_every_question_and_corrected_over_the_table(swe
                 if good
                 else "refuted"
             )
-    assert {v.word for v in found} == {"supported", "refuted", "equivalent", "inconclusive"}
+    assert {v.word for v in verdict} == {"supported", "refuted", "equivalent", "inconclusive"}
 
 
 def test_smoothing_as_trained_is_judged_against_temperature_scaling_alone(sweep):
     records = sweep(methods=["none", "dropout"], seeds=range(10))
-    _, found = judged(records)
-    verdict = one(found, label="dropout", alpha=0.2, metric="test_ece_vs_ts")
+    _, comparisons = judged(records)
+    verdict = one(comparisons, label="dropout", alpha=0.2, metric="test_ece_vs_ts")
     smoothed, plain = (
         np.array([r[metric] for r in records if (r["method"], r["alpha"]) == ("dropout", alpha)])
         for alpha, metric in ((0.2, "test_ece"), (0.0, "test_ece_ts"))
@@ -170,26 +171,26 @@ def test_smoothing_as_trained_is_judged_against_temperature_scaling_alone(sweep)
     assert verdict.against == "dropout, α = 0, after temperature scaling"
     assert verdict.effect == pytest.approx((smoothed - plain).mean())
     assert verdict.effect > 0.1 and verdict.word == "refuted" and verdict.margin == ECE_MARGIN
-    both = one(found, label="dropout", alpha=0.2, metric="test_ece_ts_vs_ts")
+    both = one(comparisons, label="dropout", alpha=0.2, metric="test_ece_ts_vs_ts")
     assert both.words == "ECE after scaling" and abs(both.effect) < 0.01
-    assert not [v for v in found if v.label == "none" and v.metric == "test_ece_ts_vs_ts"]
-    assert not [v for v in found if v.alpha == 0 and "_vs_ts" in v.metric]
+    assert not [v for v in comparisons if v.label == "none" and v.metric == "test_ece_ts_vs_ts"]
+    assert not [v for v in comparisons if v.alpha == 0 and "_vs_ts" in v.metric]
 
 
 def test_the_chosen_cells_are_marked_and_cells_are_in_order(sweep):
-    table, found = judged(sweep(methods=["none", "dropout"]))
-    assert {(v.label, v.alpha) for v in found if v.chosen} == {("none", 0.05), ("dropout", 0.05)}
-    places = [list(table["cell"]).index(v.cell) for v in found]
-    assert places == sorted(places)
-    first = [v.metric for v in found if v.cell == found[0].cell]
+    table, verdict = judged(sweep(methods=["none", "dropout"]))
+    assert {(v.label, v.alpha) for v in verdict if v.chosen} == {("none", 0.05), ("dropout", 0.05)}
+    positions = [list(table["cell"]).index(v.cell) for v in verdict]
+    assert positions == sorted(positions)
+    first = [v.metric for v in verdict if v.cell == verdict[0].cell]
     assert first == [q.metric for q in QUESTIONS if q.metric in first]
 
 
 def test_failed_cells_and_missing_baselines_have_no_verdict_that_says_anything(sweep, record):
     records = sweep(methods=["none"], alphas=[0.0], seeds=range(3))
     records += [record("none", 0.1, seed, status="failed") for seed in range(3)]
-    _, found = judged(records)
-    assert {v.word for v in found} == {"inconclusive"} and {v.n for v in found} == {0}
+    _, verdict = judged(records)
+    assert {v.word for v in verdict} == {"inconclusive"} and {v.n for v in verdict} == {0}
     assert judged(sweep(methods=["none"], alphas=[0.1, 0.2]))[1] == []
 
 
@@ -200,8 +201,8 @@ def test_margins_are_stated_and_not_wider_than_what_is_published_as_a_gain():
 
 
 def test_what_more_seeds_would_find_is_after_holms_correction_over_the_table(sweep):
-    _, found = judged(sweep(seeds=range(5)))
-    accuracy = one(found, label="dropout", alpha=0.1, metric="test_accuracy")
+    _, verdict = judged(sweep(seeds=range(5)))
+    accuracy = one(verdict, label="dropout", alpha=0.1, metric="test_accuracy")
     assert accuracy.family == 14  # of 15 cells, one of which is the baseline
     header, [row] = power_table(["comparison"], [(["accuracy"], accuracy)])
     shown = dict(zip(header, row, strict=True))["n = 20"]

@@ -54,8 +54,8 @@ def test_equal_confidences_are_a_binomial(rows, confidence):
     # de Moivre: E|S − np| = 2·(1−p)·m·P(S = m), m = floor(np) + 1
     m = math.floor(rows * confidence + 1e-9) + 1
     expected = 2 * (1 - confidence) * m * stats.binom(rows, confidence).pmf(m) / rows
-    found = expected_ece(torch.full((rows,), confidence, dtype=torch.float64)).item()
-    assert found == pytest.approx(expected, rel=1e-8)
+    floor = expected_ece(torch.full((rows,), confidence, dtype=torch.float64)).item()
+    assert floor == pytest.approx(expected, rel=1e-8)
 
 
 def test_it_is_what_draws_show():

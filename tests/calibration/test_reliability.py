@@ -25,12 +25,12 @@ def test_each_bin_holds_what_a_loop_counts(data):
         for suffix, scale in (("", 1.0), ("_ts", temperature.value[member].item())):
             probs = softmax(logits[member].numpy() / scale, axis=1)
             confidence, right = probs.max(1), probs.argmax(1) == labels[member].numpy()
-            for place, row in enumerate(rows):
-                inside = (confidence > place / 15) & (confidence <= (place + 1) / 15)
+            for index, row in enumerate(rows):
+                inside = (confidence > index / 15) & (confidence <= (index + 1) / 15)
                 assert row[f"n{suffix}"] == inside.sum()
                 assert row[f"confidence{suffix}"] == pytest.approx(confidence[inside].sum())
                 assert row[f"correct{suffix}"] == right[inside].sum()
-                assert (row["lower"], row["upper"]) == pytest.approx((place / 15, (place + 1) / 15))
+                assert (row["lower"], row["upper"]) == pytest.approx((index / 15, (index + 1) / 15))
 
 
 def test_the_ece_can_be_read_off_the_bins(data):

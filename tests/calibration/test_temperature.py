@@ -35,14 +35,14 @@ def test_the_minimiser_is_scipys():
     fitted = fit_temperature(logits, labels).value.tolist()
     for z, y, ours, true in zip(logits, labels, fitted, TRUE, strict=True):
         near = -math.log(true)
-        theirs = minimize_scalar(
+        reference = minimize_scalar(
             lambda s, z=z, y=y: F.cross_entropy(z * math.exp(s), y).item(),
             bounds=(near - 1, near + 1),
             method="bounded",
             options={"xatol": 1e-10},
         )
         # a minimum of values shows its place to the square root of their precision only
-        assert ours == pytest.approx(math.exp(-theirs.x), rel=1e-6)
+        assert ours == pytest.approx(math.exp(-reference.x), rel=1e-6)
 
 
 def test_the_slope_at_the_minimum_is_zero():

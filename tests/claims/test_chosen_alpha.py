@@ -12,22 +12,22 @@ from .conftest import ALPHAS, NOISE, decide
 
 
 def test_alpha_is_chosen_without_the_test_split(evidence):
-    found = evidence({"alpha": ALPHAS}, noise=0.05)
-    shuffled = found.runs.copy()
+    result = evidence({"alpha": ALPHAS}, noise=0.05)
+    shuffled = result.runs.copy()
     for name in shuffled.columns[shuffled.columns.str.startswith("test_")]:
         shuffled[name] = np.random.default_rng(1).permutation(shuffled[name])
-    assert found.chosen()["run"].tolist() == Evidence(shuffled).chosen()["run"].tolist()
+    assert result.chosen()["run"].tolist() == Evidence(shuffled).chosen()["run"].tolist()
 
 
 def test_nll_after_scaling_chooses(evidence):
     def effect(row):
         return {"select_nll_ts": float(row["alpha"] != 0.15), "select_nll": float(row["alpha"] != 0.05)}
 
-    found = evidence({"alpha": ALPHAS, "label_noise": NOISE}, effect)
-    assert found.chosen(label_noise=0.0)["alpha"].unique().tolist() == [0.15]
-    some = Evidence(found.runs[found.runs["label_noise"] == 0.4])
+    result = evidence({"alpha": ALPHAS, "label_noise": NOISE}, effect)
+    assert result.chosen(label_noise=0.0)["alpha"].unique().tolist() == [0.15]
+    some = Evidence(result.runs[result.runs["label_noise"] == 0.4])
     for name in ("noise_alpha", "alpha_default", "generalisation"):
-        words = [each.words for each in decide(name, found if name == "noise_alpha" else some)]
+        words = [item.words for item in decide(name, result if name == "noise_alpha" else some)]
         assert any("chosen by select NLL scaled" in text for text in words)
 
 
@@ -39,14 +39,14 @@ def test_the_smaller_alpha_is_chosen_on_a_tie_and_seeds_without_all_are_left_out
 
 
 def test_the_slope_of_the_chosen_alpha_is_that_of_polyfit_for_each_seed(evidence):
-    found = evidence({"alpha": ALPHAS, "label_noise": NOISE}, noise=0.05)
-    table = found.runs
+    result = evidence({"alpha": ALPHAS, "label_noise": NOISE}, noise=0.05)
+    table = result.runs
     best = table.loc[table.groupby(["label_noise", "seed"])["select_nll_ts"].idxmin()]
     fitted = [
         np.polyfit(NOISE, best[best["seed"] == seed].sort_values("label_noise")["alpha"], 1)[0]
         for seed in range(10)
     ]
-    [asked] = all_claims()["noise_alpha"].compare(found)
+    [asked] = all_claims()["noise_alpha"].compare(result)
     assert asked.values.tolist() == pytest.approx(fitted, abs=1e-12)
 
 
@@ -63,11 +63,11 @@ def test_the_alpha_that_noise_asks_for(least, verdict, evidence):
     def effect(row):
         return {"select_nll_ts": 10 * abs(row["alpha"] - least(row["label_noise"], row["seed"]))}
 
-    found = decide("noise_alpha", evidence({"alpha": ALPHAS, "label_noise": NOISE}, effect))[0]
-    assert found.word == verdict
+    result = decide("noise_alpha", evidence({"alpha": ALPHAS, "label_noise": NOISE}, effect))[0]
+    assert result.word == verdict
     if verdict == "equivalent":
-        assert found.meaning == "noise does not matter to α"
-        assert (found.effect, found.p) == (0.0, 1.0)  # and not a slope of 1e-17 with p = 0.002
+        assert result.meaning == "noise does not matter to α"
+        assert (result.effect, result.p) == (0.0, 1.0)  # and not a slope of 1e-17 with p = 0.002
 
 
 @pytest.mark.parametrize(
@@ -89,10 +89,10 @@ def test_a_choice_at_the_largest_alpha_gives_no_verdict_that_a_larger_one_might_
         wanted -= 0.05 * (wanted == 0.2 and row["seed"] == 3)  # most seeds are enough
         return {"select_nll_ts": 10 * abs(row["alpha"] - wanted)}
 
-    found = decide("noise_alpha", evidence({"alpha": ALPHAS, "label_noise": NOISE}, effect))[0]
-    assert found.word == verdict
+    result = decide("noise_alpha", evidence({"alpha": ALPHAS, "label_noise": NOISE}, effect))[0]
+    assert result.word == verdict
     edge = f"at the edge of the grid: most seeds choose α = 0.2 at noise {levels}"
-    assert (found.meaning == edge) == bool(levels)
+    assert (result.meaning == edge) == bool(levels)
 
 
 @pytest.mark.parametrize(
@@ -117,10 +117,10 @@ def test_what_a_larger_alpha_might_undo_is_withheld_where_most_seeds_choose_the_
         return decide(name, evidence({"alpha": ALPHAS}, effect, 1e-4))[place]
 
     for better, verdict in at_edge.items():
-        found = decided(0.2, better)
-        assert found.word == verdict
+        result = decided(0.2, better)
+        assert result.word == verdict
         edge = "at the edge of the grid: most seeds choose α = 0.2"
-        assert (found.meaning == edge) == (verdict == "inconclusive")
+        assert (result.meaning == edge) == (verdict == "inconclusive")
     assert decided(0.15, 0).word == inside
 
 

@@ -92,11 +92,11 @@ def test_a_planted_truth_is_found(name, verdict, evidence):
     def scaled(row):
         return {m: value if m == "select_nll_ts" else size * value for m, value in effect(row).items()}
 
-    found = decide(name, evidence(grid, scaled, noise))[0]
-    assert (found.word, found.n) == (verdict, 10), found
+    result = decide(name, evidence(grid, scaled, noise))[0]
+    assert (result.word, result.n) == (verdict, 10), result
     if verdict in ("supported", "refuted"):
-        assert found.p < 1e-6 and found.low < found.effect < found.high
-    assert found.meaning == MEANINGS.get(name, {}).get(verdict, "")
+        assert result.p < 1e-6 and result.low < result.effect < result.high
+    assert result.meaning == MEANINGS.get(name, {}).get(verdict, "")
 
 
 def test_a_single_seed_or_none_decides_nothing(evidence):
@@ -110,20 +110,20 @@ def test_a_single_seed_or_none_decides_nothing(evidence):
 def test_seeds_are_paired_and_those_without_a_partner_left_out(evidence):
     runs = evidence({"alpha": [0.0, 0.1]}, lambda row: {"test_ece": usual(row) * (1 + row["seed"])}).runs
     lame = runs[~((runs["seed"] == 9) & (runs["alpha"] == 0))].sample(frac=1, random_state=0)
-    found = decide("calibration", Evidence(lame))[0]
-    assert found.n == 9
-    assert found.effect == pytest.approx(np.mean(range(1, 10)))
+    result = decide("calibration", Evidence(lame))[0]
+    assert result.n == 9
+    assert result.effect == pytest.approx(np.mean(range(1, 10)))
 
 
 def test_the_interaction_is_that_of_least_squares(evidence):
     """y = seed + a + m + a·m, fitted with numpy: of a balanced design, the contrast is that of a·m."""
-    found = evidence({"alpha": [0.0, 0.1], "dropout": [0.0, 0.5]}, noise=0.05)
-    runs = found.runs
+    result = evidence({"alpha": [0.0, 0.1], "dropout": [0.0, 0.5]}, noise=0.05)
+    runs = result.runs
     smoothed, dropped = (runs["alpha"] > 0).to_numpy(float), (runs["dropout"] > 0).to_numpy(float)
     seeds = np.eye(10)[runs["seed"].to_numpy()]
     design = np.column_stack([seeds, smoothed, dropped, smoothed * dropped])
     fitted = np.linalg.lstsq(design, runs["test_accuracy"].to_numpy(), rcond=None)[0]
-    assert decide("adds_to_dropout", found)[1].effect == pytest.approx(fitted[-1], rel=1e-9)
+    assert decide("adds_to_dropout", result)[1].effect == pytest.approx(fitted[-1], rel=1e-9)
 
 
 def test_smoothing_adds_to_a_method_whose_gain_it_overlaps(evidence):
@@ -132,18 +132,18 @@ def test_smoothing_adds_to_a_method_whose_gain_it_overlaps(evidence):
     def effect(row):
         return {"test_accuracy": usual(row) * (0.02 if row["dropout"] else 0.05)}
 
-    found = decide("adds_to_dropout", evidence({"alpha": [0.0, 0.1], "dropout": [0.0, 0.5]}, effect, 0.003))
-    assert [each.word for each in found] == ["supported", "refuted"]
-    assert [each.effect for each in found] == pytest.approx([0.02, -0.03], abs=0.003)
-    assert [each.meaning for each in found] == ["better than dropout alone", "the gains overlap"]
+    result = decide("adds_to_dropout", evidence({"alpha": [0.0, 0.1], "dropout": [0.0, 0.5]}, effect, 0.003))
+    assert [item.word for item in result] == ["supported", "refuted"]
+    assert [item.effect for item in result] == pytest.approx([0.02, -0.03], abs=0.003)
+    assert [item.meaning for item in result] == ["better than dropout alone", "the gains overlap"]
 
 
 def test_the_slope_over_width_is_that_of_polyfit(evidence):
-    found = evidence({"alpha": [0.0, 0.1], "model.hidden": ["[16]", "[64, 64]", "[512]"]}, noise=0.05)
-    gains = gains_by_width(found)
+    result = evidence({"alpha": [0.0, 0.1], "model.hidden": ["[16]", "[64, 64]", "[512]"]}, noise=0.05)
+    gains = gains_by_width(result)
     assert list(gains.columns) == [16, 128, 512]
     fitted = np.polyfit([4, 7, 9], gains.mean(), 1)[0]
-    assert decide("width", found)[0].effect == pytest.approx(fitted, rel=1e-9)
+    assert decide("width", result)[0].effect == pytest.approx(fitted, rel=1e-9)
 
 
 def test_beside_the_slope_stands_the_gain_at_each_width(evidence):
@@ -153,16 +153,16 @@ def test_beside_the_slope_stands_the_gain_at_each_width(evidence):
     _, *gains = decide("width", Evidence(runs))
     wide = runs.pivot_table(index="model.hidden", columns="alpha", values="test_accuracy")
     expected = [wide.loc[text, 0.1] - wide.loc[text, 0.0] for text in WIDTHS]
-    assert [each.effect for each in gains] == pytest.approx(expected)
-    assert [each.words for each in gains] == [
+    assert [item.effect for item in gains] == pytest.approx(expected)
+    assert [item.words for item in gains] == [
         f"test accuracy with {width} hidden units, α = 0.1 against 0" for width in (16, 64, 256)
     ]
 
 
 @pytest.mark.parametrize(("size", "verdict"), [(0.1, "supported"), (-0.1, "refuted")])
 def test_adversarial_asks_the_probes_for_each_run(size, verdict, evidence, monkeypatch):
-    found = evidence({"alpha": [0.0, 0.1]})
-    alpha = dict(zip(found.runs["run"], found.runs["alpha"], strict=True))
+    result = evidence({"alpha": [0.0, 0.1]})
+    alpha = dict(zip(result.runs["run"], result.runs["alpha"], strict=True))
     asked = []
 
     def run_probe(results_dir, run, name):
@@ -170,7 +170,7 @@ def test_adversarial_asks_the_probes_for_each_run(size, verdict, evidence, monke
         return {f"{name}_accuracy": 0.3 + 0.01 * (len(asked) % 3) + size * (alpha[run] > 0), "rows": 10.0}
 
     monkeypatch.setitem(sys.modules, "lsbench.probes", SimpleNamespace(run_probe=run_probe))
-    pgd, fgsm = decide("adversarial", found)
+    pgd, fgsm = decide("adversarial", result)
     assert (pgd.word, fgsm.word) == (verdict, verdict)
     assert pgd.effect == pytest.approx(size, abs=0.02)
     assert set(asked) == {("results", "pgd"), ("results", "fgsm")} and len(asked) == 40
@@ -184,24 +184,24 @@ def test_far_too_little_confidence_is_no_improvement_on_a_little_too_much(eviden
 
     some = evidence({"alpha": [0.0, 0.1]}, effect, 1e-3).runs
     some["test_confidence_gap"] += 0.032 - some.loc[some["alpha"] == 0, "test_confidence_gap"].mean()
-    found = decide("calibration", Evidence(some))[-1]
+    result = decide("calibration", Evidence(some))[-1]
     both = some.assign(far=some["test_confidence_gap"].abs()).pivot(
         index="seed", columns="alpha", values="far"
     )
-    assert found.word == "refuted" and found.effect == pytest.approx((both[0.1] - both[0.0]).mean())
-    assert "(signed: −13.1" in found.words and "against +3.20)" in found.words
+    assert result.word == "refuted" and result.effect == pytest.approx((both[0.1] - both[0.0]).mean())
+    assert "(signed: −13.1" in result.words and "against +3.20)" in result.words
 
 
 def test_what_cannot_be_read_fails_its_claim_alone(evidence):
     good, bad = evidence(*PLANTED["generalisation"], 0.01), evidence({"dropout": [0.0, 0.5]})
     claims = {name: all_claims()[name].compare for name in ("generalisation", "dropout_slows")}
-    found = findings(claims, {"generalisation": good, "dropout_slows": bad})
-    assert found["dropout_slows"][0].word == "failed"
-    assert "history.csv" in found["dropout_slows"][0].words
-    assert found["generalisation"][0].word == "supported"
+    result = findings(claims, {"generalisation": good, "dropout_slows": bad})
+    assert result["dropout_slows"][0].word == "failed"
+    assert "history.csv" in result["dropout_slows"][0].words
+    assert result["generalisation"][0].word == "supported"
 
 
 def test_two_runs_of_one_seed_are_no_evidence(evidence):
     doubled = evidence({"alpha": ALPHAS, "weight_decay": [0.0, 0.1]})
-    found = decide("generalisation", doubled)[0]
-    assert found.word == "failed" and "several runs per seed" in found.words
+    result = decide("generalisation", doubled)[0]
+    assert result.word == "failed" and "several runs per seed" in result.words

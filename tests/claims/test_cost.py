@@ -25,13 +25,13 @@ from .conftest import decide
 def test_cost_is_judged_by_its_bound(ratios, verdict, evidence):
     steps = pd.DataFrame({"smoothed": 0.002 * np.asarray(ratios)})
     steps = steps.assign(plain=0.002, torch=0.0021, dropout=0.003, augment=0.01)
-    found = decide("cost", Evidence(evidence({"alpha": [0.0]}).runs, measured=steps))
-    assert [each.word for each in found[:1]] == [verdict]
-    assert found[0].effect == pytest.approx(np.median(ratios) - 1)
-    assert [each.effect for each in found[1:]] == pytest.approx([0.05, 0.5, 4.0])
-    assert np.isnan(found[0].p)
-    assert found[0].words.startswith("a step with α = 0.1 by lsbench's loss over a plain one")
-    assert "by torch's own cross entropy" in found[1].words
+    results = decide("cost", Evidence(evidence({"alpha": [0.0]}).runs, measured=steps))
+    assert [item.word for item in results[:1]] == [verdict]
+    assert results[0].effect == pytest.approx(np.median(ratios) - 1)
+    assert [item.effect for item in results[1:]] == pytest.approx([0.05, 0.5, 4.0])
+    assert np.isnan(results[0].p)
+    assert results[0].words.startswith("a step with α = 0.1 by lsbench's loss over a plain one")
+    assert "by torch's own cross entropy" in results[1].words
 
 
 def test_cost_times_each_kind_in_turns_with_the_plain_loss_for_plain(splits, make_run, monkeypatch):

@@ -53,11 +53,11 @@ TRUTHS = {
 @pytest.mark.parametrize("verdict", TRUTHS)
 def test_a_planted_truth_is_found(verdict):
     effect, noise = TRUTHS[verdict]
-    found = decide(make(effect, noise).sample(frac=1, random_state=1))
-    assert (found[0].word, found[0].n) == (verdict, 10)
-    assert found[0].effect == pytest.approx(effect, abs=noise)
+    results = decide(make(effect, noise).sample(frac=1, random_state=1))
+    assert (results[0].word, results[0].n) == (verdict, 10)
+    assert results[0].effect == pytest.approx(effect, abs=noise)
     if noise < 0.01:
-        assert [each.effect for each in found[1:]] == pytest.approx([0.02, 0.02 + effect, 0], abs=2 * noise)
+        assert [item.effect for item in results[1:]] == pytest.approx([0.02, 0.02 + effect, 0], abs=2 * noise)
 
 
 def test_each_seeds_temperature_is_chosen_on_select_and_the_lower_one_on_a_tie():
@@ -69,23 +69,23 @@ def test_each_seeds_temperature_is_chosen_on_select_and_the_lower_one_on_a_tie()
     tied = runs.assign(select_nll_ts=0.3)
     by_1 = runs[(runs["method.teacher"] == "c0") & (runs["teacher_temperature"] == 1)]
     assert taught_by(teachers, Evidence(tied)).tolist() == by_1["test_accuracy"].tolist()
-    words = [each.words for each in decide(runs) if "student" in each.words]
-    assert len(words) == 3 and all(each.endswith("(softening chosen by select NLL scaled)") for each in words)
+    words = [item.words for item in decide(runs) if "student" in item.words]
+    assert len(words) == 3 and all(item.endswith("(softening chosen by select NLL scaled)") for item in words)
 
 
 def test_a_seed_that_lacks_a_temperature_had_less_to_choose_from_and_is_left_out():
     runs = make(0.0, 0.01)
     lost = (runs["method.teacher"] == "c1") & (runs["seed"] == 6) & (runs["teacher_temperature"] == 1)
-    found = decide(runs[~lost])
-    assert [each.n for each in found] == [9, 10, 9, 10]
+    results = decide(runs[~lost])
+    assert [item.n for item in results] == [9, 10, 9, 10]
 
 
 def test_teachers_without_a_student_that_is_done_are_no_failure():
     runs = make(0.0, 0.01)
     teachers = runs[runs["cell"].isin(["c0", "c1"])]
     assert teachers["method.teacher"].isna().all()
-    for found in (teachers, teachers.dropna(axis=1)):  # as where a student failed, and where none began
-        assert [(each.word, each.words) for each in decide(found)] == [
+    for results in (teachers, teachers.dropna(axis=1)):  # as where a student failed, and where none began
+        assert [(item.word, item.words) for item in decide(results)] == [
             ("inconclusive", "none of its students is done")
         ]
 

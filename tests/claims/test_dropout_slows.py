@@ -41,29 +41,29 @@ def dropout(evidence, tmp_path):
 
 @pytest.mark.parametrize(("later", "verdict"), [(4, "supported"), (-4, "refuted"), (0, "equivalent")])
 def test_dropout_slows_by_the_histories(later, verdict, dropout):
-    found = decide("dropout_slows", dropout(lambda seed: straight(8 + seed % 3 + later, 0.985)))[0]
-    assert found.word == verdict
-    assert found.words == "epochs to 95 % of the plain run's best select accuracy, dropout against none"
+    result = decide("dropout_slows", dropout(lambda seed: straight(8 + seed % 3 + later, 0.985)))[0]
+    assert result.word == verdict
+    assert result.words == "epochs to 95 % of the plain run's best select accuracy, dropout against none"
     starts = np.array([8 + seed % 3 for seed in range(10)])
     epochs = np.ceil(2 * (0.95 * 0.985 - 0.5) * np.array([starts + later, starts]))
-    assert found.effect == pytest.approx((epochs[0] - epochs[1]).mean())
+    assert result.effect == pytest.approx((epochs[0] - epochs[1]).mean())
 
 
 def test_the_target_is_the_plain_runs_own_whatever_dropout_reaches(dropout):
     """95 % of 0.985 is 0.93575: with 8, 9 and 10 epochs to 1 the plain runs are there after 7, 8 and 9. Seed
     4 never is with dropout, which counts as 31 epochs of 30, and hides nothing."""
-    found = decide("dropout_slows", dropout(lambda seed: straight(12, 0.9 if seed == 4 else 0.94)))[0]
+    result = decide("dropout_slows", dropout(lambda seed: straight(12, 0.9 if seed == 4 else 0.94)))[0]
     plain = [(7, 8, 9)[seed % 3] for seed in range(10)]
     dropped = [31 if seed == 4 else 11 for seed in range(10)]
-    assert found.effect == pytest.approx(np.mean(dropped) - np.mean(plain)) and found.n == 10
-    assert "with dropout 1 of 10 seeds never, counted as one epoch more" in found.words
+    assert result.effect == pytest.approx(np.mean(dropped) - np.mean(plain)) and result.n == 10
+    assert "with dropout 1 of 10 seeds never, counted as one epoch more" in result.words
 
 
 @pytest.mark.parametrize(("never", "verdict"), [(0, "refuted"), (1, "inconclusive"), (10, "supported")])
 def test_where_dropout_never_gets_there_it_is_not_called_faster(never, verdict, dropout):
     """The others are there after 4 epochs, and the plain runs after 25."""
     some = dropout(lambda seed: [0.5] * 30 if seed < never else straight(4, 0.94), straight(28, 0.985))
-    found = decide("dropout_slows", some)[0]
-    assert found.word == verdict and found.p_holm < 0.05
-    assert found.effect == pytest.approx((6 * never - 21 * (10 - never)) / 10)
-    assert found.meaning.startswith("some never reached it") == (verdict == "inconclusive")
+    result = decide("dropout_slows", some)[0]
+    assert result.word == verdict and result.p_holm < 0.05
+    assert result.effect == pytest.approx((6 * never - 21 * (10 - never)) / 10)
+    assert result.meaning.startswith("some never reached it") == (verdict == "inconclusive")

@@ -96,19 +96,19 @@ hydra:
 
 
 @pytest.fixture
-def mine(tmp_path):
+def extensions(tmp_path):
     """A folder with an extension of each kind."""
     for name, text in FILES.items():
-        path = tmp_path / "mine" / name
+        path = tmp_path / "extensions" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    return tmp_path / "mine"
+    return tmp_path / "extensions"
 
 
-def test_one_flag_brings_each_kind_of_extension(mine, shell, tmp_path):
+def test_one_flag_brings_each_kind_of_extension(extensions, shell, tmp_path):
     """A claim about a method, on a data set and a model, with a metric and a probe, all from outside."""
     grid = ("louder", "seed=0,1", "data=stripes", "model=linear", "epochs=1")
-    done = shell("claims", "--config-dir", "mine", *grid, "name=loud")
+    done = shell("claims", "--config-dir", "extensions", *grid, "name=loud")
     assert done.returncode == 0 and done.stdout.startswith("louder"), done.stderr
     folder = tmp_path / "results" / "loud"
     table = pd.read_csv(folder / "runs.csv")
@@ -119,19 +119,19 @@ def test_one_flag_brings_each_kind_of_extension(mine, shell, tmp_path):
     done = shell("report", "loud")
     assert (done.returncode, done.stdout) == (2, "") and "no claim louder" in done.stderr
     assert "--config-dir DIR" in done.stderr
-    done = shell("probe", "loud", "norm", "--config-dir", "mine")
+    done = shell("probe", "loud", "norm", "--config-dir", "extensions")
     assert done.returncode == 0 and "norm: of the first weights." in done.stdout, done.stderr
 
 
-def test_processes_that_are_started_have_the_extensions_too(mine):
+def test_processes_that_are_started_have_the_extensions_too(extensions):
     code = (
         "import subprocess, sys; from lsbench import registry; registry.add_extensions(sys.argv[1]); "
         "subprocess.run([sys.executable, '-c', 'import lsbench.metrics.first_class'], check=True)"
     )
-    subprocess.run([sys.executable, "-c", code, str(mine)], check=True)
+    subprocess.run([sys.executable, "-c", code, str(extensions)], check=True)
 
 
-def test_a_folder_with_an_lsbench_of_its_own_brings_only_yaml(mine, shell):
-    Path(mine, "lsbench", "__init__.py").write_text("raise AssertionError")
-    done = shell("train", "--config-dir", "mine", "method=shout", *TINY)
+def test_a_folder_with_an_lsbench_of_its_own_brings_only_yaml(extensions, shell):
+    Path(extensions, "lsbench", "__init__.py").write_text("raise AssertionError")
+    done = shell("train", "--config-dir", "extensions", "method=shout", *TINY)
     assert done.returncode == 2 and "loudness" in done.stderr, done.stderr

@@ -74,17 +74,17 @@ def test_images_and_labels_equal_torchvisions(monkeypatch, request, count):
 
     root = request.getfixturevalue(f"root{count}")
     source, load = getattr(cifar, f"CIFAR{count}"), getattr(cifar, f"load{count}")
-    theirs = getattr(torchvision.datasets, f"CIFAR{count}")
+    reference = getattr(torchvision.datasets, f"CIFAR{count}")
     sums = {name: checksum.removeprefix("md5:") for name, checksum in source.files.items()}
     for attribute in ("train_list", "test_list"):
-        listed = [[name, sums[name]] for name, _ in getattr(theirs, attribute)]
-        monkeypatch.setattr(theirs, attribute, listed)
-    monkeypatch.setattr(theirs, "meta", theirs.meta | {"md5": sums[theirs.meta["filename"]]})
+        listed = [[name, sums[name]] for name, _ in getattr(reference, attribute)]
+        monkeypatch.setattr(reference, attribute, listed)
+    monkeypatch.setattr(reference, "meta", reference.meta | {"md5": sums[reference.meta["filename"]]})
 
     splits = load(str(root))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # numpy has renamed what the old pickles name
-        parts = [theirs(str(root), train=train) for train in (True, False)]
+        parts = [reference(str(root), train=train) for train in (True, False)]
     for part, images, labels in zip(
         parts,
         (splits.train_images, splits.test_images),
@@ -101,10 +101,12 @@ def test_images_and_labels_equal_torchvisions(monkeypatch, request, count):
 def test_expected_checksums_are_torchvisions():
     from torchvision.datasets import CIFAR10, CIFAR100
 
-    for source, theirs in ((cifar.CIFAR10, CIFAR10), (cifar.CIFAR100, CIFAR100)):
-        listed = dict([*theirs.train_list, *theirs.test_list, (theirs.meta["filename"], theirs.meta["md5"])])
+    for source, reference in ((cifar.CIFAR10, CIFAR10), (cifar.CIFAR100, CIFAR100)):
+        listed = dict(
+            [*reference.train_list, *reference.test_list, (reference.meta["filename"], reference.meta["md5"])]
+        )
         assert source.files == {name: f"md5:{checksum}" for name, checksum in listed.items()}
-        assert source.mirrors[0] + source.archive == theirs.url
+        assert source.mirrors[0] + source.archive == reference.url
 
 
 @pytest.mark.parametrize("name", ["data_batch_1", "data_batch_5", "test_batch", "batches.meta"])

@@ -29,10 +29,10 @@ def root(tmp_path):
 def assert_is_image_folder(images, labels, classes, directory):
     from torchvision.datasets import ImageFolder
 
-    theirs = ImageFolder(str(directory))
-    assert list(classes) == theirs.classes
-    assert labels.tolist() == theirs.targets
-    for ours, (image, _) in zip(images, theirs, strict=True):
+    reference = ImageFolder(str(directory))
+    assert list(classes) == reference.classes
+    assert labels.tolist() == reference.targets
+    for ours, (image, _) in zip(images, reference, strict=True):
         np.testing.assert_array_equal(ours.transpose(1, 2, 0), np.asarray(image))
 
 
@@ -91,8 +91,8 @@ def test_greyscale_keeps_one_channel(tmp_path):
     assert splits.train_images.shape == (2, 1, 5, 6)
     assert splits.test_images is None
     assert splits.test_labels is None
-    theirs = Image.open(tmp_path / "train" / "a" / "1.png")
-    np.testing.assert_array_equal(splits.train_images[0, 0], np.asarray(theirs))
+    reference = Image.open(tmp_path / "train" / "a" / "1.png")
+    np.testing.assert_array_equal(splits.train_images[0, 0], np.asarray(reference))
 
 
 def test_greyscale_among_colours_becomes_rgb(root):

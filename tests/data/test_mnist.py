@@ -18,12 +18,12 @@ def test_images_and_labels_equal_torchvisions(source, root):
         (True, splits.train_images, splits.train_labels),
         (False, splits.test_images, splits.test_labels),
     ):
-        theirs = MNIST(str(root), train=train)
-        assert images.shape == (len(theirs), 1, 28, 28)
+        reference = MNIST(str(root), train=train)
+        assert images.shape == (len(reference), 1, 28, 28)
         assert images.dtype == np.uint8
         assert labels.dtype == np.int64
-        np.testing.assert_array_equal(images[:, 0], theirs.data.numpy())
-        np.testing.assert_array_equal(labels, theirs.targets.numpy())
+        np.testing.assert_array_equal(images[:, 0], reference.data.numpy())
+        np.testing.assert_array_equal(labels, reference.targets.numpy())
     assert splits.classes == tuple("0123456789")
     assert splits.train_images.flags.writeable  # torch.from_numpy warns otherwise
 

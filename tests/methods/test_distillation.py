@@ -44,9 +44,9 @@ def gradient(losses, logits):
 def test_losses_and_gradients_are_those_of_torch(drawn):
     logits, batch = drawn
     ours = training_losses(logits, batch, ALPHA, "uniform", ON)
-    theirs = torch.stack([by_hand(logits, batch, member) for member in range(4)])
-    torch.testing.assert_close(ours, theirs, **EXACT)
-    torch.testing.assert_close(gradient(ours, logits), gradient(theirs, logits), **EXACT)
+    reference = torch.stack([by_hand(logits, batch, member) for member in range(4)])
+    torch.testing.assert_close(ours, reference, **EXACT)
+    torch.testing.assert_close(gradient(ours, logits), gradient(reference, logits), **EXACT)
 
 
 def test_the_gradient_is_tau_times_the_difference_of_the_softened_probabilities(drawn):

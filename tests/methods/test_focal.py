@@ -38,9 +38,9 @@ def losses(logits, labels, gamma, alpha=0.0, convention="uniform"):
 def test_two_classes_equal_torchvisions_sigmoid_focal_loss(gamma):
     logits, labels = draw(2)
     ours, gradient = losses(logits, labels, gamma)
-    theirs = sigmoid_focal_loss(logits[..., 1] - logits[..., 0], labels.double(), alpha=-1, gamma=gamma)
-    torch.testing.assert_close(ours, theirs, **EXACT)
-    torch.testing.assert_close(gradient, torch.autograd.grad(theirs.sum(), logits)[0], **EXACT)
+    reference = sigmoid_focal_loss(logits[..., 1] - logits[..., 0], labels.double(), alpha=-1, gamma=gamma)
+    torch.testing.assert_close(ours, reference, **EXACT)
+    torch.testing.assert_close(gradient, torch.autograd.grad(reference.sum(), logits)[0], **EXACT)
 
 
 @pytest.mark.parametrize("gamma", [0.5, 2.0, 3.0])

@@ -42,9 +42,9 @@ def test_images_and_labels_equal_torchvisions_mixup():
         pairs = torch.stack(
             [partner, torch.arange(ROWS)], dim=1
         ).flatten()  # torchvision mixes in the previous row
-        theirs = v2.MixUp(num_classes=CLASSES)
-        theirs._dist = SimpleNamespace(sample=lambda shape, share=share: share)
-        pixels, soft = theirs(images[pairs].double(), labels[pairs])
+        reference = v2.MixUp(num_classes=CLASSES)
+        reference._dist = SimpleNamespace(sample=lambda shape, share=share: share)
+        pixels, soft = reference(images[pairs].double(), labels[pairs])
         assert torch.equal(pixels[1::2], mixed.images[member].double()), "exact in float32"
         one_hot = torch.nn.functional.one_hot
         ours = share * one_hot(labels, CLASSES) + (1 - share) * one_hot(others[member], CLASSES)

@@ -95,23 +95,23 @@ def test_labels_may_be_shared(drawn, name):
 
 def test_accuracy_is_torchmetrics(drawn):
     for p, y, ours in zip(*drawn, compute("accuracy", *drawn), strict=True):
-        theirs = multiclass_accuracy(p, y, CLASSES, average="micro")
-        assert ours.item() == pytest.approx(theirs.item(), abs=1e-7)
+        reference = multiclass_accuracy(p, y, CLASSES, average="micro")
+        assert ours.item() == pytest.approx(reference.item(), abs=1e-7)
 
 
 @pytest.mark.parametrize(("name", "norm"), [("ece", "l1"), ("mce", "max")])
 def test_calibration_error_is_torchmetrics(drawn, name, norm):
     """To 1e-5 only: torchmetrics sums in float32."""
     for p, y, ours in zip(*drawn, compute(name, *drawn), strict=True):
-        theirs = multiclass_calibration_error(p, y, CLASSES, n_bins=BINS, norm=norm)
-        assert ours.item() == pytest.approx(theirs.item(), abs=1e-5)
+        reference = multiclass_calibration_error(p, y, CLASSES, n_bins=BINS, norm=norm)
+        assert ours.item() == pytest.approx(reference.item(), abs=1e-5)
 
 
 @pytest.mark.parametrize("name", ["ece", "mce"])
 def test_calibration_error_is_netcal(drawn, name):
-    theirs = getattr(pytest.importorskip("netcal.metrics"), name.upper())(BINS)
+    reference = getattr(pytest.importorskip("netcal.metrics"), name.upper())(BINS)
     for p, y, ours in zip(*drawn, compute(name, *drawn), strict=True):
-        assert ours.item() == pytest.approx(theirs.measure(p.numpy(), y.numpy()), abs=1e-12)
+        assert ours.item() == pytest.approx(reference.measure(p.numpy(), y.numpy()), abs=1e-12)
 
 
 def test_nll_is_scikit_learn(drawn):
@@ -142,8 +142,8 @@ def binned_gap(scores, hits):
 
 def test_classwise_is_a_loop_over_classes(drawn):
     for p, y, ours in zip(*(t.numpy() for t in drawn), compute("ece_classwise", *drawn), strict=True):
-        theirs = np.mean([binned_gap(p[:, k], y == k) for k in range(CLASSES)])
-        assert ours.item() == pytest.approx(theirs, abs=1e-13)
+        reference = np.mean([binned_gap(p[:, k], y == k) for k in range(CLASSES)])
+        assert ours.item() == pytest.approx(reference, abs=1e-13)
 
 
 @pytest.mark.parametrize("rows", [ROWS, 997, 20, 7, 1])
@@ -227,18 +227,18 @@ def test_torchmetrics_puts_confidence_one_into_a_bin_of_its_own():
     """Rows at 1.0 (half of them right) and at 0.95 (right) belong into one bin: |3.9 − 3|/4."""
     rows = [[1.0, 0.0], [1.0, 0.0], [0.95, 0.05], [0.95, 0.05]]
     labels = [0, 1, 0, 0]
-    theirs = multiclass_calibration_error(torch.tensor(rows), torch.tensor(labels), 2, n_bins=BINS)
+    reference = multiclass_calibration_error(torch.tensor(rows), torch.tensor(labels), 2, n_bins=BINS)
     assert one("ece", rows, labels) == pytest.approx(0.225)
-    assert theirs.item() == pytest.approx((2 * 0.5 + 2 * 0.05) / 4)
+    assert reference.item() == pytest.approx((2 * 0.5 + 2 * 0.05) / 4)
 
 
 def test_torchmetrics_takes_logits_within_zero_and_one_for_probabilities():
     logits = torch.tensor([[0.0, 1.0], [0.2, 0.9], [0.4, 0.8]], dtype=torch.float64)
     labels = torch.tensor([0, 1, 1])
     ours = metrics.measure(logits[None], labels)["ece"].item()
-    told = multiclass_calibration_error(logits.softmax(-1), labels, 2, n_bins=BINS).item()
+    reference = multiclass_calibration_error(logits.softmax(-1), labels, 2, n_bins=BINS).item()
     left_to_guess = multiclass_calibration_error(logits, labels, 2, n_bins=BINS).item()
-    assert ours == pytest.approx(told, abs=1e-6)
+    assert ours == pytest.approx(reference, abs=1e-6)
     assert left_to_guess == pytest.approx((1.0 + 0.1 + 0.2) / 3, abs=1e-6)
     assert abs(ours - left_to_guess) > 0.1
 

@@ -55,8 +55,8 @@ def test_the_shortcut_subsamples_and_pads_with_zeros():
 def test_resnet18_is_torchvisions_with_a_stem_for_small_images():
     from torchvision.models import resnet18 as original
 
-    ours, theirs = resnet18((3, 32, 32), 10), original(num_classes=10)
-    assert parameters(theirs) - parameters(ours) == 3 * 64 * (49 - 9)
+    ours, reference = resnet18((3, 32, 32), 10), original(num_classes=10)
+    assert parameters(reference) - parameters(ours) == 3 * 64 * (49 - 9)
     assert ours(torch.zeros(2, 3, 32, 32)).shape == (2, 10)
     features = ours.maxpool(ours.relu(ours.bn1(ours.conv1(torch.zeros(1, 3, 32, 32)))))
     assert features.shape == (1, 64, 32, 32)

@@ -75,14 +75,14 @@ def test_losses_and_gradients_equal_float64(kernels, shape):
             losses, logit_grad = exact(rows, grads)
             alone, cached = kernels.losses(rows, "none")
             both = kernels.losses_and_logit_grad(grads, rows)
-            for ours, theirs in (
+            for ours, reference in (
                 (alone, losses),
                 (both[0], losses),
                 (kernels.logit_grad(grads, rows, cached), logit_grad),
                 (both[1], logit_grad),
             ):
                 assert ours.dtype == dtype
-                error = (ours.double() - theirs).abs().max() / theirs.abs().max().clamp(min=1)
+                error = (ours.double() - reference).abs().max() / reference.abs().max().clamp(min=1)
                 assert error <= tolerance, (alpha, weighted, convention, dtype)
 
 
@@ -194,11 +194,11 @@ def test_incoming_gradients_that_are_not_the_cached_one(kernels, reduction, weig
     for target in (rows.target, rows.target.clamp(min=0)):
         logits, exact = rows.logits.clone().requires_grad_(), rows.logits.double().requires_grad_()
         ours = smoothed_cross_entropy(logits, target, 0.1, weight=rows.weight, reduction=reduction)
-        theirs = F.cross_entropy(exact, target, wide, label_smoothing=0.1, reduction=reduction)
+        reference = F.cross_entropy(exact, target, wide, label_smoothing=0.1, reduction=reduction)
         for scale in (3.0, 1.0, 1.0):
             actual, expected = (
                 torch.autograd.grad(scale * loss, z, retain_graph=True)[0]
-                for loss, z in ((ours, logits), (theirs, exact))
+                for loss, z in ((ours, logits), (reference, exact))
             )
             torch.testing.assert_close(actual, expected.to(dtype), rtol=4 * torch.finfo(dtype).eps, atol=1e-7)
             actual.zero_()
@@ -283,12 +283,12 @@ def test_logits_that_are_all_large_lose_no_precision(kernels):
     rows, grads = draw(3, 2000, torch.float32, "row")
     shifted = rows._replace(logits=(rows.logits * 64).round() / 64 + 2.0**17)  # exact
     plain = rows._replace(logits=shifted.logits - 2.0**17)
-    for ours, theirs in zip(
+    for ours, reference in zip(
         kernels.losses_and_logit_grad(grads, shifted),
         kernels.losses_and_logit_grad(grads, plain),
         strict=True,
     ):
-        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(ours, reference, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("large", [False, True])

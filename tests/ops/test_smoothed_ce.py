@@ -52,9 +52,9 @@ def test_equals_pytorch_in_value_and_gradient(seed, weighted, reduction):
     }
     for alpha in (0.0, 0.05, 0.1, 0.73):
         ours = smoothed_cross_entropy(logits, target, alpha, **same)
-        theirs = F.cross_entropy(logits, target, label_smoothing=alpha, **same)
-        torch.testing.assert_close(ours, theirs, **EXACT)
-        torch.testing.assert_close(gradient(ours, logits), gradient(theirs, logits), **EXACT)
+        reference = F.cross_entropy(logits, target, label_smoothing=alpha, **same)
+        torch.testing.assert_close(ours, reference, **EXACT)
+        torch.testing.assert_close(gradient(ours, logits), gradient(reference, logits), **EXACT)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -65,11 +65,11 @@ def test_alpha_per_row_equals_a_call_for_each_row(weighted):
     ours = smoothed_cross_entropy(
         logits, target, alpha, weight=weight, ignore_index=ignore_index, reduction="none"
     )
-    theirs = [
+    reference = [
         F.cross_entropy(z, y, weight, ignore_index=ignore_index, label_smoothing=a.item(), reduction="sum")
         for z, y, a in zip(logits, target, alpha, strict=True)
     ]
-    torch.testing.assert_close(ours, torch.stack(theirs), **EXACT)
+    torch.testing.assert_close(ours, torch.stack(reference), **EXACT)
 
 
 @pytest.mark.parametrize("convention", CONVENTIONS)
@@ -144,8 +144,8 @@ def test_all_rows_ignored_equals_pytorch(reduction, weighted):
     logits, target = torch.randn(3, 4, generator=torch.Generator().manual_seed(0)), torch.full((3,), -100)
     same = {"weight": torch.ones(4) if weighted else None, "reduction": reduction}
     ours = smoothed_cross_entropy(logits, target, 0.1, **same)
-    theirs = F.cross_entropy(logits, target, label_smoothing=0.1, **same)
-    torch.testing.assert_close(ours, theirs, equal_nan=True)
+    reference = F.cross_entropy(logits, target, label_smoothing=0.1, **same)
+    torch.testing.assert_close(ours, reference, equal_nan=True)
     assert ours.isnan().all() == (reduction == "mean")
 
 

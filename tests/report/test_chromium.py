@@ -81,12 +81,12 @@ def test_a_click_on_a_title_sorts_up_down_and_back(page):
     before = page.run(ROWS)
     titles = page.run(TITLES)
     click = f"{BUTTON}.click()"
-    place = titles.index("ECE %")
+    index = titles.index("ECE %")
     values = [float(text) for text in column(page, LABEL, "ECE %")]
     for expected in (sorted(values), sorted(values, reverse=True)):
-        page.run(click.format(place))
+        page.run(click.format(index))
         assert [float(text) for text in column(page, LABEL, "ECE %")] == expected
-    page.run(click.format(place))
+    page.run(click.format(index))
     assert page.run(ROWS) == before
     page.run(click.format(titles.index("Δ accuracy, points")))
     effects = column(page, LABEL, "Δ accuracy, points")

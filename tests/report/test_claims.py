@@ -69,9 +69,9 @@ def test_the_power_of_more_seeds_is_that_of_scipy():
     half = {n: 100 * 0.01 * stats.t.ppf(0.975, n - 1) / np.sqrt(n) for n in (3, 8, 12, 20)}
     assert rows[0][1:3] == ["3", f"{half[3]:.2f} points"] and rows[1][1:3] == ["12", f"{half[12]:.2f} points"]
     assert rows[1][3:5] == ["—", "—"] and rows[1][5] == rows[0][5]
-    shown, found = re.fullmatch(r"([\d.]+) \(([\d.]+)\)", rows[0][3]).groups()
+    shown, detectable = re.fullmatch(r"([\d.]+) \(([\d.]+)\)", rows[0][3]).groups()
     assert shown == f"{half[8]:.2f}"
-    power = stats.nct.sf(stats.t.ppf(1 - 0.05 / 4 / 2, 7), 7, float(found) / 100 / 0.01 * np.sqrt(8))
+    power = stats.nct.sf(stats.t.ppf(1 - 0.05 / 4 / 2, 7), 7, float(detectable) / 100 / 0.01 * np.sqrt(8))
     assert power == pytest.approx(0.8, abs=0.003)
     assert power_table({"cost": left["cost"]})[1] == []
 
@@ -159,8 +159,8 @@ def test_the_page_has_each_claim_with_its_sources_and_its_command(page, claims_f
     text = unescape(page)
     for name in SHOWN:
         claim = all_claims()[name]
-        told = (claim.measured, claim.source, f"lsbench claims {name}")
-        assert not [part for part in told if part not in text]
+        texts = (claim.measured, claim.source, f"lsbench claims {name}")
+        assert not [part for part in texts if part not in text]
     titles = re.findall("<h2>(.*?)</h2>", page)
     assert titles[0] == "All claims" and titles[1] == "It generalises better"
     assert titles[-2:] == ["How to read this page", "Runs left out of every mean"]

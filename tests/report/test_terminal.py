@@ -17,8 +17,8 @@ def test_what_failed_or_is_missing_asks_for_the_same_again(sweep):
 
 def test_a_sweep_that_is_done_asks_for_twice_the_seeds(sweep):
     records = sweep(seeds=range(2))
-    found = next_command("lsbench compare seed=0,1 'name=a b'", records, len(records))
-    assert shlex.split(found, comments=True) == ["lsbench", "compare", "name=a b", "seed=range(4)"]
+    command = next_command("lsbench compare seed=0,1 'name=a b'", records, len(records))
+    assert shlex.split(command, comments=True) == ["lsbench", "compare", "name=a b", "seed=range(4)"]
 
 
 def test_nothing_is_said_of_seeds_or_runs_that_somebody_chose(sweep):
@@ -39,10 +39,10 @@ def test_terminal_table_fits_and_names_every_cell(sweep, record):
 def test_no_ece_stands_without_its_floor_however_little_room_there_is(sweep, record):
     named = {"model.hidden": ("[256]", "[512, 256, 64]"), "optim.momentum": (0.9, 0.5)}
     for names in ([], ["model.hidden"], list(named)):
-        usual, other = ({name: named[name][place] for name in names} for place in (0, 1))
+        usual, other = ({name: named[name][index] for name in names} for index in (0, 1))
         records = [*sweep(**usual), *(record(seed=seed, **other) for seed in (8, 9))]
-        for each in records:
-            each |= {"test_ece_floor": 0.0123, "test_ece_floor_ts": 0.0045}
+        for item in records:
+            item |= {"test_ece_floor": 0.0123, "test_ece_floor_ts": 0.0045}
         text = terminal_table(make_results(records).parts)
         [header] = [line.split("  ") for line in text.splitlines() if line.startswith("method ")]
         shown = {title.strip() for title in header}

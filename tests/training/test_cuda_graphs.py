@@ -115,9 +115,9 @@ def content(training):
 
 
 def assert_same(one, other):
-    ours, theirs = content(one), content(other)
-    assert len(ours) == len(theirs) > 10
-    for pair in zip(ours, theirs, strict=True):
+    ours, reference = content(one), content(other)
+    assert len(ours) == len(reference) > 10
+    for pair in zip(ours, reference, strict=True):
         a, b = (torch.as_tensor(value, device=CPU) for value in pair)
         torch.testing.assert_close(a, b, rtol=0, atol=1e-12, equal_nan=True)
 

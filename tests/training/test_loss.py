@@ -32,14 +32,14 @@ def test_mixed_labels_are_soft_targets_for_torchs_cross_entropy(drawn):
     ours = training_losses(logits, Batch(NO_IMAGES, labels, ((others, share),)), ALPHA, "uniform", [])
     one_hot, other_one_hot = (F.one_hot(classes, 4).double() for classes in (labels, others))
     soft = (1 - share)[..., None] * one_hot + share[..., None] * other_one_hot
-    theirs = torch.stack(
+    reference = torch.stack(
         [
             F.cross_entropy(z, q, label_smoothing=alpha, reduction="none")
             for z, q, alpha in zip(logits, soft, ALPHA.tolist(), strict=True)
         ]
     )
-    torch.testing.assert_close(ours, theirs, **EXACT)
-    torch.testing.assert_close(gradient(ours, logits), gradient(theirs, logits), **EXACT)
+    torch.testing.assert_close(ours, reference, **EXACT)
+    torch.testing.assert_close(gradient(ours, logits), gradient(reference, logits), **EXACT)
 
 
 def test_labels_with_share_0_change_no_bit(drawn):

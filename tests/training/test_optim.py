@@ -20,15 +20,17 @@ def trajectories(settings, factors):
     optimizer = Optimizer(
         ours, torch.tensor(LR, dtype=torch.float64), torch.tensor(DECAY, dtype=torch.float64), settings
     )
-    theirs = [torch.nn.Parameter(member.clone()) for member in start]
-    oracles = [oracle(settings, param, lr, decay) for param, lr, decay in zip(theirs, LR, DECAY, strict=True)]
+    reference = [torch.nn.Parameter(member.clone()) for member in start]
+    oracles = [
+        oracle(settings, param, lr, decay) for param, lr, decay in zip(reference, LR, DECAY, strict=True)
+    ]
     for grad, factor in zip(grads, factors, strict=True):
         optimizer.step({"w": grad}, factor)
-        for param, single, own, lr in zip(theirs, oracles, grad, LR, strict=True):
+        for param, single, gradient, lr in zip(reference, oracles, grad, LR, strict=True):
             single.param_groups[0]["lr"] = lr * factor
-            param.grad = own.clone()
+            param.grad = gradient.clone()
             single.step()
-    return ours["w"], torch.stack([param.detach() for param in theirs])
+    return ours["w"], torch.stack([param.detach() for param in reference])
 
 
 def oracle(settings, param, lr, decay):
@@ -50,8 +52,8 @@ def oracle(settings, param, lr, decay):
     ids=["nesterov", "momentum", "plain", "adamw"],
 )
 def test_each_member_is_updated_as_by_torch(settings):
-    ours, theirs = trajectories(settings, [0.5, 1.0, 0.9, 0.4, 0.1])
-    assert torch.allclose(ours, theirs, rtol=0, atol=1e-14)
+    ours, reference = trajectories(settings, [0.5, 1.0, 0.9, 0.4, 0.1])
+    assert torch.allclose(ours, reference, rtol=0, atol=1e-14)
 
 
 def test_frozen_members_stay_at_zero_and_the_others_continue():

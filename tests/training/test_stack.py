@@ -174,10 +174,12 @@ def test_two_steps_equal_a_loop_written_with_torch_alone(convention, equivalent,
     run = make_run(alpha=0.1, convention=convention, weight_decay=0.01, batch_size=33, epochs=1)
     ours = Stack([run], splits, CPU)
     names = ["layers.1.weight", "layers.1.bias", "layers.4.weight", "layers.4.bias"]
-    theirs = torch.nn.Sequential(torch.nn.Linear(144, 16), torch.nn.ReLU(), torch.nn.Linear(16, 3)).double()
-    for param, name in zip(theirs.parameters(), names, strict=True):
+    reference = torch.nn.Sequential(
+        torch.nn.Linear(144, 16), torch.nn.ReLU(), torch.nn.Linear(16, 3)
+    ).double()
+    for param, name in zip(reference.parameters(), names, strict=True):
         param.data = ours.params[name][0].detach().clone()
-    optimizer = torch.optim.SGD(theirs.parameters(), 0.1, 0.9, weight_decay=0.01, nesterov=True)
+    optimizer = torch.optim.SGD(reference.parameters(), 0.1, 0.9, weight_decay=0.01, nesterov=True)
     batches = []
     images_at = ours.data.images_at
     ours.data.images_at = lambda rows: batches.append(rows) or images_at(rows)
@@ -189,12 +191,12 @@ def test_two_steps_equal_a_loop_written_with_torch_alone(convention, equivalent,
         optimizer.param_groups[0]["lr"] = 0.1 * factor
         x = ((pixels[batch[0]] - mean) / std).flatten(1)
         loss = torch.nn.functional.cross_entropy(
-            theirs(x), ours.data.labels[batch[0]], label_smoothing=equivalent
+            reference(x), ours.data.labels[batch[0]], label_smoothing=equivalent
         )
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    for param, name in zip(theirs.parameters(), names, strict=True):
+    for param, name in zip(reference.parameters(), names, strict=True):
         assert torch.allclose(ours.params[name][0], param, rtol=0, atol=1e-13)
 
 

@@ -54,10 +54,10 @@ def test_no_two_ids_on_a_page_are_equal_and_every_reference_has_a_target(drawing
     elements = [*drawing.panels, *drawing.keys]
     ids = []
     for element in elements:
-        own = re.findall(r'\bid="([^"]+)"', element)
+        defined = re.findall(r'\bid="([^"]+)"', element)
         used = re.findall(r'href="#([^"]+)"', element) + re.findall(r"url\(#([^)]+)\)", element)
-        assert used and set(used) == set(own)
-        ids += own
+        assert used and set(used) == set(defined)
+        ids += defined
     assert len(set(ids)) == len(ids)
 
 
