@@ -232,8 +232,8 @@ def test_without_a_common_seed_nothing_is_chosen_and_that_is_said(sweep):
     records += sweep(methods=["none"], alphas=[0.2], seeds=range(3, 6))
     part = only_part(records)
     assert part.choices == [] and set(part.cells["choice"]) == {""}
-    said = "No choice, because the cells have no seed in common: none."
-    assert said in choosing(part)
+    reason = "No choice, because the cells have no seed in common: none."
+    assert reason in choosing(part)
     [text] = interpretation(part)
     assert text.text.startswith("No α could be chosen") and not any(v.chosen for v in part.verdicts)
 

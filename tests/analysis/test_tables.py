@@ -280,17 +280,17 @@ def test_smoothing_alone_is_left_out_of_what_a_cell_is_unsmoothed(sweep):
 
 
 @pytest.mark.parametrize(
-    ("name", "own", "other"),
+    ("name", "metric", "rival"),
     [("test_ece_vs_ts", "test_ece", "test_ece_ts"), ("test_ece_ts_vs_ts", "test_ece_ts", "test_ece_ts")],
 )
-def test_temperature_scaling_is_a_rival_paired_by_seed(name, own, other, sweep):
+def test_temperature_scaling_is_a_rival_paired_by_seed(name, metric, rival, sweep):
     records = sweep(methods=["dropout"], seeds=range(6))
     summary = summarise(records)
 
-    def values(alpha, metric):
-        return [r[metric] for r in records if r["alpha"] == alpha]
+    def values(alpha, column):
+        return [r[column] for r in records if r["alpha"] == alpha]
 
-    expected = scipy_stats.ttest_rel(values(0.05, own), values(0.0, other))
+    expected = scipy_stats.ttest_rel(values(0.05, metric), values(0.0, rival))
     interval = expected.confidence_interval(0.95)
     row = cell(summary, alpha=0.05)
     assert row[f"{name}_p"] == pytest.approx(expected.pvalue, rel=1e-9)

@@ -96,7 +96,7 @@ def test_a_choice_at_the_largest_alpha_gives_no_verdict_that_a_larger_one_might_
 
 
 @pytest.mark.parametrize(
-    ("name", "place", "at_edge", "inside"),
+    ("name", "index", "at_edge", "inside"),
     [
         ("alpha_default", 0, {0: "inconclusive", 0.05: "inconclusive", -0.05: "refuted"}, "equivalent"),
         ("alpha_default", 1, {0: "inconclusive"}, "equivalent"),
@@ -104,7 +104,7 @@ def test_a_choice_at_the_largest_alpha_gives_no_verdict_that_a_larger_one_might_
     ],
 )
 def test_what_a_larger_alpha_might_undo_is_withheld_where_most_seeds_choose_the_largest(
-    name, place, at_edge, inside, evidence
+    name, index, at_edge, inside, evidence
 ):
     """Test accuracy of every other alpha is better than that of the largest by so much."""
 
@@ -114,7 +114,7 @@ def test_what_a_larger_alpha_might_undo_is_withheld_where_most_seeds_choose_the_
             loss = 100 * abs(row["alpha"] - asked)
             return {"select_nll_ts": loss, "test_accuracy": -better * (row["alpha"] == 0.2)}
 
-        return decide(name, evidence({"alpha": ALPHAS}, effect, 1e-4))[place]
+        return decide(name, evidence({"alpha": ALPHAS}, effect, 1e-4))[index]
 
     for better, verdict in at_edge.items():
         result = decided(0.2, better)
