@@ -13,6 +13,7 @@ from lsbench.cli import main
 from lsbench.hydra_app import plugins
 
 GRIDS = sorted(path.stem for path in (conf_dir() / "experiment" / "claims").glob("*.yaml"))
+pytestmark = pytest.mark.usefixtures("sketched")
 SMALL = ("epochs=1", "data.train=100", "data.test=100", "model.hidden=[4]")
 
 

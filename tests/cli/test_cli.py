@@ -418,6 +418,7 @@ def test_hydra_full_error_shows_tracebacks(monkeypatch):
         main(["train", "alpah=1"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "code", "word", "executor"),
     [(signal.SIGINT, 130, "interrupted", "stack"), (signal.SIGTERM, 143, "terminated", "pool")],
@@ -445,6 +446,7 @@ def test_a_stopped_sweep_stores_and_reports_finished_runs(number, code, word, ex
     assert torch.load(state, weights_only=True)["optimizer"]["steps"] > 0
 
 
+@pytest.mark.slow
 def test_two_processes_with_two_hash_seeds_write_the_same_tables(call, shell, tmp_path):
     sweep = ["train", "-m", "alpha=0,0.1", "dropout=0,0.5", "label_noise=0.1", "epochs=1", "data.train=300"]
     other = "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1"

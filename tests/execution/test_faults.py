@@ -28,6 +28,7 @@ def records(jobs):
     return [runs.read(job.run.results_dir, job.run_id) for job in jobs]
 
 
+@pytest.mark.slow
 def test_a_sweep_killed_at_50_moments_ends_with_the_same_table(
     sweep, table, moments, killed, steps, parse_all, is_tidy, store
 ):
@@ -52,6 +53,7 @@ def test_a_sweep_killed_at_50_moments_ends_with_the_same_table(
         assert is_tidy(store / str(number))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_kill_at_any_moment_of_storing_leaves_complete_files(
     count, sweep, table, moments, killed, steps, parse_all, is_tidy, store
