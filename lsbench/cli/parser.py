@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from lsbench import registry
 from lsbench.errors import UsageError, did_you_mean, suggest_or_list
 
 # The names of lsbench's settings in other programs.
@@ -61,11 +62,17 @@ class Parser(argparse.ArgumentParser):
         """Raise `UsageError`; argparse itself would print its usage page and exit."""
         raise UsageError(f"{self.command}: {message}; see {self.prog} --help")
 
+    def add_config_dir(self) -> None:
+        """Take ``--config-dir DIR``. `parse` puts its extensions on the import path."""
+        self.add_argument("--config-dir", "-cd")
+
     def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
         """Flags and words in any order. Raises `UsageError` for an unknown flag, with the nearest known."""
         parsed, unknown = self.parse_known_intermixed_args(list(arguments))
         if unknown:
             raise UsageError(self._unknown_flag(unknown[0], arguments))
+        if config_dir := getattr(parsed, "config_dir", None):
+            registry.add_extensions(config_dir)
         return parsed
 
     def _unknown_flag(self, flag: str, arguments: Sequence[str]) -> str:

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 
-from lsbench import registry
 from lsbench.cli.parser import Parser, check_sweep_name, split_words
 from lsbench.errors import UsageError
 
@@ -35,10 +34,8 @@ def main(arguments: Sequence[str]) -> int:
     """
     parser = Parser("probe", HELP, list(OPTIONS))
     parser.add_argument("words", nargs="*")
-    parser.add_argument("--config-dir", "-cd")
+    parser.add_config_dir()
     parsed = parser.parse(arguments)
-    if parsed.config_dir:
-        registry.add_extensions(parsed.config_dir)
     words, options = split_words("probe", parsed.words, OPTIONS)
     if not words:
         raise UsageError("probe: which sweep? lsbench probe NAME [PROBE ...]")

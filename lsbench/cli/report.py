@@ -3,7 +3,6 @@
 import shlex
 from collections.abc import Sequence
 
-from lsbench import registry
 from lsbench.cli.parser import Parser, check_sweep_name, split_words
 from lsbench.errors import UsageError
 
@@ -34,10 +33,8 @@ def main(arguments: Sequence[str]) -> int:
     parser = Parser("report", HELP, list(OPTIONS))
     parser.add_argument("words", nargs="*")
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--config-dir", "-cd")
+    parser.add_config_dir()
     parsed = parser.parse(arguments)
-    if parsed.config_dir:
-        registry.add_extensions(parsed.config_dir)
     names, options = split_words("report", parsed.words, OPTIONS)
     if not names:
         raise UsageError("report: which one? lsbench report NAME ...")

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from lsbench import conf_dir, registry
+from lsbench import conf_dir
 from lsbench.cli.parser import SYNONYMS, Parser
 from lsbench.errors import LsbenchError, UsageError
 
@@ -39,7 +39,7 @@ def parse(command: str, arguments: Sequence[str]) -> Namespace:
     parser.add_argument("--package", "-p")
     parser.add_argument("--config-path", "-cp")
     parser.add_argument("--config-name", "-cn")
-    parser.add_argument("--config-dir", "-cd")
+    parser.add_config_dir()
     parser.add_argument("--experimental-rerun")
     choices = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
     parser.add_argument("--info", "-i", nargs="?", const="all", choices=choices)
@@ -49,8 +49,6 @@ def parse(command: str, arguments: Sequence[str]) -> Namespace:
     parser.add_argument("--shell-completion", "-sc", action="store_true")
     parser.add_argument("--hydra-help", action="store_true")
     parsed = parser.parse(arguments)
-    if parsed.config_dir:
-        registry.add_extensions(parsed.config_dir)
     if parsed.experimental_rerun and not Path(parsed.experimental_rerun).is_file():
         raise UsageError(f"--experimental-rerun={parsed.experimental_rerun}: no such file")
     return parsed
