@@ -10,7 +10,7 @@ import pandas as pd
 from lsbench.analysis import selection, traces, verdicts
 from lsbench.analysis.columns import Row, as_rows
 from lsbench.analysis.labels import lines
-from lsbench.analysis.tables import runs_table, summary_table
+from lsbench.analysis.tables import PAIR, runs_table, summary_table
 from lsbench.store.runs import Record, read_all
 from lsbench.store.sweeps import Sweep, read_sweep
 from lsbench.terms import DONE
@@ -78,11 +78,10 @@ class SweepResults:
     @cached_property
     def parts(self) -> tuple[Part, ...]:
         """The sweep by data set and model."""
-        pair = ["data", "model"]
-        runs: dict[Any, pd.DataFrame] = dict(iter(self.runs.groupby(pair, sort=False)))
+        runs: dict[Any, pd.DataFrame] = dict(iter(self.runs.groupby(PAIR, sort=False)))
         return tuple(
             Part(str(key[0]), str(key[1]), runs[key], cells)
-            for key, cells in self.summary.groupby(pair, sort=False)
+            for key, cells in self.summary.groupby(PAIR, sort=False)
         )
 
     @cached_property
