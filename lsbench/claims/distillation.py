@@ -18,15 +18,15 @@ def compare(evidence: Evidence) -> Sequence[Comparison]:
         raise NothingToJudgeError("none of its students is done")
     is_teacher = runs["cell"].isin(runs["method.teacher"])
     teachers, alone = Evidence(runs[is_teacher]), Evidence(runs[runs["method.teacher"].isna() & ~is_teacher])
-    untaught = alone.by_seed("test_accuracy")
+    no_teacher = alone.by_seed("test_accuracy")
     plain, smoothed = (taught_by(teachers.where(alpha=alpha), evidence) for alpha in (0.0, DEFAULT_ALPHA))
     student, teacher = "student's test accuracy", f"teacher with α = {DEFAULT_ALPHA:g}"
     by = f" (softening chosen by {CRITERION_TITLE})"
     margin = ACCURACY_MARGIN
     return [
         Comparison(f"{student}, {teacher} against 0{by}", smoothed, plain, margin, -1),
-        Comparison(f"{student}, teacher with α = 0 against no teacher{by}", plain, untaught, margin),
-        Comparison(f"{student}, {teacher} against no teacher{by}", smoothed, untaught, margin),
+        Comparison(f"{student}, teacher with α = 0 against no teacher{by}", plain, no_teacher, margin),
+        Comparison(f"{student}, {teacher} against no teacher{by}", smoothed, no_teacher, margin),
         comparison("teacher's own test accuracy", teachers, "test_accuracy", margin),
     ]
 
