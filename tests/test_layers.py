@@ -96,10 +96,7 @@ def test_imports_lead_downward():
 
 
 def test_only_config_and_what_hydra_calls_see_a_dictconfig():
-    assert {folder(path) for path in modules() if "DictConfig" in path.read_text()} == {
-        "config",
-        "hydra_app",
-    }
+    assert {folder(path) for path in modules() if "DictConfig" in path.read_text()} == {"config", "hydra_app"}
 
 
 def test_only_the_forward_pass_maps_over_members():

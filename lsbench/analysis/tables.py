@@ -12,15 +12,7 @@ from typing import Any, cast
 import pandas as pd
 
 from lsbench.analysis.baselines import TREATMENTS, compared
-from lsbench.analysis.columns import (
-    P_HOLM,
-    Row,
-    as_rows,
-    is_knob,
-    is_metric,
-    is_setting,
-    paired_columns,
-)
+from lsbench.analysis.columns import P_HOLM, Row, as_rows, is_knob, is_metric, is_setting, paired_columns
 from lsbench.analysis.selection import CRITERION, marks
 from lsbench.analysis.stats import holm, paired, t_interval
 from lsbench.analysis.verdicts import verdict_columns
@@ -30,10 +22,7 @@ Values = dict[int, dict[str, float]]  # the metrics of a cell's runs, by seed
 
 # Comparisons with temperature scaling alone, that is, with the cell without smoothing after scaling: a name,
 # the metric of the cell, and the metric of the other cell.
-RIVALS = {
-    "test_ece_vs_ts": ("test_ece", "test_ece_ts"),
-    "test_ece_ts_vs_ts": ("test_ece_ts", "test_ece_ts"),
-}
+RIVALS = {"test_ece_vs_ts": ("test_ece", "test_ece_ts"), "test_ece_ts_vs_ts": ("test_ece_ts", "test_ece_ts")}
 # Settings that order the rows, after treatments and knobs.
 ORDER = ["label_noise", "lr", "epochs", "batch_size", "convention"]
 PAIR = ["data", "model"]  # the rows of one of each may be compared

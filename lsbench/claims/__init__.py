@@ -13,13 +13,7 @@ from lsbench import registry
 from lsbench.claims._claim import Claim
 from lsbench.errors import UsageError, suggest_or_list
 
-__all__ = [
-    "Claim",
-    "all_claims",
-    "choose",
-    "overview",
-    "page_name",
-]
+__all__ = ["Claim", "all_claims", "choose", "overview", "page_name"]
 
 __path__ = registry.with_extensions(__path__, __name__)
 

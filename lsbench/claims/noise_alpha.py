@@ -3,13 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from lsbench.analysis.evidence import (
-    Comparison,
-    Evidence,
-    at_grid_boundary,
-    regression_slopes,
-    undecidable,
-)
+from lsbench.analysis.evidence import Comparison, Evidence, at_grid_boundary, regression_slopes, undecidable
 from lsbench.analysis.selection import CRITERION_TITLE
 from lsbench.claims._claim import Claim
 from lsbench.formatting import Unit

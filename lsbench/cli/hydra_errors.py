@@ -25,11 +25,7 @@ EXTRAS = {
     "hydra/launcher=submitit_local": "slurm",
     "hydra/launcher=submitit_slurm": "slurm",
 }
-UNKNOWN_KEY = (
-    r"Could not override '([^']+)'",
-    r"Key '([^']+)' not in",
-    r"Key '([^']+)' is not in struct",
-)
+UNKNOWN_KEY = (r"Could not override '([^']+)'", r"Key '([^']+)' not in", r"Key '([^']+)' is not in struct")
 SCHEMAS = (Run, DataConfig, MethodConfig, OptimConfig)
 
 

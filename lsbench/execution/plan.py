@@ -194,9 +194,7 @@ def _plan_group(group: list[Job], node: Node | None) -> list[StackPlan]:
     return plans
 
 
-def _split_saved(
-    group: list[Job],
-) -> tuple[list[tuple[tuple[Job, ...], checkpoints.SavedStack]], list[Job]]:
+def _split_saved(group: list[Job]) -> tuple[list[tuple[tuple[Job, ...], checkpoints.SavedStack]], list[Job]]:
     """The saved stacks all of whose runs are in ``group``, with their jobs; and the other jobs."""
     remaining = {job.run_id: job for job in group}
     saved = []

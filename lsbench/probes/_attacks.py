@@ -61,13 +61,7 @@ def fgsm(forward: Forward, pixels: Tensor, labels: Tensor, epsilon: float) -> Te
 
 
 def pgd(
-    forward: Forward,
-    pixels: Tensor,
-    labels: Tensor,
-    epsilon: float,
-    *,
-    start: Tensor,
-    objective: Objective,
+    forward: Forward, pixels: Tensor, labels: Tensor, epsilon: float, *, start: Tensor, objective: Objective
 ) -> Tensor:
     """Projected gradient descent in the L∞ box (Madry et al. 2018) from ``start``, [B,C,H,W].
 

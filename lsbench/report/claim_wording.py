@@ -114,11 +114,7 @@ def cells(judged: Judged) -> list[str]:
 
 def full_cells(judged: Judged) -> list[str]:
     """The cells below `FULL_HEADER`."""
-    return [
-        judged.words,
-        *_cells(judged, probability(judged.p_holm)),
-        probability(judged.p_tost_holm),
-    ]
+    return [judged.words, *_cells(judged, probability(judged.p_holm)), probability(judged.p_tost_holm)]
 
 
 def _cells(judged: Judged, p: str) -> list[str]:

@@ -58,11 +58,7 @@ def losses_and_logit_grad(
     else:
         row_alpha = common_alpha
     losses, logit_grad = loss_and_gradient(
-        logits.flatten(0, 1),
-        labels.flatten(),
-        row_alpha,
-        convention=convention,
-        scale=1 / labels.shape[1],
+        logits.flatten(0, 1), labels.flatten(), row_alpha, convention=convention, scale=1 / labels.shape[1]
     )
     return losses.view_as(labels), logit_grad.view_as(logits)
 

@@ -19,10 +19,7 @@ HINTS = [
     (["train", "alpha"], "alpha: a setting is KEY=VALUE"),
     (["train", ""], "'': a setting is KEY=VALUE"),
     (["train", "=3"], "=3: a setting is KEY=VALUE"),
-    (
-        ["train", "model=resnet8", "model.hidden=[3]"],
-        "model=resnet8 has no such setting; it has depth",
-    ),
+    (["train", "model=resnet8", "model.hidden=[3]"], "model=resnet8 has no such setting; it has depth"),
     (["train", "model.hidden=5"], "model.hidden=5: allowed are whole numbers of at least 1, such as [256]"),
     (["train", "-m", "model=mlp,resnet8", "model.hidden=[3]"], "model=resnet8 has no such setting"),
     (["train", "optim.momentun=0"], "did you mean optim.momentum?"),

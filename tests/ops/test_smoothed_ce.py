@@ -45,11 +45,7 @@ def gradient(loss, logits):
 @pytest.mark.parametrize("seed", range(12))
 def test_equals_pytorch_in_value_and_gradient(seed, weighted, reduction):
     logits, target, weight, ignore_index = draw(seed)
-    same = {
-        "weight": weight if weighted else None,
-        "ignore_index": ignore_index,
-        "reduction": reduction,
-    }
+    same = {"weight": weight if weighted else None, "ignore_index": ignore_index, "reduction": reduction}
     for alpha in (0.0, 0.05, 0.1, 0.73):
         ours = smoothed_cross_entropy(logits, target, alpha, **same)
         reference = F.cross_entropy(logits, target, label_smoothing=alpha, **same)

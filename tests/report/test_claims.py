@@ -23,10 +23,7 @@ from .conftest import EVIL
 
 SHOWN = ["generalisation", "overconfidence", "cost", "alpha_default"]  # by importance
 FOUND = Judged(
-    *("x", "supported", 0.0131, 0.0087, 0.0175, 10, 1e-4, 0.0021),
-    p_tost_holm=0.4,
-    margin=0.002,
-    family=4,
+    *("x", "supported", 0.0131, 0.0087, 0.0175, 10, 1e-4, 0.0021), p_tost_holm=0.4, margin=0.002, family=4
 )
 
 

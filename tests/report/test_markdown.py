@@ -43,10 +43,7 @@ def test_a_document_has_its_facts_and_the_other_files_below_the_title():
         (Bullets((Item("a", (Item("b", (Item("c"),)),)), Item("d"))), "- a\n  - b\n    - c\n- d"),
         (Facts({"a": "b", "c": (Code("d`e"),)}), "- a: b\n- c: `` d`e ``"),
         (Section("a", (Section("b", (Prose("c"),)),)), "### a\n\n#### b\n\nc"),
-        (
-            Table("", ["a", "b"], [["c", (Link("d", "e"),)]]),
-            "|   a |   b |\n| --- | --: |\n| c   |   d |",
-        ),
+        (Table("", ["a", "b"], [["c", (Link("d", "e"),)]]), "|   a |   b |\n| --- | --: |\n| c   |   d |"),
     ],
 )
 def test_each_block_has_its_form(block, text):

@@ -5,13 +5,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import (
-    LogLocator,
-    MaxNLocator,
-    MultipleLocator,
-    NullFormatter,
-    NullLocator,
-)
+from matplotlib.ticker import LogLocator, MaxNLocator, MultipleLocator, NullFormatter, NullLocator
 
 from lsbench.report.figures.spec import (
     GREY,
