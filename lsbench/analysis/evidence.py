@@ -87,7 +87,7 @@ class Evidence:
         return replace(self, runs=table)
 
     def by_seed(self, metric: str, **settings: object) -> "BySeed":
-        """``metric`` of the runs with these settings, of which each seed may have one."""
+        """``metric`` of the runs with these settings, at most one for each seed."""
         table = self.where(**settings).runs.set_index("seed")
         if table.index.has_duplicates:
             raise ValueError(f"several runs per seed match {settings}")

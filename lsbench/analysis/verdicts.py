@@ -49,7 +49,7 @@ NLL_MARGIN = 0.005
 
 @dataclass(frozen=True)
 class Judged:
-    """A comparison and its verdict. NaN stands for what there is not.
+    """A comparison and its verdict. NaN where a value does not exist.
 
     ``words`` name what is compared; ``effect`` is the mean of ``n`` paired differences in the metric's own
     unit, with its 95 % interval ``low`` to ``high`` and their standard deviation ``sd``; ``better`` is the

@@ -66,8 +66,8 @@ def measure(jobs: "Sequence[Job]") -> "pd.DataFrame":
 
 
 def _kinds(jobs: "Sequence[Job]") -> "dict[str, stack.Stack]":
-    """A stack of one for each job that has at most one knob of these on, with one seed for all; for the
-    smoothed one with either loss."""
+    """A stack of one member for each kind of step, from the jobs of the smallest seed with at most one of
+    `KINDS` on; the smoothed step also with PyTorch's loss."""
     import torch
     import torch.nn.functional as F
 

@@ -42,7 +42,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--root")
     parsed = parser.parse(arguments)
     if parsed.command is None:
-        raise UsageError(f"data: which subcommand? there are {', '.join(commands)}")
+        raise UsageError(f"data: name a subcommand; there are {', '.join(commands)}")
     command = _known("subcommand", parsed.command, list(commands))
     root = _expanded(parsed.root)
     sources = _sources()
@@ -115,7 +115,7 @@ def _fetch(sources: Sources, root: str | None) -> int:
     for name, source in sources.items():
         if source is None:
             raise UsageError(f"data fetch {name}: there is nothing to download; its images are yours")
-        print(f"{name}  {fetch(source, root, partial(print, 'asking', file=sys.stderr))}")
+        print(f"{name}  {fetch(source, root, partial(print, 'downloading', file=sys.stderr))}")
     return 0
 
 

@@ -131,7 +131,7 @@ def _wrong_type(error: Exception, text: str) -> str:
 
 def _several_values(text: str) -> str:
     if "Ambiguous value for argument" in text and (match := re.search(r"'([^']+)'", text)):
-        return f"{match[1]}: several values are a sweep: add -m"
+        return f"{match[1]}: several values make a sweep; add -m"
     return ""
 
 

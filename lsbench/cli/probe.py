@@ -38,7 +38,7 @@ def main(arguments: Sequence[str]) -> int:
     parsed = parser.parse(arguments)
     words, options = split_words("probe", parsed.words, OPTIONS)
     if not words:
-        raise UsageError("probe: which sweep? lsbench probe NAME [PROBE ...]")
+        raise UsageError("probe: name a sweep: lsbench probe NAME [PROBE ...]")
     check_sweep_name("probe", words[0], options["results_dir"])
     return _probe(words[0], words[1:], options)
 

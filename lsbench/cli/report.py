@@ -37,7 +37,7 @@ def main(arguments: Sequence[str]) -> int:
     parsed = parser.parse(arguments)
     names, options = split_words("report", parsed.words, OPTIONS)
     if not names:
-        raise UsageError("report: which one? lsbench report NAME ...")
+        raise UsageError("report: name at least one sweep: lsbench report NAME ...")
     return _report(names, options, arguments, json=parsed.json)
 
 

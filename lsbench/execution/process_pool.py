@@ -1,4 +1,4 @@
-"""The backend `pool`: one process per stack, as many at once as their threads fit the cores.
+"""The backend `pool`: one process per stack, as many at a time as there are cores for their threads.
 
 On two cores it is no faster than one process with two threads: ResNet-8 trained at 1.01 times [0.952, 1.02]
 the speed (results/benchmarks/sweep.md). It is there for machines with many cores, where networks with

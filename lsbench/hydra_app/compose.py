@@ -30,7 +30,7 @@ OF_METHODS = "method.knobs"  # the group of all other knobs
 
 @contextmanager
 def hydra_config(composed: DictConfig | None) -> Iterator[None]:
-    """Make ``composed`` the configuration that ${hydra:...} refers to within the block; None for none."""
+    """Make ``composed`` the configuration that ${hydra:...} is within the block; None leaves it unset."""
     hydra = HydraConfig.instance()
     before, hydra.cfg = hydra.cfg, cast(HydraConf, composed)
     try:

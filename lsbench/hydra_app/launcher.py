@@ -97,7 +97,9 @@ class StackedLauncher(Launcher):
             raise UsageError(f"hydra.launcher.cluster={self.cluster}: allowed is local or slurm")
         changed = {f.name for f in fields(StackedConf) if f.name in self.resources and self._is_changed(f)}
         if self.cluster == "local" and changed:
-            raise UsageError(f"hydra.launcher.{min(changed)}: is for hydra.launcher.cluster=slurm")
+            raise UsageError(
+                f"hydra.launcher.{min(changed)}: has an effect only with hydra.launcher.cluster=slurm"
+            )
         for name in ("timeout_min", "cpus_per_task", "mem_gb"):
             if (value := self.resources.get(name)) is not None and value < 1:
                 raise UsageError(f"hydra.launcher.{name}={value}: allowed is a whole number of at least 1")

@@ -211,7 +211,8 @@ class ClaimsSweeper(GridSweeper):
                 raise UsageError(f"{key}: the claim {claim} varies it itself; name claims that do not")
             if override.is_sweep_override() and key != "seed":
                 raise UsageError(
-                    f"{override.input_line}: claims are of one setting; only seed may have several values"
+                    f"{override.input_line}: a claim is tested at one value of each setting; only seed may "
+                    "have several"
                 )
         missing = [k for k in params if k.startswith("model.") and OmegaConf.select(self.config, k) is None]
         if missing:
@@ -254,7 +255,7 @@ class ClaimsSweeper(GridSweeper):
 
 
 def _unique(pairs: "Sequence[tuple[plan.Job, Point]]") -> list[Point]:
-    """One point of each run; the runs are in the order in which they occur last."""
+    """One point of each run; the runs are ordered by their last occurrence."""
     points = {job.run_id: point for job, point in reversed(pairs)}
     return list(points.values())[::-1]
 

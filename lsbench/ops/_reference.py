@@ -5,7 +5,7 @@ The target is q = peak·onehot(y) + off_value (see smoothed_ce.py), where peak =
 """
 
 import math
-from typing import NamedTuple, overload
+from typing import NamedTuple, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +14,8 @@ from torch import Tensor
 # Below so many classes a CPU is faster with the classes on the first axis, where softmax computes several
 # rows at once (_cpu.py).
 FEW_CLASSES = 64
+
+Number = TypeVar("Number", Tensor, float | Tensor)
 
 
 class Rows(NamedTuple):
@@ -43,19 +45,7 @@ class Rows(NamedTuple):
         return target_terms(self.alpha, self.logits.shape[1], self.convention)
 
 
-@overload
-def target_terms(alpha: Tensor, classes: int, convention: str) -> tuple[Tensor, Tensor]: ...
-
-
-@overload
-def target_terms(
-    alpha: float | Tensor, classes: int, convention: str
-) -> tuple[float | Tensor, float | Tensor]: ...
-
-
-def target_terms(
-    alpha: float | Tensor, classes: int, convention: str
-) -> tuple[float | Tensor, float | Tensor]:
+def target_terms(alpha: Number, classes: int, convention: str) -> tuple[Number, Number]:
     """``peak`` and ``off_value`` of the target q = peak·onehot(y) + off_value, each of alpha's shape."""
     off_value = alpha / (classes - 1 if convention == "others" else classes)
     return (1 - alpha if convention == "uniform" else 1 - alpha - off_value), off_value

@@ -31,8 +31,8 @@ def reading(judged: Mapping[str, Sequence[Judged]]) -> tuple[Prose | Bullets, ..
         "a p of their own. The margin was fixed in advance; smaller differences do not matter in practice.",
         "supported": "the difference is significant and in the direction of the claim.",
         "refuted": "the difference is significant and in the opposite direction.",
-        "inconclusive": "the runs cannot tell; more seeds might. Also where the data cannot bear a verdict, "
-        "for a reason that is then given.",
+        "inconclusive": "the runs cannot tell; more seeds might; or the data cannot support a verdict, and "
+        "the reason is given.",
         "exploratory": f"there are fewer than {VERDICT_SEEDS} seeds, and the verdict decides nothing.",
     }
     return (

@@ -109,7 +109,8 @@ def power_table(part: Part) -> Table:
 
 
 def _recommended(table: pd.DataFrame) -> list[tuple[Row, str]]:
-    """Each method's chosen row, and where that is without smoothing the best with it, each with a remark."""
+    """Each method's recommended rows, with a remark each: the chosen one and, if that is without smoothing,
+    the best with it."""
     remarks = ("", f", the best with smoothing by {CRITERION_TITLE}")
     return [
         pair

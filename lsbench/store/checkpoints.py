@@ -20,7 +20,7 @@ from lsbench.store.files import locked, write_atomically
 
 log = logging.getLogger(__name__)
 
-# Raise it when the form of training.stack.Stack.state changes, so that no old state is resumed.
+# Raise it when the form of training.loop.Training.state changes, so that no old state is resumed.
 STATE_VERSION = 1
 
 

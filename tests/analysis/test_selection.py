@@ -1,4 +1,4 @@
-"""The recommended α and strength: chosen on the select split, and by nothing that test has to say."""
+"""The recommended α and strength: chosen on the select split and never on test."""
 
 import math
 import random

@@ -220,7 +220,10 @@ def test_a_dry_run_shows_the_plan_and_writes_nothing(call, tmp_path):
         (["-m", "--dry-run", "hydra/launcher=joblib", "seed=0,1"], "it can plan for stacked only"),
         (["-m", "--dry-run", "alpha=2"], "alpha=2: allowed is"),
         (["-m", "hydra.launcher.cluster=moon", "seed=0,1"], "allowed is local or slurm"),
-        (["-m", "hydra.launcher.mem_gb=4", "seed=0,1"], "mem_gb: is for hydra.launcher.cluster=slurm"),
+        (
+            ["-m", "hydra.launcher.mem_gb=4", "seed=0,1"],
+            "mem_gb: has an effect only with hydra.launcher.cluster=slurm",
+        ),
         (["-m", "hydra.launcher.cluster=slurm", "hydra.launcher.cpus_per_task=0", "seed=0,1"], "at least 1"),
         (["executor=banana"], "executor=banana: allowed is one of auto, stack, pool"),
         (["checkpoint_minutes=-1"], "checkpoint_minutes=-1: allowed is a number of at least 0"),

@@ -63,7 +63,7 @@ def test_fetch_of_a_data_set_that_is_present(capsys, source, root):
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        ([], "which subcommand? there are list, where, verify, fetch"),
+        ([], "name a subcommand; there are list, where, verify, fetch"),
         (["verify", "--root", "~nobody-here/x"], "--root ~nobody-here/x: no such home folder"),
         (["lst"], "no subcommand lst; did you mean list?"),
         (["where", "mnits"], "no data set mnits; did you mean mnist?"),

@@ -93,7 +93,7 @@ def test_missing_weights_are_exit_4_in_one_line(call, stored, tmp_path):
 
 
 USAGE = [
-    ([], "which sweep"),
+    ([], "name a sweep"),
     (["nothing"], "no sweep named nothing"),
     ([NAME, "pdg"], "did you mean pgd"),
     ([NAME, "--foo"], "--foo: no such flag"),

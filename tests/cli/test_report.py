@@ -144,7 +144,7 @@ def test_a_combined_report_never_overwrites_a_sweep(store, sweep, tmp_path):
     ("arguments", "words"),
     [
         (["--jsno", "a"], "--jsno: no such flag; did you mean --json?"),
-        (["--json"], "which one?"),
+        (["--json"], "name at least one sweep"),
         (["--json", "a", "nothing"], "no sweep named nothing"),
         (["a", "name=../x"], "letters"),
         (["a", "nmae=both"], "report: no option nmae; did you mean name=?"),
