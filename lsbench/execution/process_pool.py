@@ -1,8 +1,9 @@
 """The backend `pool`: one process per stack, as many at a time as there are cores for their threads.
 
-On two cores it is no faster than one process with two threads: ResNet-8 trained at 1.01 times [0.952, 1.02]
-the speed (results/benchmarks/sweep.md). It is there for machines with many cores, where networks with
-convolutions train one at a time and would leave most cores idle.
+It is for machines with many cores, where networks with convolutions train one at a time and would leave most
+cores idle. On two cores it is no faster than one process with two threads: ResNet-8 trained at 1.01 times
+[0.952, 1.02] the speed (results/benchmarks/sweep.md). It does not use GPUs. A machine with several needs one
+process for each: the same command with device=cuda:0, device=cuda:1 and so on, on one store.
 """
 
 import logging
