@@ -48,7 +48,7 @@ def _report(names: list[str], options: dict[str, str], arguments: Sequence[str],
     results_dir = options["results_dir"]
     for name in names:
         check_sweep_name("report", name, results_dir)
-        sweeps.keep_tables(results_dir, name)
+        sweeps.check_rebuildable(results_dir, name)
         _check_claims(results_dir, name)
     if options["name"]:
         command = [argument for argument in arguments if argument != "--json"]

@@ -68,7 +68,7 @@ def measured_file(folder: Path, claim: str) -> Path:
     return folder / f"measured-{claim}.csv"
 
 
-def keep_tables(results_dir: str | Path, name: str) -> None:
+def check_rebuildable(results_dir: str | Path, name: str) -> None:
     """Raise `StorageError` if sweep ``name`` has tables but none of its runs is stored: a new report would
     replace tables, which are all that is left of the runs, by empty ones."""
     run_ids = read_sweep(results_dir, name).runs
