@@ -92,6 +92,7 @@ def saved_stacks(results_dir: str | Path) -> list[SavedStack]:
 
 
 def _to_json(stack: SavedStack) -> dict[str, Any]:
+    # "way" is the name that version 0.1.0 wrote
     return {"runs": stack.runs, "threads": stack.threads, "way": stack.strategy}
 
 
