@@ -36,7 +36,8 @@ def sequential(runs: Sequence[Run], splits: Splits) -> None:
 
 def stacked(runs: Sequence[Run], splits: Splits) -> None:
     """Train the runs in the stacks of `plan`: one stack of MLPs, stacks of one for convolutions."""
-    for jobs, _ in plan.group_jobs([plan.Job(run, splits) for run in runs], CPU):
+    members = [plan.Job(run, splits) for run in runs]
+    for jobs, _ in plan.group_jobs(members, CPU, 1, cuda_graphs=False, local=True):
         train([job.run for job in jobs], splits)
 
 

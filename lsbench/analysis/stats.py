@@ -13,6 +13,8 @@ from scipy.special import nctdtrinc, stdtr, stdtrit
 
 Values = Sequence[float] | np.ndarray[Any, np.dtype[np.float64]]
 
+POWER = 0.8  # of the tests whose detectable difference is reported
+
 
 class Interval(NamedTuple):
     """A mean, the sample's standard deviation, and the 95 % t-interval of the mean; NaN where undefined."""
@@ -89,13 +91,13 @@ def half_width(sd: float, n: int) -> float:
     return float(stdtrit(n - 1, 0.975)) * sd / math.sqrt(n)
 
 
-def detectable(sd: float, n: int, power: float = 0.8, level: float = 0.05) -> float:
+def detectable(sd: float, n: int, level: float = 0.05) -> float:
     """The true difference that a two-sided paired t-test of ``n`` differences with standard deviation ``sd``
-    detects with ``power`` at ``level``.
+    detects with a power of `POWER` at ``level``.
 
     From the noncentral t distribution, without the opposite tail, which is below 1e-5 at this power.
     """
-    return float(nctdtrinc(n - 1, 1 - power, stdtrit(n - 1, 1 - level / 2))) * sd / math.sqrt(n)
+    return float(nctdtrinc(n - 1, 1 - POWER, stdtrit(n - 1, 1 - level / 2))) * sd / math.sqrt(n)
 
 
 def median_interval(values: Values) -> tuple[float, float]:

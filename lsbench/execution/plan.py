@@ -209,12 +209,7 @@ def uses_cuda_graphs(run: Run, device: torch.device) -> bool:
 
 
 def group_jobs(
-    jobs: Sequence[Job],
-    device: torch.device,
-    cores: int = 1,
-    *,
-    cuda_graphs: bool = False,
-    local: bool = True,
+    jobs: Sequence[Job], device: torch.device, cores: int, *, cuda_graphs: bool, local: bool
 ) -> list[tuple[tuple[Job, ...], str]]:
     """Group jobs into stacks, each with its strategy, and divide large groups over ``cores``.
 

@@ -19,6 +19,10 @@ def sizes(parts):
     return sorted(len(jobs) for jobs, _ in parts)
 
 
+def grouped(jobs, device=CPU, *, cuda_graphs=False, local=True):
+    return plan.group_jobs(jobs, device, 1, cuda_graphs=cuda_graphs, local=local)
+
+
 def plans_on(cores, jobs):
     with threads(cores):
         return plan.plan_stacks(jobs)
@@ -28,29 +32,29 @@ def test_runs_that_differ_in_knobs_and_seed_are_one_stack(splits, make_run):
     jobs = [
         Job(make_run(seed=s, alpha=a, lr=lr), splits) for s in (0, 1) for a in (0, 0.1) for lr in (0.1, 0.2)
     ]
-    assert sizes(plan.group_jobs(jobs, CPU)) == [8]
+    assert sizes(grouped(jobs)) == [8]
 
 
 @pytest.mark.parametrize(
     "settings", [{"epochs": 4}, {"batch_size": 20}, {"precision": "fp32"}, {"convention": "others"}]
 )
 def test_runs_of_another_shape_are_another_stack(settings, splits, make_run):
-    assert sizes(plan.group_jobs([Job(make_run(), splits), Job(make_run(**settings), splits)], CPU)) == [1, 1]
+    assert sizes(grouped([Job(make_run(), splits), Job(make_run(**settings), splits)])) == [1, 1]
 
 
 def test_two_data_sets_are_two_stacks(splits, make_run):
     other = replace(splits, train_images=splits.train_images[::-1].copy())
-    assert sizes(plan.group_jobs([Job(make_run(), splits), Job(make_run(seed=1), other)], CPU)) == [1, 1]
+    assert sizes(grouped([Job(make_run(), splits), Job(make_run(seed=1), other)])) == [1, 1]
 
 
 def test_two_models_of_one_name_are_two_stacks(splits, make_run):
     moved = replace(make_run(), model={**make_run().model, "_target_": "lsbench.models.mlp:MLP"})
-    assert sizes(plan.group_jobs([Job(make_run(), splits), Job(moved, splits)], CPU)) == [1, 1]
+    assert sizes(grouped([Job(make_run(), splits), Job(moved, splits)])) == [1, 1]
 
 
 def test_runs_with_and_without_a_method_are_separate_stacks(splits, make_run):
     jobs = [Job(make_run(seed=s, dropout=p), splits) for s in range(3) for p in (0.0, 0.2, 0.5)]
-    assert sizes(plan.group_jobs(jobs, CPU)) == [3, 6]
+    assert sizes(grouped(jobs)) == [3, 6]
 
 
 def test_runs_are_grouped_by_method_and_strength_0_counts_as_none(splits, make_run):
@@ -60,9 +64,9 @@ def test_runs_are_grouped_by_method_and_strength_0_counts_as_none(splits, make_r
     jobs = [
         Job(make_run(seed=s, alpha=0.1 * s, method=MethodConfig(*m)), splits) for s in (0, 1) for m in chosen
     ]
-    names = [{job.run.method_name for job in part} for part, _ in plan.group_jobs(jobs, CPU)]
+    names = [{job.run.method_name for job in part} for part, _ in grouped(jobs)]
     assert names == [{"none"}, {"mixup"}, {"focal"}, {"confidence_penalty"}]
-    assert sizes(plan.group_jobs(jobs, CPU)) == [2, 2, 4, 4]
+    assert sizes(grouped(jobs)) == [2, 2, 4, 4]
 
 
 @pytest.mark.parametrize("knob", ["mixup_beta", "focal_gamma", "confidence_penalty"])
@@ -77,7 +81,7 @@ def test_students_of_different_teachers_are_one_stack(splits, make_run):
     methods = [MethodConfig("distillation", {"distillation": 0.9}, f"c{n}", n) for n in (1.0, 2.0)]
     settings = [{"method": method, "seed": seed} for method in methods for seed in (0, 1)]
     jobs = [Job(make_run(**knobs), splits) for knobs in [*settings, {}, {"alpha": 0.1}]]
-    assert sizes(plan.group_jobs(jobs, CPU)) == [2, 4]
+    assert sizes(grouped(jobs)) == [2, 4]
 
 
 def test_the_bounds_of_the_distillation_weight(make_run):
@@ -89,7 +93,7 @@ def test_the_bounds_of_the_distillation_weight(make_run):
 
 def test_convolutions_do_not_stack_on_a_cpu(splits, make_run):
     jobs = [Job(make_run("resnet8", seed=seed), splits) for seed in range(5)]
-    assert sizes(plan.group_jobs(jobs, CPU)) == [1] * 5
+    assert sizes(grouped(jobs)) == [1] * 5
 
 
 @pytest.mark.parametrize(
@@ -107,15 +111,15 @@ def test_a_gpu_trains_convolutions_with_the_fastest_strategy(
 
     monkeypatch.setattr(autotune, "fastest", measured)
     cuda = torch.device("cuda")
-    stacks = plan.group_jobs(
+    stacks = grouped(
         [Job(make_run("resnet8", seed=seed), splits) for seed in range(20)], cuda, cuda_graphs=True
     )
     assert sizes(stacks) == expected and {strategy for _, strategy in stacks} == {fastest[0]}
     assert measured_for == [(20, True)]
-    assert sizes(plan.group_jobs([Job(make_run("resnet8"), splits)], cuda)) == [1]
-    assert sizes(plan.group_jobs([Job(make_run(seed=seed), splits) for seed in range(20)], cuda)) == [20]
+    assert sizes(grouped([Job(make_run("resnet8"), splits)], cuda)) == [1]
+    assert sizes(grouped([Job(make_run(seed=seed), splits) for seed in range(20)], cuda)) == [20]
     assert len(measured_for) == 1
-    on_a_node = plan.group_jobs(
+    on_a_node = grouped(
         [Job(make_run("resnet8", seed=seed), splits) for seed in range(20)], cuda, local=False
     )
     assert sizes(on_a_node) == [6, 7, 7] and len(measured_for) == 1
@@ -137,7 +141,7 @@ def test_the_fastest_strategy_is_saved_with_the_plan(splits, make_run, monkeypat
 
 def test_large_groups_are_divided_evenly(splits, make_run):
     jobs = [Job(make_run(seed=seed), splits) for seed in range(82)]
-    parts = plan.group_jobs(jobs, CPU)
+    parts = grouped(jobs)
     assert sizes(parts) == [27, 27, 28]
     assert sorted(job.run.seed for part, _ in parts for job in part) == list(range(82))
 
