@@ -1,4 +1,4 @@
-"""`lsbench claims` from the command line: the grid of each claim, and small claims from end to end."""
+"""`lsbench claims` from the command line: grids, names of pages, and small claims from end to end."""
 
 import json
 from functools import partial
@@ -9,11 +9,14 @@ from hydra import compose, initialize_config_dir
 
 from lsbench import conf_dir
 from lsbench.claims import all_claims
-from lsbench.cli import main
+from lsbench.cli import claims, main, train
+from lsbench.cli.claims import page_name
+from lsbench.config import Name
 from lsbench.hydra_app import plugins
 
 GRIDS = sorted(path.stem for path in (conf_dir() / "experiment" / "claims").glob("*.yaml"))
 pytestmark = pytest.mark.usefixtures("sketched")
+WHOLE = "claims-${data.name}-${model.name}"
 SMALL = ("epochs=1", "data.train=100", "data.test=100", "model.hidden=[4]")
 
 
@@ -193,3 +196,30 @@ def test_the_claims_sweeper_takes_all_claims_if_none_is_named(call, monkeypatch,
     assert capsys.readouterr().out.splitlines()[0] == first_line
     assert main(["train", "-m", "hydra/sweeper=claims", "hydra.sweeper.claims=[nonsense]", *SMALL]) == 2
     assert "nonsense: no such claim" in capsys.readouterr().err
+
+
+def test_a_page_of_some_claims_has_a_name_of_its_own():
+    names = list(all_claims())
+    assert page_name(names) == WHOLE
+    assert page_name(["cost", "width"]) == f"{WHOLE}-cost+width"
+    some = [page_name(names[:number]) for number in range(1, len(names) + 1)]
+    assert len(set(some)) == len(names)
+    assert page_name(names[1:]) != page_name(names[:-1])  # as many, but others
+
+
+@pytest.mark.parametrize("number", range(1, 14))
+def test_the_name_is_one_that_a_sweep_may_have(number):
+    longest = sorted(all_claims(), key=len)[-number:]
+    assert page_name(longest).replace(WHOLE, "claims-fashion_mnist-resnet56") in Name()
+
+
+def test_the_command_names_the_page_unless_the_user_does(monkeypatch):
+    words = []
+    monkeypatch.setattr(train, "start", lambda *arguments: words.append(arguments) or 0)
+    for arguments in (["width", "cost", "seed=1"], ["width", "name=mine"], ["seed=1"]):
+        claims.main(arguments)
+    names = [
+        [word for word in (*preset, *parsed.overrides) if word.startswith("name=")]
+        for _, _, parsed, preset in words
+    ]
+    assert names == [[f"name={WHOLE}-cost+width"], ["name=mine"], [f"name={WHOLE}"]]

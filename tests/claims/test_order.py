@@ -1,16 +1,11 @@
-"""The order of the claims, and what a page of some of them is called."""
+"""The order of the claims."""
 
 import importlib
 import sys
 
-import pytest
-
 import lsbench.claims
-from lsbench.claims import all_claims, choose, page_name
-from lsbench.cli import claims, train
-from lsbench.config import Name
+from lsbench.claims import all_claims, choose
 
-WHOLE = "claims-${data.name}-${model.name}"
 # As the table of claims has it that lsbench was built by.
 BY_IMPORTANCE = [
     *("generalisation", "calibration", "overconfidence", "label_noise", "noise_alpha", "adversarial", "cost"),
@@ -46,30 +41,3 @@ def test_a_claim_that_is_added_as_a_file_takes_its_place(tmp_path, monkeypatch):
             sys.modules.pop(f"lsbench.claims.{name}", None)
     assert names[:3] == ["generalisation", "zz_between", "calibration"]
     assert names.index("aa_without") == len(BY_IMPORTANCE) + 1 and names[-1] == "zz_without"
-
-
-def test_a_page_of_some_claims_has_a_name_of_its_own():
-    names = list(all_claims())
-    assert page_name(names) == WHOLE
-    assert page_name(["cost", "width"]) == f"{WHOLE}-cost+width"
-    some = [page_name(names[:number]) for number in range(1, len(names) + 1)]
-    assert len(set(some)) == len(names)
-    assert page_name(names[1:]) != page_name(names[:-1])  # as many, but others
-
-
-@pytest.mark.parametrize("number", range(1, 14))
-def test_the_name_is_one_that_a_sweep_may_have(number):
-    longest = sorted(all_claims(), key=len)[-number:]
-    assert page_name(longest).replace(WHOLE, "claims-fashion_mnist-resnet56") in Name()
-
-
-def test_the_command_names_the_page_unless_the_user_does(monkeypatch):
-    words = []
-    monkeypatch.setattr(train, "start", lambda *arguments: words.append(arguments) or 0)
-    for arguments in (["width", "cost", "seed=1"], ["width", "name=mine"], ["seed=1"]):
-        claims.main(arguments)
-    names = [
-        [word for word in (*preset, *parsed.overrides) if word.startswith("name=")]
-        for _, _, parsed, preset in words
-    ]
-    assert names == [[f"name={WHOLE}-cost+width"], ["name=mine"], [f"name={WHOLE}"]]
