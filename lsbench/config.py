@@ -19,7 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from lsbench.errors import UsageError
-from lsbench.terms import CONVENTIONS
+from lsbench.terms import CONVENTIONS, METHOD_KNOBS
 
 # Raise it when the same settings give other numbers than before; it is part of a run's identity.
 RESULT_VERSION = 2
@@ -29,7 +29,6 @@ EXECUTORS = ("auto", "stack", "pool", "graphs")
 # The knobs that have a column in terms.COLUMNS are fields of `Run`; those of other methods are in
 # ``method.knobs``, so that a new method needs no new field. Where a knob is stored is part of a run's
 # identity: moving one trains its runs again.
-METHOD_KNOBS = ("dropout", "augment", "weight_decay")
 KNOBS = ("alpha", "lr", *METHOD_KNOBS, "label_noise")
 # The settings that each optimiser does not read.
 UNUSED = {"sgd": ("beta1", "beta2", "eps"), "adamw": ("momentum", "nesterov")}

@@ -32,6 +32,7 @@ __all__ = [
     "DIVERGED",
     "DONE",
     "FAILED",
+    "METHOD_KNOBS",
     "SPLIT_NAMES",
     "Batch",
     "DataError",
@@ -57,6 +58,9 @@ COLUMNS = (
 
 # The status of a run: it finished, its loss became infinite or NaN, or an error ended it.
 DONE, DIVERGED, FAILED = "done", "diverged", "failed"
+
+# The knobs of methods that have a column of their own; those of other methods follow `COLUMNS`.
+METHOD_KNOBS = ("dropout", "augment", "weight_decay")
 
 # Definitions of "label smoothing"; see lsbench/ops/smoothed_ce.py.
 CONVENTIONS = ("uniform", "others", "as_printed")

@@ -22,11 +22,10 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from lsbench.analysis.columns import Row, settings_of
-from lsbench.terms import COLUMNS
+from lsbench.terms import COLUMNS, METHOD_KNOBS
 
 Key = tuple[Any, ...]
 
-TREATMENTS = ["dropout", "augment", "weight_decay"]
 CONDITIONS = ["label_noise", "lr", "epochs", "batch_size", "precision", "n_train", "n_test", "data_sha256"]
 # Settings that n_train and n_test repeat.
 SIZES = ("data.train", "data.test")
@@ -41,7 +40,7 @@ class Compared(NamedTuple):
 
 def treatments(settings: Iterable[str]) -> list[str]:
     """The treatments other than smoothing among ``settings``; those of single methods come last."""
-    return [*TREATMENTS, *(name for name in settings if name not in COLUMNS and not _is_condition(name))]
+    return [*METHOD_KNOBS, *(name for name in settings if name not in COLUMNS and not _is_condition(name))]
 
 
 def _is_condition(name: str) -> bool:

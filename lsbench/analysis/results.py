@@ -10,7 +10,7 @@ import pandas as pd
 from lsbench.analysis import selection, traces, verdicts
 from lsbench.analysis.columns import Row, as_rows
 from lsbench.analysis.labels import lines
-from lsbench.analysis.tables import PAIR, runs_table, summary_table
+from lsbench.analysis.tables import PAIR, cells_table, runs_table
 from lsbench.store.runs import Record, read_all
 from lsbench.store.sweeps import Sweep, read_sweep
 from lsbench.terms import DONE
@@ -18,7 +18,7 @@ from lsbench.terms import DONE
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """One data set and model of a sweep: the rows of runs.csv and of summary.csv that may be compared."""
+    """One data set and model of a sweep: its rows of `runs_table` and `cells_table`."""
 
     data: str
     model: str
@@ -51,9 +51,14 @@ class Part:
         return selection.choices(self.runs, self.cells)
 
     @cached_property
+    def judged(self) -> list[verdicts.Judged]:
+        """`verdicts.judge_cells` of ``cells``."""
+        return verdicts.judge_cells(self.cells, self.labels)
+
+    @property
     def verdicts(self) -> list[verdicts.Judged]:
-        """Every comparison of a cell with its verdict, in the order of ``cells``."""
-        return verdicts.verdicts(self.cells, self.labels)
+        """Every comparison of a cell with another and its verdict, in the order of ``cells``."""
+        return [comparison for comparison in self.judged if comparison.against]
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,8 +77,19 @@ class SweepResults:
 
     @cached_property
     def summary(self) -> pd.DataFrame:
-        """The table of summary.csv."""
-        return summary_table(self.runs)
+        """The table of summary.csv: `cells_table`, and behind it `verdicts.verdict_columns`."""
+        columns: dict[str, Row] = {}
+        for part in self.parts:
+            columns |= verdicts.verdict_columns(part.judged)
+        if not columns:
+            return self.cells
+        added = pd.DataFrame([columns[cell] for cell in self.cells["cell"]], index=self.cells.index)
+        return pd.concat([self.cells, added], axis=1)
+
+    @cached_property
+    def cells(self) -> pd.DataFrame:
+        """`cells_table` of the runs."""
+        return cells_table(self.runs)
 
     @cached_property
     def parts(self) -> tuple[Part, ...]:
@@ -81,7 +97,7 @@ class SweepResults:
         runs: dict[Any, pd.DataFrame] = dict(iter(self.runs.groupby(PAIR, sort=False)))
         return tuple(
             Part(str(key[0]), str(key[1]), runs[key], cells)
-            for key, cells in self.summary.groupby(PAIR, sort=False)
+            for key, cells in self.cells.groupby(PAIR, sort=False)
         )
 
     @cached_property

@@ -11,12 +11,11 @@ from typing import Any, cast
 
 import pandas as pd
 
-from lsbench.analysis.baselines import TREATMENTS, compared
-from lsbench.analysis.columns import P_HOLM, Row, as_rows, is_knob, is_metric, is_setting, paired_columns
+from lsbench.analysis.baselines import compared
+from lsbench.analysis.columns import P_HOLM, PAIRED, Row, is_knob, is_metric, is_setting, paired_columns
 from lsbench.analysis.selection import CRITERION, marks
 from lsbench.analysis.stats import holm, paired, t_interval
-from lsbench.analysis.verdicts import verdict_columns
-from lsbench.terms import COLUMNS, DONE
+from lsbench.terms import COLUMNS, DONE, METHOD_KNOBS
 
 Values = dict[int, dict[str, float]]  # the metrics of a cell's runs, by seed
 
@@ -41,7 +40,7 @@ def runs_table(records: Sequence[Row]) -> pd.DataFrame:
     return pd.DataFrame({name: _column(name, [record.get(name) for record in complete]) for name in names})
 
 
-def summary_table(runs: pd.DataFrame) -> pd.DataFrame:
+def cells_table(runs: pd.DataFrame) -> pd.DataFrame:
     """One row per cell. The columns, in order:
 
     - the settings, ``cell``, ``baseline`` and ``unsmoothed`` (names of cells; empty if there is none);
@@ -49,8 +48,7 @@ def summary_table(runs: pd.DataFrame) -> pd.DataFrame:
       is undetermined (``n_flagged``);
     - ``chosen_by`` (the criterion of selection.py) and `selection.marks`;
     - for each metric, in its own unit: mean, sd and 95 % t-interval, then the paired difference from the
-      baseline; at the end the differences of `RIVALS`;
-    - `verdicts.verdict_columns`.
+      baseline; at the end the differences of `RIVALS`.
     """
     if runs.empty:
         return runs[PAIR]
@@ -70,13 +68,11 @@ def summary_table(runs: pd.DataFrame) -> pd.DataFrame:
     counts = _counts(runs).loc[cells["cell"]].reset_index(drop=True)
     cells = pd.concat([cells, counts], axis=1).assign(chosen_by=CRITERION)
     marked = [marks(runs, part) for _, part in cells.groupby(PAIR, sort=False)]
-    summary = pd.concat([cells, pd.concat(marked), pd.DataFrame(rows)], axis=1)
-    verdicts = []
-    for _, part in summary.groupby(PAIR, sort=False):
+    table = pd.concat([cells, pd.concat(marked), pd.DataFrame(rows)], axis=1)
+    for _, part in table.groupby(PAIR, sort=False):
         for name in (*metrics, *RIVALS):
-            summary.loc[part.index, f"{name}{P_HOLM}"] = holm(part[f"{name}_p"].to_numpy())
-        verdicts.append(pd.DataFrame(verdict_columns(as_rows(part)), index=part.index))
-    return pd.concat([summary, pd.concat(verdicts)], axis=1)
+            table.loc[part.index, f"{name}{P_HOLM}"] = holm(part[f"{name}{PAIRED['p']}"].to_numpy())
+    return table
 
 
 def _sort_key(record: Row, knobs: Sequence[str], dotted: Sequence[str]) -> tuple[Any, ...]:
@@ -84,7 +80,7 @@ def _sort_key(record: Row, knobs: Sequence[str], dotted: Sequence[str]) -> tuple
     all runs have; then knobs, conditions, alpha and seed, so that the rows of one line are adjacent."""
     method = record["method"]
     first = (record["data"], record["model"], method != "none", method.count("+"), method)
-    settings = (record[name] for name in (*TREATMENTS, *knobs, *ORDER))
+    settings = (record[name] for name in (*METHOD_KNOBS, *knobs, *ORDER))
     further = ((isinstance(value, str), value or 0) for value in map(record.get, dotted))
     last = (record[name] for name in ("alpha", "cell", "seed", "run"))
     return (*first, *settings, *further, *last)

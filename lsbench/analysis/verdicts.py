@@ -25,7 +25,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from lsbench.analysis.columns import P_HOLM, P_TOST, P_TOST_HOLM, VERDICT, Row, as_rows, read_paired
+from lsbench.analysis.columns import P_TOST, P_TOST_HOLM, VERDICT, Row, as_rows, read_paired
 from lsbench.analysis.selection import choice_groups, chosen
 from lsbench.analysis.stats import Paired, equivalence, holm
 from lsbench.formatting import NATS, POINTS, Unit, format_setting
@@ -33,7 +33,6 @@ from lsbench.formatting import NATS, POINTS, Unit, format_setting
 NAN = math.nan
 VERDICT_SEEDS = 8  # with fewer a verdict is exploratory; 10 or more are better
 LEVEL = 0.05
-EXPLORATORY = "exploratory: "
 
 # The margins: smaller differences have no practical importance. They come from published results and from the
 # size of test sets, not from the runs that are judged.
@@ -90,7 +89,8 @@ class Judged:
     @property
     def verdict_label(self) -> str:
         """The word as it is shown: marked if it is exploratory."""
-        return verdict_label(self.word, self.exploratory)
+        exploratory = self.exploratory and self.word != "inconclusive"
+        return f"exploratory: {self.word}" if exploratory else self.word
 
 
 @dataclass(frozen=True)
@@ -149,46 +149,43 @@ def _word(comparison: Judged, p_holm: float, p_tost_holm: float) -> str:
     return "inconclusive"
 
 
-def verdict_label(word: str, exploratory: bool) -> str:
-    """A verdict's word as it is shown: marked if it is exploratory."""
-    return f"{EXPLORATORY}{word}" if exploratory and word != "inconclusive" else word
+def judge_cells(cells: pd.DataFrame, labels: Mapping[str, str]) -> list[Judged]:
+    """Each of ``cells``, the rows of one data set and model, in each of `QUESTIONS`, in this order.
 
-
-def verdict_columns(rows: Sequence[Row]) -> list[Row]:
-    """For each row of the summary of one data set and model, and for each of `QUESTIONS`: the p of TOST, the
-    same adjusted by Holm's method, and the verdict's label, empty if nothing is compared."""
-    columns: list[Row] = [{} for _ in rows]
-    for question in QUESTIONS:
-        comparisons = [
-            unjudged(question.words, read_paired(row, question.metric), question.margin, question.better)
-            for row in rows
-        ]
-        for row, judged, cells in zip(rows, judge_family(comparisons), columns, strict=True):
-            cells[f"{question.metric}{P_TOST}"] = judged.p_tost
-            cells[f"{question.metric}{P_TOST_HOLM}"] = judged.p_tost_holm
-            cells[f"{question.metric}{VERDICT}"] = judged.verdict_label if _other(row, question) else ""
-    return columns
-
-
-def verdicts(cells: pd.DataFrame, labels: Mapping[str, str]) -> list[Judged]:
-    """Every comparison of ``cells``, the summary's rows of one data set and model, as the summary has it: in
-    the order of the cells and then of `QUESTIONS`. ``labels`` are those of the cells."""
+    ``against`` is empty where a cell has nothing to be compared with. ``labels`` are those of the cells.
+    """
     rows = as_rows(cells)
     names = {row["cell"]: f"{labels[row['cell']]}, α = {format_setting(row['alpha'])}" for row in rows}
     best = {row["cell"] for _, _, group in choice_groups(cells) if (row := chosen(group))}
-    family = {question: int(cells[f"{question.metric}_p"].notna().sum()) for question in QUESTIONS}
-    return [
-        replace(
-            _read(row, question),
-            family=family[question],
-            label=labels[row["cell"]],
-            against=names[_other(row, question)] + (", after temperature scaling" if question.rival else ""),
-            chosen=row["cell"] in best,
-        )
-        for row in rows
-        for question in QUESTIONS
-        if row[f"{question.metric}{VERDICT}"]
-    ]
+    families = [judge_family([_unjudged(row, question) for row in rows]) for question in QUESTIONS]
+    judged = []
+    for row, comparisons in zip(rows, zip(*families, strict=True), strict=True):
+        for question, comparison in zip(QUESTIONS, comparisons, strict=True):
+            against = names.get(_other(row, question), "")
+            if against and question.rival:
+                against += ", after temperature scaling"
+            label, is_chosen = labels[row["cell"]], row["cell"] in best
+            judged.append(replace(comparison, label=label, against=against, chosen=is_chosen))
+    return judged
+
+
+def verdict_columns(judged: Sequence[Judged]) -> dict[str, Row]:
+    """The columns of the summary that `judge_cells` adds to each cell: for each of `QUESTIONS` the p of TOST,
+    the same adjusted by Holm's method, and the verdict's label, empty if nothing is compared."""
+    columns: dict[str, Row] = {comparison.cell: {} for comparison in judged}
+    for comparison in judged:
+        columns[comparison.cell] |= {
+            f"{comparison.metric}{P_TOST}": comparison.p_tost,
+            f"{comparison.metric}{P_TOST_HOLM}": comparison.p_tost_holm,
+            f"{comparison.metric}{VERDICT}": comparison.verdict_label if comparison.against else "",
+        }
+    return columns
+
+
+def _unjudged(row: Row, question: Question) -> Judged:
+    pair = read_paired(row, question.metric)
+    comparison = unjudged(question.words, pair, question.margin, question.better, question.unit)
+    return replace(comparison, alpha=row["alpha"], metric=question.metric, cell=row["cell"])
 
 
 def _other(row: Row, question: Question) -> str:
@@ -198,18 +195,3 @@ def _other(row: Row, question: Question) -> str:
         return ""
     # After scaling, the cell without smoothing may be the baseline, with which the row is compared anyway.
     return "" if question.metric == "test_ece_ts_vs_ts" and other == row["baseline"] else other
-
-
-def _read(row: Row, question: Question) -> Judged:
-    metric, label = question.metric, row[f"{question.metric}{VERDICT}"]
-    pair = read_paired(row, metric)
-    return replace(
-        unjudged(question.words, pair, question.margin, question.better, question.unit),
-        word=label.removeprefix(EXPLORATORY),
-        p_holm=row[f"{metric}{P_HOLM}"],
-        p_tost_holm=row[f"{metric}{P_TOST_HOLM}"],
-        exploratory=pair.n < VERDICT_SEEDS,
-        alpha=row["alpha"],
-        metric=metric,
-        cell=row["cell"],
-    )

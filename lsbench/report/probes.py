@@ -81,7 +81,7 @@ def _write_geometry(folder: Path, points: "pd.DataFrame", records: Sequence[runs
 
 
 def _with_probes(record: runs.Record, values: Mapping[str, float], columns: Sequence[str]) -> runs.Record:
-    """The record with a probe's columns as test metrics: `summary_table` recognises metrics by the prefix."""
+    """The record with a probe's columns as test metrics: `cells_table` recognises metrics by the prefix."""
     return record | {f"test_{column}": values.get(column) for column in columns}
 
 

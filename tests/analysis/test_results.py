@@ -34,7 +34,7 @@ def test_a_whole_report_computes_labels_choices_and_verdicts_once_a_part(sweep, 
     for function in (publish, describe):
         calls = count_calls(function, str(tmp_path), "mine")
         assert calls[Path(selection.__file__), "choices"] == 2
-        assert calls[Path(verdicts.__file__), "verdicts"] == 2
+        assert calls[Path(verdicts.__file__), "judge_cells"] == 2
         assert calls[Path(results.__file__), "labels"] == 2
     assert "p (Holm)" in (tmp_path / "mine" / "report.md").read_text()
 
@@ -46,7 +46,7 @@ def test_a_part_has_the_rows_of_its_data_set_and_model(sweep):
         assert len(part.runs) == 15 * seeds and len(part.cells) == len(part.rows) == 15
         assert set(part.runs["model"]) == set(part.cells["model"]) == {part.model}
         assert set(part.labels) == set(part.cells["cell"])
-        assert part.verdicts is part.verdicts
+        assert part.judged is part.judged
 
 
 def test_a_sweep_without_a_record_has_no_part():

@@ -8,14 +8,14 @@ from scipy import stats as scipy_stats
 from lsbench.analysis.baselines import strengths
 from lsbench.analysis.labels import distinguishing_columns, lines, varying_settings
 from lsbench.analysis.selection import chosen
-from lsbench.analysis.tables import runs_table, summary_table
+from lsbench.analysis.tables import runs_table
 from lsbench.terms import COLUMNS
 
 from ..records import make_results
 
 
 def summarise(records):
-    return summary_table(runs_table(records))
+    return make_results(records).summary
 
 
 def cell(summary, **settings):
@@ -187,8 +187,8 @@ def test_a_students_baseline_learns_from_nobody(sweep):
             **{"distillation": 0.9, "teacher_temperature": 4.0, "method.teacher": teacher},
         )
     ]
-    runs = runs_table([*plain, *taught])
-    summary = summary_table(runs)
+    results = make_results([*plain, *taught])
+    summary = results.summary
     assert len(summary) == 5 and summary["baseline"].nunique() == 1
     assert summary["baseline"][0] == summary["cell"][0] and summary["method"][0] == "none"
     smoothed = cell(summary, **{"alpha": 0.1, "method.teacher": "c2"})
@@ -196,7 +196,7 @@ def test_a_students_baseline_learns_from_nobody(sweep):
     labels = [label for label, _ in lines(summary)]
     assert labels == ["none, method.teacher=none", *(f"distillation, method.teacher=c{n}" for n in (1, 2))]
     assert strengths(summary) == {"distillation": [0.9], "teacher_temperature": [4.0]}
-    assert runs["teacher_temperature"].tolist() == [0.0] * 5 + [4.0] * 20
+    assert results.runs["teacher_temperature"].tolist() == [0.0] * 5 + [4.0] * 20
 
 
 def test_other_learning_rates_are_no_baseline(sweep):

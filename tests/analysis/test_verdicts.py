@@ -14,7 +14,6 @@ from lsbench.analysis.verdicts import (
     VERDICT_SEEDS,
     judge_family,
     unjudged,
-    verdict_label,
 )
 from lsbench.report.tables import power_table
 
@@ -96,14 +95,12 @@ def test_the_adjusted_p_decide():
 def test_below_eight_pairs_a_verdict_is_exploratory(n):
     verdict = judge(paired(BASE[:n] + 0.01 + JITTER[:n], BASE[:n]), 0.002, 1)
     assert verdict.exploratory == (n < 8) and VERDICT_SEEDS == 8
-    assert verdict_label(verdict.word, verdict.exploratory) == (
-        "exploratory: supported" if n < 8 else "supported"
-    )
+    assert verdict.verdict_label == ("exploratory: supported" if n < 8 else "supported")
 
 
 def test_one_pair_is_inconclusive():
     verdict = judge(paired([0.99], [0.9]), 0.002, 1)
-    assert verdict.word == verdict_label(verdict.word, verdict.exploratory) == "inconclusive"
+    assert verdict.word == verdict.verdict_label == "inconclusive"
     assert math.isnan(verdict.p) and math.isnan(verdict.p_tost) and math.isnan(verdict.low)
     with pytest.raises(ValueError, match="margin"):
         judge(paired([0.99, 0.98], [0.9, 0.9]), 0.0, 1)
@@ -147,16 +144,9 @@ def test_every_cell_is_judged_in_every_question_and_corrected_over_the_table(swe
         assert [v.p_tost_holm for v in of_question] == pytest.approx(holm(within), rel=1e-8)
         assert {v.against for v in of_question} == {"none, α = 0"}
         for v in of_question:
-            equal, differs, good = v.p_tost_holm < 0.05, v.p_holm < 0.05, v.effect * question.better > 0
-            assert v.word == (
-                "equivalent"
-                if equal
-                else "inconclusive"
-                if not differs
-                else "supported"
-                if good
-                else "refuted"
-            )
+            direction = "supported" if v.effect * question.better > 0 else "refuted"
+            different = direction if v.p_holm < 0.05 else "inconclusive"
+            assert v.word == ("equivalent" if v.p_tost_holm < 0.05 else different)
     assert {v.word for v in verdict} == {"supported", "refuted", "equivalent", "inconclusive"}
 
 

@@ -5,7 +5,7 @@ import sys
 import pandas as pd
 import pytest
 
-from lsbench.analysis.tables import runs_table, summary_table
+from lsbench.analysis.tables import cells_table, runs_table
 from lsbench.errors import StorageError
 from lsbench.formatting import number
 from lsbench.report.document import plain
@@ -216,4 +216,4 @@ def test_importing_the_package_loads_nothing_heavy():
 )
 def test_the_number_of_epochs_agrees_with_its_noun(lengths, words, sweep):
     records = [record for epochs in lengths for record in sweep(methods=["none"], epochs=epochs)]
-    assert words in plain(setup(summary_table(runs_table(records))))
+    assert words in plain(setup(cells_table(runs_table(records))))

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from lsbench.analysis.labels import lines
 from lsbench.analysis.results import SweepResults
 from lsbench.analysis.selection import CRITERION, CRITERION_TITLE, MARK_AT_STRENGTH, recommended
 from lsbench.formatting import format_setting
@@ -63,11 +62,11 @@ def figure_specs(results: SweepResults) -> Iterator[FigureSpec]:
     bins, epochs = results.bins, results.epochs
     for part in results.parts:
         suffix = f"-{part.data}-{part.model}" if len(results.parts) > 1 else ""
-        done = part.cells[part.cells["n"] > 0]
-        methods = [_method(label, rows) for label, rows in lines(done)]
+        trained = [(label, rows[rows["n"] > 0]) for label, rows in part.lines]
+        methods = [_method(label, rows) for label, rows in trained if len(rows)]
         binned = [method for method in methods if _cases(method, bins)]
         traced = [method for method in methods if _cases(method, epochs)]
-        if done["alpha"].nunique() > 1:
+        if part.cells.loc[part.cells["n"] > 0, "alpha"].nunique() > 1:
             yield _alpha(f"alpha{suffix}", part.title, methods)
         if binned:
             yield _by_method("reliability", suffix, part.title, binned, bins)
