@@ -1,4 +1,4 @@
-"""lsbench: does label smoothing help? Trains, sweeps and measures, and answers with evidence."""
+"""Experiments on label smoothing: training, sweeps, measurements and verdicts."""
 
 from pathlib import Path
 

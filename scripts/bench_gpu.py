@@ -1,4 +1,4 @@
-"""Measures training strategies side by side; writes results/benchmarks/gpu-DEVICE.*
+"""Measure training strategies side by side and write results/benchmarks/gpu-DEVICE.*
 
     python scripts/bench_gpu.py                     # minutes on a GPU
     python scripts/bench_gpu.py --quick             # a short trial, whose figures mean nothing

@@ -1,4 +1,4 @@
-"""Measures implementations of the smoothed loss and its gradient; writes results/benchmarks/loss-DEVICE.*
+"""Measure implementations of the smoothed loss and its gradient; write results/benchmarks/loss-DEVICE.*
 
     python scripts/bench_loss.py                    # a minute on a GPU, about ten on two cores
     python scripts/bench_loss.py --quick            # a short trial, whose figures mean nothing

@@ -1,11 +1,11 @@
-"""Measures time and memory of `lsbench report` on a large sweep; writes results/benchmarks/report.*
+"""Measure time and memory of `lsbench report` on a large sweep and write results/benchmarks/report.*
 
     python scripts/bench_report.py                  # 1,000 runs, some minutes
     python scripts/bench_report.py --quick          # a short trial, whose figures mean nothing
 
 The runs are synthetic, but have all their files: a record, a history of 20 epochs, the logits of ROWS test
-images of 10 classes, and their bins. Fewer SEEDS make more settings. Measures seconds and peak memory of a
-first report and of a second one, for which all figures exist, in turns, and the sizes of the files.
+images of 10 classes, and their bins. Fewer SEEDS make more settings. Measured are seconds and peak memory of
+a first report and of a second one, for which all figures exist, in turns, and the sizes of the files.
 """
 
 import json
@@ -49,7 +49,7 @@ CELLS = [
 
 
 def store(results_dir: Path, cell: Cell, seed: int, rows: int) -> str:
-    """Store a synthetic run of mnist5k with all its files; returns its name."""
+    """Store a synthetic run of mnist5k with all its files; return its name."""
     method, strength, alpha = cell
     random = torch.Generator().manual_seed(seed)
     labels = torch.randint(10, (rows,), generator=random)

@@ -1,4 +1,4 @@
-"""Measures lsbench beside other strategies for training the same runs; writes results/benchmarks/sweep.*
+"""Measure lsbench beside other strategies for training the same runs; write results/benchmarks/sweep.*
 
     python scripts/bench_sweep.py                   # everything, about ten minutes on two cores
     python scripts/bench_sweep.py --quick           # a short trial, whose figures mean nothing

@@ -1,4 +1,4 @@
-"""Sets lsbench's numbers beside those of a published replication, from a sweep's summary.csv.
+"""Set lsbench's numbers beside those of a published replication, from a sweep's summary.csv.
 
     python scripts/compare_published.py [FOLDER]        by default results/replication-mnist
 
@@ -45,7 +45,7 @@ PUBLISHED = {
 
 
 def main(arguments: list[str]) -> int:
-    """Write both files and print the table; returns the exit code."""
+    """Write both files and print the table; return the exit code."""
     folder = Path(arguments[0] if arguments else FOLDER)
     try:
         summary = pd.read_csv(folder / "summary.csv")

@@ -22,7 +22,7 @@ DEFAULT_ALPHA = 0.1  # that of Szegedy et al. 2016, fixed in advance, so that no
 
 
 class NothingToJudgeError(Exception):
-    """Raised by a claim's ``compare`` if the evidence lacks what it compares; the message says what."""
+    """The error that ``compare`` of a claim raises if the evidence lacks what it compares; it says what."""
 
 
 class Knob(Enum):

@@ -76,8 +76,8 @@ def cells_table(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _sort_key(record: Row, knobs: Sequence[str], dotted: Sequence[str]) -> tuple[Any, ...]:
-    """Plain training comes before single methods and those before combinations, which also puts first what
-    all runs have; then knobs, conditions, alpha and seed, so that the rows of one line are adjacent."""
+    """The order of rows: plain training, single methods, combinations, which also puts first what all runs
+    have; then knobs, conditions, alpha and seed, so that the rows of one line are adjacent."""
     method = record["method"]
     first = (record["data"], record["model"], method != "none", method.count("+"), method)
     settings = (record[name] for name in (*METHOD_KNOBS, *knobs, *ORDER))

@@ -45,7 +45,7 @@ class Worker:
 
 
 def run(stacks: Sequence[StackPlan], progress: SweepProgress, *, wait: bool) -> list[StackPlan]:
-    """Train and store ``stacks``, the longest first; returns those that another process holds.
+    """Train and store ``stacks``, the longest first; return those that another process holds.
 
     A process that is killed loses only its own stack, which resumes once from its checkpoint. If there is
     none, or the process is killed again, several members are tried again in halves, since memory is the usual

@@ -37,7 +37,8 @@ class StackJob:
     time is up: the job is queued again and resumes from the last checkpoint of its stack."""
 
     def __call__(self, configs: Sequence[Run], run_ids: Sequence[str], threads: int, strategy: str) -> None:
-        """Raises `DataError` if the node has other data than the machine that planned the stack."""
+        """Train and store the stack. Raises `DataError` if the node has other data than the machine that
+        planned it."""
         torch.set_num_threads(threads)
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
         jobs = tuple(with_data(configs))

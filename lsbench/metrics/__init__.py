@@ -1,4 +1,4 @@
-"""Measures of a classifier's probabilities, one file a metric, for every member of a stack at once.
+"""Metrics of a classifier's probabilities, one file each, for every member of a stack at once.
 
 A metric is a file beside this one with ``compute(probs, labels) -> [M]``: ``probs`` float64 [M,N,K] on any
 device, ``labels`` int64 [M,N], or [N] where all members share them. Writing the file is all there is to it;

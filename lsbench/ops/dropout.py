@@ -9,7 +9,7 @@ from lsbench import rng
 
 
 class KeyedDropout(nn.Module):
-    """Zeroes each activation with ``probability`` and scales the rest by 1/(1 - probability).
+    """Dropout: zero each activation with ``probability`` and scale the rest by 1/(1 - probability).
 
     ``probability`` (float, in [0, 1)) and ``key`` (int64) are buffers, set before each training step; under
     vmap they differ between members. Each activation is decided by 16 bits, so the probability is exact to

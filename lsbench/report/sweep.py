@@ -1,4 +1,7 @@
-"""Content of a sweep's report. Every number in it is in summary.csv too; no α is chosen by test results."""
+"""Content of a sweep's report. No α is chosen by test results.
+
+Every mean, interval, p and verdict of the metrics is in summary.csv too.
+"""
 
 from collections.abc import Sequence
 from typing import Any

@@ -88,8 +88,8 @@ def _neutral(value: object) -> object:
 
 @contextmanager
 def locked(folder: Path, *, wait: bool = True) -> Iterator[bool]:
-    """Hold ``folder``, which need not exist, against other processes and threads; yields True. Without
-    ``wait``, yields False at once if another one holds it.
+    """Hold ``folder``, which need not exist, against other processes and threads; yield True. Without
+    ``wait``, yield False at once if another one holds it.
 
     The lock is on FOLDER.lock beside the folder. The kernel releases it when its process ends, however that
     happens. The holder removes the lock file at the end, which is safe because `filelock` only takes a lock

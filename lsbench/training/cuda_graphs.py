@@ -33,7 +33,8 @@ class RecordedStep(NamedTuple):
 
 
 class Recorder:
-    """Records steps without running them, on a separate stream and in memory that all graphs share."""
+    """A recorder of steps, on a separate stream and in memory that all graphs share. Recording does not run
+    the step."""
 
     def __init__(self, device: torch.device) -> None:
         # torch declares no types for Stream
@@ -69,8 +70,8 @@ PROCESS = CaptureStatus()
 
 
 class Graphs:
-    """Takes training steps: ``graphs(step, *inputs)`` records a step for each shape of its inputs and replays
-    it.
+    """Training steps as graphs: ``graphs(step, *inputs)`` records a step for each shape of its inputs and
+    replays it.
 
     ``step`` must be the same at each call. If it cannot be recorded, a warning is logged once and steps
     without a graph are taken eagerly: by this object if memory ran out, in the whole ``process`` otherwise.

@@ -25,8 +25,8 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.float32, "fp64": torch.float64}
 
 
 class MemberForward:
-    """Computes logits [M,B,K] in ``dtype`` from normalised images [M,B,C,H,W] and each member's parameters
-    and buffers, stacked as {name: [M, ...]}.
+    """The forward pass: from normalised images [M,B,C,H,W] and each member's parameters and buffers, stacked
+    as {name: [M, ...]}, to logits [M,B,K] in ``dtype``.
 
     With ``precision`` bf16 the weights are rounded for the pass and stored in float32. A convolutional
     network that runs by itself gets images with channels last, the layout that the libraries prefer (measured

@@ -132,7 +132,7 @@ class Stack:
         return self.forward_pass(self.params, self.buffers, normalised)
 
     def steps(self, epoch: int, first: int = 0) -> Iterator[Tensor]:
-        """Train for an epoch from step ``first`` on; yields each step's mean loss of each member [M].
+        """Train for an epoch from step ``first`` on; yield each step's mean loss of each member [M].
 
         Each member goes through its train split in its own order; the last batch takes the remaining rows.
         Losses stay on the device, so a GPU need not finish a step before the next is launched. Until the
@@ -152,7 +152,7 @@ class Stack:
             yield take_step(*batch, factor, *(key[:, step] for key in keys))
 
     def _train_step(self, rows: Tensor, labels: Tensor, factor: Tensor, *keys: Tensor) -> Tensor:
-        """Forward, backward and update for one batch; returns each member's mean loss [M].
+        """Forward, backward and update for one batch; return each member's mean loss [M].
 
         The batch are ``rows`` [M,B] with ``labels`` [M,B]; ``factor`` [] multiplies the learning rate, and
         ``keys`` has a key [M] for each active method.
@@ -183,7 +183,7 @@ class Stack:
             self.optimizer.freeze(newly)
 
     def logits(self, split: str) -> Iterator[Tensor]:
-        """Evaluate every member on its rows of ``split``; yields logits [M,B,K] of successive chunks of
+        """Evaluate every member on its rows of ``split``; yield logits [M,B,K] of successive chunks of
         rows."""
         self.model.eval()
         on_cpu = self.device.type == "cpu"

@@ -128,8 +128,8 @@ def load_trained_model(results_dir: str | Path, run_id: str, device: torch.devic
 
 
 class LatestData:
-    """Loads data sets and keeps the latest one: the runs of a sweep share it, and reading it takes longer
-    than most probes."""
+    """A loader that keeps the latest data set: the runs of a sweep share it, and reading it takes longer than
+    most probes."""
 
     def __init__(self) -> None:
         self._splits: Splits | None = None
