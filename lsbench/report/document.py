@@ -1,4 +1,4 @@
-"""Documents as blocks, built once and rendered by html.py and markdown.py.
+"""Documents as blocks, built once and rendered by html.py, markdown.py and, for a terminal, text.py.
 
 Text is a plain string or a tuple of pieces. A string is always text: no renderer interprets markup in it.
 """
@@ -87,7 +87,8 @@ class Table:
     """A table of text cells; ``label`` says what it holds.
 
     On the page the rows ``highlighted`` are shaded, which ``note`` explains, and a line separates the rows
-    ``groups`` from the ones before. ``prose_like`` tables hold long texts, which may be broken anywhere.
+    ``groups`` from the ones before. ``prose_like`` tables hold long texts, which may be broken anywhere. A
+    terminal for which the table is too wide leaves out ``expendable`` groups of columns, in this order.
     """
 
     label: str
@@ -97,6 +98,7 @@ class Table:
     groups: frozenset[int] = frozenset()
     note: str = ""
     prose_like: bool = False
+    expendable: Sequence[Sequence[str]] = ()
 
 
 @dataclass(frozen=True)

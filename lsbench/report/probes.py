@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from lsbench.analysis.labels import distinguishing_columns
 from lsbench.analysis.results import Part, SweepResults
 from lsbench.execution.progress import track
-from lsbench.formatting import TERMINAL_WIDTH, compact, fixed_table, format_setting, number
+from lsbench.formatting import format_setting, number
 from lsbench.probes import all_probes, run_probe
-from lsbench.report import penultimate, projection
+from lsbench.report import document as doc
+from lsbench.report import penultimate, projection, text
 from lsbench.report.figures import geometry
 from lsbench.report.figures.files import write as write_figures
 from lsbench.report.tables import difference, mean_ci
@@ -60,7 +61,7 @@ def publish(
         columns = [column for probe in probes for column in all_probes()[probe].columns]
         measures = [_with_probes(record, measured[record["run"]], columns) for record in records]
         results = SweepResults(sweep, folder, measures, missing)
-        print(_text(results.parts, probes))
+        print(_means(results.parts, probes))
         renamed = results.runs.rename(columns={f"test_{column}": column for column in columns})
         write_atomically(folder / penultimate.PROBED, to_csv(renamed[[*FACTS, *columns]]))
         files.append(penultimate.PROBED)
@@ -85,10 +86,10 @@ def _with_probes(record: runs.Record, values: Mapping[str, float], columns: Sequ
     return record | {f"test_{column}": values.get(column) for column in columns}
 
 
-def _text(parts: Sequence[Part], probes: Sequence[str]) -> str:
+def _means(parts: Sequence[Part], probes: Sequence[str]) -> str:
     """Means over seeds of each probe's main columns, one table per data set and model."""
     columns = [column for name in probes for column in all_probes()[name].shown]
-    blocks = []
+    sections = []
     for part in parts:
         settings = {"method": "method"}
         settings |= {name: name for name in distinguishing_columns(part.cells)}
@@ -99,14 +100,15 @@ def _text(parts: Sequence[Part], probes: Sequence[str]) -> str:
             for column in columns:
                 cells |= _cells(row, column)
             rows.append(cells)
-        header = list(rows[0])
-        expendable = [[title] for title in header if title.startswith("Δ")]
-        texts = [[compact(cell) for cell in cells.values()] for cells in rows]
-        blocks.append(f"{part.title}\n\n{fixed_table(header, texts, TERMINAL_WIDTH, expendable)}")
+        differences = [[title] for title in rows[0] if title.startswith("Δ")]
+        texts = [list(cells.values()) for cells in rows]
+        table = doc.Table("Probes", list(rows[0]), texts, expendable=differences)
+        sections.append(doc.Section(part.title, (table,)))
+    tables = text.render(sections)
     notes = [all_probes()[name].note for name in probes]
-    if any("Δ" in block for block in blocks):
+    if "Δ" in tables:
         notes.append(DELTA_NOTE)
-    return "\n\n".join([*blocks, "\n".join(notes)])
+    return "\n\n".join([tables, "\n".join(notes)])
 
 
 def _cells(row: "Row", column: str) -> dict[str, str]:

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lsbench.formatting import TERMINAL_WIDTH, compact, fixed_table
 from lsbench.store import runs
 from lsbench.store.sweeps import COMBINING
 
@@ -47,18 +46,21 @@ def run_table(record: runs.Record, folder: Path) -> str:
 
 
 def terminal_table(parts: "Sequence[Part]") -> str:
-    """The comparison as text of at most 100 columns, a table for each data set and model."""
+    """The comparison as text, a table for each data set and model."""
+    from lsbench.report import document as doc
+    from lsbench.report import text
     from lsbench.report.comparison import comparison
 
-    blocks = []
+    sections = []
     for part in parts:
         header, rows = comparison(part)
         columns = [index for index, title in enumerate(header) if title not in LEFT_OUT]
         titles = [SHORT.get(header[index], header[index]) for index in columns]
-        cells = [[compact(row[index]) for index in columns] for row in rows]
-        blocks.append(f"{part.title}\n\n{fixed_table(titles, cells, TERMINAL_WIDTH, EXPENDABLE)}")
-    notes = [NOTE, FLOOR_NOTE] if any("floor" in block for block in blocks) else [NOTE]
-    return "\n\n".join([*blocks, "\n".join(notes)])
+        cells = [[row[index] for index in columns] for row in rows]
+        table = doc.Table("Comparison", titles, cells, expendable=EXPENDABLE)
+        sections.append(doc.Section(part.title, (table,)))
+    tables = text.render(sections)
+    return f"{tables}\n\n{NOTE}" + (f"\n{FLOOR_NOTE}" if "floor" in tables else "")
 
 
 def print_report(results: "SweepResults") -> None:
