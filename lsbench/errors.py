@@ -16,6 +16,11 @@ class UsageError(LsbenchError):
     exit_code = 2
 
 
+def shown(word: str) -> str:
+    """The word as messages show it: an empty one as two quotes."""
+    return word or "''"
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """``; did you mean X?`` for the most similar of ``known``, or empty if none is similar."""
     near = difflib.get_close_matches(word, [name for name in known if name != word], n=1)

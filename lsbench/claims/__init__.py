@@ -10,7 +10,7 @@ from importlib import import_module
 
 from lsbench import registry
 from lsbench.claims._claim import Claim
-from lsbench.errors import UsageError, suggest_or_list
+from lsbench.errors import UsageError, shown, suggest_or_list
 
 __all__ = ["Claim", "all_claims", "choose"]
 
@@ -29,5 +29,5 @@ def choose(names: Sequence[str]) -> list[str]:
     known = all_claims()
     for name in names:
         if name not in known:
-            raise UsageError(f"{name}: no such claim{suggest_or_list(name, known)}")
+            raise UsageError(f"{shown(name)}: no such claim{suggest_or_list(name, known)}")
     return [name for name in known if name in names or not names]

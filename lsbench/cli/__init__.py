@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from lsbench import __version__
-from lsbench.errors import LsbenchError, StorageError, UsageError, did_you_mean
+from lsbench.errors import LsbenchError, StorageError, UsageError, did_you_mean, shown
 from lsbench.execution import signals
 
 COMMANDS = ("train", "compare", "claims", "report", "probe", "data")
@@ -90,7 +90,7 @@ def _run(arguments: list[str]) -> int:
         return completion.main([argument for argument in arguments if argument not in COMMANDS])
     name = arguments[0]
     if name not in COMMANDS:
-        raise UsageError(f"{name}: no such command{_hint(arguments)}")
+        raise UsageError(f"{shown(name)}: no such command{_hint(arguments)}")
     command = import_module(f"lsbench.cli.{name}")
     return int(command.main(arguments[1:]))
 
@@ -129,6 +129,6 @@ def _say(message: str, code: int) -> int:
     """Print ``message`` as one line on stderr, without control characters, and return ``code``."""
     if sys.stderr is not None:  # None if closed before Python started; print would write to stdout
         line = " ".join(message.split())
-        shown = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in line)
-        print("lsbench:", shown, file=sys.stderr)
+        printable = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in line)
+        print("lsbench:", printable, file=sys.stderr)
     return code

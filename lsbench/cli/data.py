@@ -11,7 +11,7 @@ import yaml
 from lsbench import conf_dir
 from lsbench.cli.parser import Parser
 from lsbench.data._files import Source, find_folder, read_file, roots
-from lsbench.errors import DataError, UsageError, suggest_or_list
+from lsbench.errors import DataError, UsageError, shown, suggest_or_list
 
 HELP = """\
 usage: lsbench data list|where|verify|fetch [NAME ...] [--root DIR]
@@ -151,7 +151,7 @@ def _sources() -> Sources:
 def _known(kind: str, name: str, names: list[str]) -> str:
     if name in names:
         return name
-    raise UsageError(f"data: no {kind} {name}{suggest_or_list(name, names)}")
+    raise UsageError(f"data: no {kind} {shown(name)}{suggest_or_list(name, names)}")
 
 
 def _print(rows: Sequence[tuple[str, ...]]) -> None:

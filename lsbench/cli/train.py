@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 
 from lsbench import conf_dir
 from lsbench.cli.parser import SYNONYMS, Parser
-from lsbench.errors import LsbenchError, UsageError
+from lsbench.errors import LsbenchError, UsageError, shown
 
 # The launchers and sweepers that --dry-run can plan for.
 PLANNED = {"hydra/launcher": ("stacked",), "hydra/sweeper": ("grid", "claims")}
@@ -67,8 +67,7 @@ def start(command: str, arguments: Sequence[str], parsed: Namespace, preset: Seq
         return 0
     for word in parsed.overrides:
         if word.startswith("=") or ("=" not in word and not word.startswith("~")):
-            shown = word or "''"
-            raise UsageError(f"{shown}: a setting is KEY=VALUE; lsbench {command} --help lists them")
+            raise UsageError(f"{shown(word)}: a setting is KEY=VALUE; lsbench {command} --help lists them")
     words = [*preset, *parsed.overrides]
     line = shlex.join(["lsbench", command, *arguments])
     if not parsed.dry_run:

@@ -48,6 +48,8 @@ def build(settings: Settings, shape: tuple[int, ...], classes: int) -> nn.Module
     try:
         module = target(shape, classes, **options)
     except Exception as error:  # the model's own checks may raise anything
+        if str(error).startswith("model."):  # names the setting itself
+            raise UsageError(str(error)) from error
         given = ", ".join(f"{name}={value}" for name, value in options.items())
         raise UsageError(f"model={settings['name']} ({given}): {error}") from error
     assert isinstance(module, nn.Module)

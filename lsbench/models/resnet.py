@@ -35,9 +35,9 @@ class ResNet(nn.Module):
 
     def __init__(self, shape: tuple[int, ...], classes: int, depth: int, width: int = 16) -> None:
         super().__init__()
-        if depth < 8 or (depth - 2) % 6:
-            raise ValueError(f"model.depth={depth}: allowed is 6n+2, from 8")
-        if width < 1:
+        if not isinstance(depth, int) or depth < 8 or (depth - 2) % 6:
+            raise ValueError(f"model.depth={depth}: allowed is a whole number 6n+2 of at least 8")
+        if not isinstance(width, int) or width < 1:
             raise ValueError(f"model.width={width}: allowed is a whole number of at least 1")
         self.stem = nn.Conv2d(shape[0], width, 3, padding=1, bias=False)
         self.norm = nn.BatchNorm2d(width)

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from lsbench import __version__, registry
-from lsbench.errors import StorageError, UsageError, suggest_or_list
+from lsbench.errors import StorageError, UsageError, shown, suggest_or_list
 from lsbench.probes._probe import Probe
 from lsbench.store.files import to_json, write_atomically
 from lsbench.store.runs import run_dir
@@ -46,7 +46,7 @@ def find_probe(name: str) -> Probe:
     """The probe called ``name``. Raises `UsageError` if there is none."""
     probes = all_probes()
     if name not in probes:
-        raise UsageError(f"{name}: no such probe{suggest_or_list(name, probes)}")
+        raise UsageError(f"{shown(name)}: no such probe{suggest_or_list(name, probes)}")
     return probes[name]
 
 

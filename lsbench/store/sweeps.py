@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lsbench import __version__
 from lsbench.config import Name
-from lsbench.errors import StorageError, UsageError
+from lsbench.errors import StorageError, UsageError, shown
 from lsbench.store.files import to_json, write_atomically
 from lsbench.store.runs import run_dir
 
@@ -58,7 +58,7 @@ def read_sweep(results_dir: str | Path, name: str) -> Sweep:
     except FileNotFoundError:
         names = sorted(path.parent.name for path in Path(results_dir).glob("*/sweep.json"))
         known = ", ".join(names) or "none yet"
-        raise UsageError(f"no sweep named {name} under {results_dir}; sweeps there: {known}") from None
+        raise UsageError(f"no sweep named {shown(name)} under {results_dir}; sweeps there: {known}") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StorageError(f"{path}: cannot be read ({error}); run its command again to write it") from error
 

@@ -1,5 +1,7 @@
 """Hints for common mistakes: names of other programs, flags, paths and bad values."""
 
+import shlex
+
 import pytest
 
 pytestmark = pytest.mark.usefixtures("here")
@@ -17,10 +19,11 @@ HINTS = [
     (["train", "--weight-decay"], "settings have no dashes: weight_decay=VALUE"),
     (["train", "--mutlirun"], "--mutlirun: no such flag; did you mean --multirun?"),
     (["train", "alpha"], "alpha: a setting is KEY=VALUE"),
-    (["train", ""], "'': a setting is KEY=VALUE"),
     (["train", "=3"], "=3: a setting is KEY=VALUE"),
     (["train", "model=resnet8", "model.hidden=[3]"], "model=resnet8 has no such setting; it has depth"),
-    (["train", "model.hidden=5"], "model.hidden=5: allowed are whole numbers of at least 1, such as [256]"),
+    (["train", "model.hidden=5"], "lsbench: model.hidden=5: allowed are whole numbers of at least 1"),
+    (["train", "model=resnet8", "model.depth=x"], "lsbench: model.depth=x: allowed is a whole number 6n+2"),
+    (["train", "model=resnet8", "model.width=2.5"], "lsbench: model.width=2.5: allowed is a whole number"),
     (["train", "-m", "model=mlp,resnet8", "model.hidden=[3]"], "model=resnet8 has no such setting"),
     (["train", "optim.momentun=0"], "did you mean optim.momentum?"),
     (["train", "model="], "model=: allowed is one of mlp, resnet18"),
@@ -52,6 +55,24 @@ def test_a_mistake_is_answered_with_the_right_words_in_one_line(arguments, words
     code, out, err = call(*arguments)
     assert (code, out) == (2, "")
     assert words in err and err.startswith("lsbench: ") and err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("''", "'': no such command"),
+        ("train ''", "'': a setting is KEY=VALUE"),
+        ("claims ''", "'': no such claim"),
+        ("report ''", "no sweep named '' under results"),
+        ("probe ''", "no sweep named '' under results"),
+        ("probe mine ''", "'': no such probe"),
+        ("data ''", "data: no subcommand ''"),
+        ("data fetch ''", "data: no data set ''"),
+    ],
+)
+def test_an_empty_argument_is_shown_as_two_quotes(line, words, call):
+    code, out, err = call(*shlex.split(line))
+    assert (code, out) == (2, "") and err.startswith(f"lsbench: {words}; ") and err.count("\n") == 1
 
 
 @pytest.mark.parametrize("command", ["train", "report", "\x1b[2J"])
