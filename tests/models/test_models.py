@@ -69,7 +69,7 @@ def test_resnet18_is_torchvisions_with_a_stem_for_small_images():
         ({"_target_": "lsbench.models.mlp.MLP", "hiden": [1]}, "hiden"),
         ({"_target_": "lsbench.models.mlp.Nothing"}, "Nothing"),
         ({"_target_": "lsbench.models.nothing.MLP"}, "nothing"),
-        ({"_target_": "lsbench.models.resnet.ResNet", "depth": 9}, "model.depth=9: allowed is a whole number"),
+        ({"_target_": "lsbench.models.resnet.ResNet", "depth": 9}, "model.depth=9: allowed is a whole"),
         ({"_target_": "lsbench.models.resnet.ResNet", "depth": "deep"}, "model.depth=deep: allowed is"),
         ({"_target_": "lsbench.models.resnet.ResNet", "depth": 8, "width": "w"}, "model.width=w: allowed"),
         ({"_target_": "lsbench.models.resnet.ResNet", "depth": 8, "width": 0}, "model.width=0"),
