@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from lsbench import registry
-from lsbench.errors import UsageError, did_you_mean, suggest_or_list
+from lsbench.errors import UsageError, did_you_mean, shown, suggest_or_list
 
 # The names of lsbench's settings in other programs.
 SYNONYMS = {
@@ -67,11 +67,15 @@ class Parser(argparse.ArgumentParser):
         self.add_argument("--config-dir", "-cd")
 
     def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
-        """Flags and words in any order. Raises `UsageError` for an unknown flag, with the nearest known."""
+        """Flags and words in any order. Raises `UsageError` for an unknown flag, with the nearest known, and
+        for a ``--config-dir`` that is no folder."""
         parsed, unknown = self.parse_known_intermixed_args(list(arguments))
         if unknown:
             raise UsageError(self._unknown_flag(unknown[0], arguments))
-        if config_dir := getattr(parsed, "config_dir", None):
+        config_dir = getattr(parsed, "config_dir", None)
+        if config_dir is not None:
+            if not (config_dir and Path(config_dir).is_dir()):
+                raise UsageError(f"--config-dir {shown(config_dir)}: no such folder")
             registry.add_extensions(config_dir)
         return parsed
 
@@ -95,7 +99,8 @@ def split_words(
 ) -> tuple[list[str], dict[str, str]]:
     """Split ``words`` into names, without duplicates, and options; ``defaults`` has every option.
 
-    Raises `UsageError` for an unknown option. A word is a name in spite of a "=" if such a sweep exists.
+    Raises `UsageError` for an unknown option and for an empty results_dir. A word is a name in spite of a "="
+    if such a sweep exists.
     """
     options = dict(defaults)
     names = []
@@ -105,12 +110,19 @@ def split_words(
             options[key] = value
         else:
             names.append(word)
+    check_results_dir(options["results_dir"])
     for name in names:
         key, equals, _ = name.partition("=")
         if equals and not (Path(options["results_dir"]) / name).is_dir():
             known = [f"{option}=" for option in options]
             raise UsageError(f"{command}: no option {key}{suggest_or_list(f'{key}=', known)}")
     return list(dict.fromkeys(names)), options
+
+
+def check_results_dir(folder: str) -> None:
+    """Raise `UsageError` for an empty word, which would be the working folder, or / for Hydra's files."""
+    if not folder:
+        raise UsageError("results_dir=: allowed is a folder, such as results_dir=results")
 
 
 def check_sweep_name(command: str, name: str, results_dir: str) -> None:

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import pickle
 import shlex
 import sys
 from argparse import Namespace
@@ -11,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from lsbench import conf_dir
-from lsbench.cli.parser import SYNONYMS, Parser
+from lsbench.cli.parser import SYNONYMS, Parser, check_results_dir
 from lsbench.errors import LsbenchError, UsageError, shown
 
 # The launchers and sweepers that --dry-run can plan for.
@@ -49,9 +50,20 @@ def parse(command: str, arguments: Sequence[str]) -> Namespace:
     parser.add_argument("--shell-completion", "-sc", action="store_true")
     parser.add_argument("--hydra-help", action="store_true")
     parsed = parser.parse(arguments)
-    if parsed.experimental_rerun and not Path(parsed.experimental_rerun).is_file():
-        raise UsageError(f"--experimental-rerun={parsed.experimental_rerun}: no such file")
+    if parsed.experimental_rerun:
+        _check_rerun(parsed.experimental_rerun)
     return parsed
+
+
+def _check_rerun(file: str) -> None:
+    """Raise `UsageError` unless ``file`` is a configuration that Hydra's PickleJobInfoCallback stored."""
+    if not Path(file).is_file():
+        raise UsageError(f"--experimental-rerun={file}: no such file")
+    content = Path(file).read_bytes()
+    try:
+        _ = pickle.loads(content).hydra
+    except Exception:  # of any type: the bytes may be anything
+        raise UsageError(f"--experimental-rerun={file}: not a pickled configuration of Hydra") from None
 
 
 def start(command: str, arguments: Sequence[str], parsed: Namespace, preset: Sequence[str] = ()) -> int:
@@ -68,6 +80,9 @@ def start(command: str, arguments: Sequence[str], parsed: Namespace, preset: Seq
     for word in parsed.overrides:
         if word.startswith("=") or ("=" not in word and not word.startswith("~")):
             raise UsageError(f"{shown(word)}: a setting is KEY=VALUE; lsbench {command} --help lists them")
+        key, _, value = word.lstrip("+").partition("=")
+        if key == "results_dir":
+            check_results_dir(value.strip("'\""))
     words = [*preset, *parsed.overrides]
     line = shlex.join(["lsbench", command, *arguments])
     if not parsed.dry_run:

@@ -1,5 +1,6 @@
 """Hints for common mistakes: names of other programs, flags, paths and bad values."""
 
+import pickle
 import shlex
 
 import pytest
@@ -35,7 +36,16 @@ HINTS = [
     (["train", "-m", "alpha=interval(0,1)"], "alpha=interval(0,1): a grid takes lists and range()"),
     (["train", "-m", "hydra/sweeper=nope", "seed=0,1"], "hydra/sweeper=nope: allowed is one of"),
     (["train", "--experimental-rerun=/nope"], "--experimental-rerun=/nope: no such file"),
+    (["train", "--experimental-rerun=no.pickle"], "--experimental-rerun=no.pickle: not a pickled config"),
+    (["train", "--experimental-rerun=text.pickle"], "--experimental-rerun=text.pickle: not a pickled config"),
     (["train", "--config-dir"], "--config-dir"),
+    (["train", "--config-dir", "nope", "--help"], "lsbench: --config-dir nope: no such folder"),
+    (["claims", "--config-dir=", "cost"], "lsbench: --config-dir '': no such folder"),
+    (["report", "mine", "--config-dir", "nope"], "lsbench: --config-dir nope: no such folder"),
+    (["probe", "mine", "--config-dir", "no.pickle"], "lsbench: --config-dir no.pickle: no such folder"),
+    (["train", "results_dir="], "lsbench: results_dir=: allowed is a folder"),
+    (["compare", "results_dir=''"], "lsbench: results_dir=: allowed is a folder"),
+    (["report", "mine", "results_dir="], "lsbench: results_dir=: allowed is a folder"),
     (["claims", "cots"], "cots: no such claim; did you mean cost?"),
     (["report", "results/mine"], "give the sweep's name, not its folder: lsbench report mine"),
     (["report", "results/mine/"], "lsbench report mine"),
@@ -52,6 +62,8 @@ def test_a_mistake_is_answered_with_the_right_words_in_one_line(arguments, words
     for folder in ("results/mine", "other/theirs"):
         (tmp_path / folder).mkdir(parents=True)
         (tmp_path / folder / "sweep.json").write_text('{"runs": [], "command": "lsbench train -m"}')
+    (tmp_path / "no.pickle").write_text("vm")
+    (tmp_path / "text.pickle").write_bytes(pickle.dumps("hydra"))
     code, out, err = call(*arguments)
     assert (code, out) == (2, "")
     assert words in err and err.startswith("lsbench: ") and err.count("\n") == 1
