@@ -70,4 +70,4 @@ def train_here(stacks: Sequence[StackPlan], progress: SweepProgress, *, wait: bo
 def pending(jobs: Sequence[Job]) -> list[Job]:
     """The jobs whose runs are not stored, each once."""
     unique = {(job.run.results_dir, job.run_id): job for job in jobs}
-    return [job for key, job in unique.items() if not runs.is_finished(runs.read(*key))]
+    return [job for key, job in unique.items() if not runs.is_final(runs.read(*key))]

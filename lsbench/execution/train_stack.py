@@ -81,13 +81,13 @@ def recover(results_dir: str | Path) -> None:
 
 
 def _is_over(folder: Path, results_dir: str | Path, saved: checkpoints.SavedStack | None) -> bool:
-    """True if the stack has staged runs, nothing that could be resumed, or only finished runs."""
+    """True if the stack has staged runs, nothing that could be resumed, or only final runs."""
     if (folder / "rows").exists():
         return True
     if saved is None:
         return not any((folder / name).exists() for name in ("plan.json", "state.pt"))
     with suppress(StorageError):
-        return all(runs.is_finished(runs.read(results_dir, run_id)) for run_id in saved.runs)
+        return all(runs.is_final(runs.read(results_dir, run_id)) for run_id in saved.runs)
     return False
 
 
@@ -97,8 +97,8 @@ def _commit(folder: Path, results_dir: str | Path) -> None:
 
 
 def is_stored(plan: StackPlan) -> bool:
-    """Return whether every run of the stack is finished."""
-    return all(runs.is_finished(runs.read(plan.results_dir, job.run_id)) for job in plan.jobs)
+    """Return whether every run of the stack is final."""
+    return all(runs.is_final(runs.read(plan.results_dir, job.run_id)) for job in plan.jobs)
 
 
 def has_checkpoint(plan: StackPlan) -> bool:

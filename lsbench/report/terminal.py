@@ -95,7 +95,7 @@ def next_command(command: str, records: Sequence[runs.Record], wanted: int) -> s
     which trains none."""
     if "hydra/sweeper" in command or command.startswith(COMBINING) or not command:
         return ""
-    left = wanted - sum(runs.is_finished(record) for record in records)
+    left = wanted - sum(runs.is_final(record) for record in records)
     if left:
         return f"{command}   # trains the {left} that failed or are missing"
     seeds = {record["seed"] for record in records}

@@ -1,6 +1,6 @@
 """The run store: one folder per run, with one immutable record in it.
 
-A run is finished once its result.json exists; that file is written last, in one step. Nothing is ever
+A run is stored once its result.json exists; that file is written last, in one step. Nothing is ever
 appended to a file: tables are derived from the records each time.
 """
 
@@ -24,7 +24,7 @@ from lsbench.store.provenance import provenance
 from lsbench.terms import COLUMNS, DIVERGED, DONE, FAILED, Outcome
 
 Record = dict[str, Any]
-FINISHED = (DONE, DIVERGED)
+FINAL = (DONE, DIVERGED)
 AGAIN = "delete the run's folder to have it trained again"  # the remedy for a damaged file of a run
 # The keys that every record has beside COLUMNS, and those that a done run has.
 FURTHER_COLUMNS = ("cell", "temperature_flag", "diverged_step")
@@ -110,12 +110,12 @@ def _is_record(content: object, run_id: str) -> TypeGuard[Record]:
     texts = all(isinstance(content[name], str) for name in ("method", "cell"))
     numbers = (value for name, value in content.items() if name.startswith(("test_", "train_", "select_")))
     measured = all(isinstance(value, int | float | None) for value in numbers)
-    return names and texts and measured and content["status"] in (*FINISHED, FAILED)
+    return names and texts and measured and content["status"] in (*FINAL, FAILED)
 
 
-def is_finished(record: Record | None) -> bool:
-    """Return whether the run need not be trained again, as a failed one is."""
-    return record is not None and record["status"] in FINISHED
+def is_final(record: Record | None) -> bool:
+    """Return whether the run is final (done or diverged), so that it is not trained again."""
+    return record is not None and record["status"] in FINAL
 
 
 def write(results_dir: str | Path, run: Run, data_sha256: str, outcome: Outcome, device: str) -> Record:
@@ -138,10 +138,10 @@ def write(results_dir: str | Path, run: Run, data_sha256: str, outcome: Outcome,
 
 def commit_staged(results_dir: str | Path, staged: Path) -> None:
     """Move the runs of the small store ``staged`` into this one, each in one step, except for those that are
-    finished already. It may be interrupted anywhere and called again."""
+    final already. It may be interrupted anywhere and called again."""
     for folder in sorted(run_dir(staged, "").glob("*")):
         destination = run_dir(results_dir, folder.name)
-        if is_finished(read(results_dir, folder.name)):
+        if is_final(read(results_dir, folder.name)):
             continue
         if destination.exists():  # from an attempt that failed
             shutil.rmtree(destination)

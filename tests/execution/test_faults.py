@@ -21,7 +21,7 @@ EVERY_STEP = 1e-12  # minutes between checkpoints
 
 
 def finished(jobs):
-    return {job.run_id for job in jobs if runs.is_finished(runs.read(job.run.results_dir, job.run_id))}
+    return {job.run_id for job in jobs if runs.is_final(runs.read(job.run.results_dir, job.run_id))}
 
 
 def records(jobs):

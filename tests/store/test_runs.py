@@ -71,9 +71,9 @@ def test_nan_and_infinity_are_null_in_json(run, tmp_path):
     assert stored["test_nll"] is None and stored["test_ece"] is None
 
 
-def test_done_and_diverged_runs_are_finished_and_failed_ones_are_not():
-    assert not runs.is_finished(None)
-    states = {status: runs.is_finished({"status": status}) for status in ("done", "diverged", "failed")}
+def test_done_and_diverged_runs_are_final_and_failed_ones_are_not():
+    assert not runs.is_final(None)
+    states = {status: runs.is_final({"status": status}) for status in ("done", "diverged", "failed")}
     assert states == {"done": True, "diverged": True, "failed": False}
 
 

@@ -41,7 +41,7 @@ def command(name):
 def test_each_record_is_read(results):
     records = [runs.read(results, path.parent.name) for path in runs.record_files(results)]
     assert [record["lsbench"] for record in records] == ["0.1.0"] * 4
-    assert all(runs.is_finished(record) for record in records)
+    assert all(runs.is_final(record) for record in records)
 
 
 @pytest.mark.usefixtures("sketched")
