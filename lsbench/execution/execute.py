@@ -1,4 +1,4 @@
-"""Training of all runs of a command that are not stored yet."""
+"""Training of all runs of a command that are not final yet."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +19,7 @@ Backend = Callable[..., list[StackPlan]]
 
 
 def execute(jobs: Sequence[Job], cluster: Mapping[str, Any] | None = None) -> None:
-    """Train and store every run that is not stored yet; equal jobs train once. With
+    """Train and store every run that is not final yet; equal jobs train once. With
     ``cluster``, the resources to request, Slurm trains them.
 
     Students train after their teachers are stored. A run that fails is stored as failed, and the others
@@ -68,6 +68,6 @@ def train_here(stacks: Sequence[StackPlan], progress: SweepProgress, *, wait: bo
 
 
 def pending(jobs: Sequence[Job]) -> list[Job]:
-    """The jobs whose runs are not stored, each once."""
+    """The jobs whose runs are not final (failed ones are trained again), each once."""
     unique = {(job.run.results_dir, job.run_id): job for job in jobs}
     return [job for key, job in unique.items() if not runs.is_final(runs.read(*key))]
