@@ -3,7 +3,7 @@
     run       one configuration with one seed
     cell      the runs that differ in nothing but the seed
     stack     M runs, its members, of one model and data set, trained together as one program; M may be 1
-    knob      a number that may differ between the members of a stack: alpha, seed, lr, each method's strength
+    knob      a number that may differ between the members of a stack: alpha, lr, each method's strength
     method    a regulariser other than label smoothing, switched on by its knob
     alpha     the smoothing mass
     split     train (fits weights), select (chooses alpha and strengths), calibrate (fits the temperature),

@@ -24,8 +24,8 @@ from lsbench.errors import UsageError
 if TYPE_CHECKING:
     from lsbench.execution import plan
 
-KNOBS = ("seed", *config.KNOBS, "method.teacher_temperature")
-OF_METHODS = "method.knobs"  # the group of all other knobs
+MEMBER_SETTINGS = ("seed", *config.KNOBS, "method.teacher_temperature")
+METHOD_KNOBS_GROUP = "method.knobs"  # the group of all other knobs
 
 
 @contextmanager
@@ -71,22 +71,25 @@ def _pattern(overrides: Sequence[Override]) -> tuple[str, ...]:
     A copy sets the numbers last, so it would undo another kind of override of a knob (``alpha=${lr}``,
     ``++alpha=0``); and a deletion may depend on the value that it deletes.
     """
-    others = [override for override in overrides if not _is_number_for_knob(override)]
-    if any(o.is_delete() or _is_knob(o.key_or_group) or o.key_or_group == OF_METHODS for o in others):
+    others = [override for override in overrides if not _is_number_for_member_setting(override)]
+    if any(
+        o.is_delete() or _is_member_setting(o.key_or_group) or o.key_or_group == METHOD_KNOBS_GROUP
+        for o in others
+    ):
         return ()
     return tuple(
-        override.key_or_group if _is_number_for_knob(override) else str(override.input_line)
+        override.key_or_group if _is_number_for_member_setting(override) else str(override.input_line)
         for override in overrides
     )
 
 
-def _is_number_for_knob(override: Override) -> bool:
+def _is_number_for_member_setting(override: Override) -> bool:
     changes = override.type is OverrideType.CHANGE and override.package is None
-    return changes and _is_knob(override.key_or_group) and type(override.value()) in (int, float)
+    return changes and _is_member_setting(override.key_or_group) and type(override.value()) in (int, float)
 
 
-def _is_knob(key: str) -> bool:
-    return key in KNOBS or key.startswith(f"{OF_METHODS}.")
+def _is_member_setting(key: str) -> bool:
+    return key in MEMBER_SETTINGS or key.startswith(f"{METHOD_KNOBS_GROUP}.")
 
 
 def _copy(composed: DictConfig, overrides: Sequence[Override]) -> DictConfig | None:
@@ -95,7 +98,7 @@ def _copy(composed: DictConfig, overrides: Sequence[Override]) -> DictConfig | N
     job = config.duplicate(composed)
     try:
         for override in overrides:
-            if _is_number_for_knob(override):
+            if _is_number_for_member_setting(override):
                 OmegaConf.update(job, override.key_or_group, override.value(), merge=True)
     except OmegaConfBaseException:
         return None

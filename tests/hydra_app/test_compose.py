@@ -115,7 +115,7 @@ def test_copied_jobs_are_independent(loader):
 def test_a_job_that_hydra_refuses_raises_hydras_error(wrong, loader):
     base = loader.loader.load_configuration("train", [], RunMode.MULTIRUN)
     key = wrong.partition("=")[0]
-    right = f"{key}=1" if key in compose.KNOBS else "alpha=1"
+    right = f"{key}=1" if key in compose.MEMBER_SETTINGS else "alpha=1"
     with pytest.raises(Exception) as expected:
         loader.load_sweep_config(base, [wrong])
     with pytest.raises(type(expected.value)) as caught:
