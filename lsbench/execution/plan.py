@@ -213,8 +213,8 @@ def group_jobs(
 ) -> list[tuple[tuple[Job, ...], str]]:
     """Group jobs into stacks, each with its strategy, and divide large groups over ``cores``.
 
-    The members of a stack are equal in all but seed and knobs, and the same methods are on, so that no member
-    computes another's dropout masks or shifted images. ``local`` stacks train on this machine.
+    The members of a stack are equal in all but seed, knobs and teacher, and the same methods are on, so that
+    no member computes another's dropout masks or shifted images. ``local`` stacks train on this machine.
     """
     groups: dict[str, list[Job]] = {}
     for job in jobs:

@@ -33,7 +33,7 @@ State = dict[str, Any]
 
 
 class Stack:
-    """``size`` members on one ``device``, which differ in seed and knobs only.
+    """``size`` members on one ``device``, which differ in seed, knobs and teacher only.
 
     ``shared``          the first run, for the settings that all members share
     ``data``            images, labels and each member's splits; ``train_labels`` [M,n] may have label noise

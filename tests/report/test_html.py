@@ -1,4 +1,4 @@
-"""Reports as HTML; test_report_chromium.py opens them in a browser."""
+"""Reports as HTML; test_chromium.py opens them in a browser."""
 
 import base64
 import hashlib
