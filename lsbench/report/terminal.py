@@ -46,7 +46,8 @@ def run_table(record: runs.Record, folder: Path) -> str:
 
 
 def terminal_table(parts: "Sequence[Part]") -> str:
-    """The comparison as text, a table for each data set and model."""
+    """The comparison as text, a table for each data set and model, without its expendable columns where it is
+    wider than `TERMINAL_WIDTH`."""
     from lsbench.report import document as doc
     from lsbench.report import text
     from lsbench.report.comparison import comparison
@@ -64,22 +65,22 @@ def terminal_table(parts: "Sequence[Part]") -> str:
 
 
 def print_report(results: "SweepResults") -> None:
-    """Print the comparison of a sweep, and what `print_rest` prints."""
+    """Print the comparison of a sweep, its unfinished runs, its files and the next command."""
     if results.records:
         print(terminal_table(results.parts))
-    print_rest(results, f"{results.folder / 'report.html'}   {BESIDE_REPORT}")
+    _print_rest(results, f"{results.folder / 'report.html'}   {BESIDE_REPORT}")
 
 
 def print_claims(judged: "Mapping[str, Sequence[Judged]]", results: "SweepResults") -> None:
-    """Print a line for each claim, and what `print_rest` prints."""
+    """Print a line for each claim, the unfinished runs of the sweep, its files and the next command."""
     from lsbench.report.claim_wording import family, lines
 
     print("\n".join(lines(judged)))
     print(f"p is Holm-adjusted over {family(judged)}")
-    print_rest(results, f"{results.folder / 'claims.html'}   {BESIDE_CLAIMS}")
+    _print_rest(results, f"{results.folder / 'claims.html'}   {BESIDE_CLAIMS}")
 
 
-def print_rest(results: "SweepResults", files: str) -> None:
+def _print_rest(results: "SweepResults", files: str) -> None:
     """Print the end of every sweep's output: the runs that are not done, ``files``, the next command."""
     for record in results.unfinished:
         print(f"{record['run']}: {record['status']}: {record['error']}")
