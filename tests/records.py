@@ -39,8 +39,10 @@ def make_record(method: str = "none", alpha: float = 0.0, seed: int = 0, **setti
     if "select_nll" in settings:  # whoever sets one says which is chosen
         record["select_nll_ts"] = settings.get("select_nll_ts", record["select_nll"])
     record["method"] = label_of(record)
-    own_values = {name: record[name] for name in record if name not in METRICS and name not in NO_SETTINGS}
-    record["cell"] = f"{hash_of(sorted(own_values.items())):08x}"
+    settings_values = {
+        name: record[name] for name in record if name not in METRICS and name not in NO_SETTINGS
+    }
+    record["cell"] = f"{hash_of(sorted(settings_values.items())):08x}"
     record["run"] = f"{record['data']}-{record['model']}-{method}-a{alpha:g}-s{seed}-{record['cell']}"
     if record["status"] != "done":
         record |= dict.fromkeys(METRICS)
@@ -50,10 +52,10 @@ def make_record(method: str = "none", alpha: float = 0.0, seed: int = 0, **setti
 def label_of(record: Record) -> str:
     """As `config.Run.method_name` has it: the regularisers that are on, one with a knob of its own too."""
     on = {name for name in ("dropout", "augment", "weight_decay") if record[name]}
-    own_values = (
+    knob_of_its_method = (
         set() if record["method"] in ("none", "dropout", "augment", "weight_decay") else {record["method"]}
     )
-    return "+".join(sorted(on | own_values)) or "none"
+    return "+".join(sorted(on | knob_of_its_method)) or "none"
 
 
 def hash_of(identity: object) -> int:
@@ -61,11 +63,11 @@ def hash_of(identity: object) -> int:
 
 
 def _metrics(method: str, alpha: float, seed: int) -> dict[str, float]:
-    shared, own_values = np.random.default_rng(seed), np.random.default_rng([seed, hash_of((method, alpha))])
+    shared, single = np.random.default_rng(seed), np.random.default_rng([seed, hash_of((method, alpha))])
     split = shared.normal(0, 0.003)
 
     def noise(size: float) -> float:
-        return float(own_values.normal(0, size))
+        return float(single.normal(0, size))
 
     gain = GAIN.get(method, 0.0)
     accuracy = round(0.945 + gain + 0.04 * alpha - 0.12 * alpha**2 + split + noise(0.0015), 3)
