@@ -58,7 +58,7 @@ class Part:
     @property
     def verdicts(self) -> list[verdicts.Judged]:
         """Every comparison of a cell with another and its verdict, in the order of ``cells``."""
-        return [comparison for comparison in self.judged if comparison.against]
+        return [judged for judged in self.judged if judged.against]
 
 
 @dataclass(frozen=True, eq=False)

@@ -125,27 +125,27 @@ def unjudged(words: str, pair: Paired, margin: float, better: int, unit: Unit = 
 
 def judge_family(comparisons: Sequence[Judged]) -> list[Judged]:
     """The comparisons with their verdicts, each p adjusted by Holm's method over all of them."""
-    p_holm = holm([comparison.p for comparison in comparisons])
-    p_tost_holm = holm([comparison.p_tost for comparison in comparisons])
+    p_holm = holm([judged.p for judged in comparisons])
+    p_tost_holm = holm([judged.p_tost for judged in comparisons])
     family = sum(not math.isnan(p) for p in p_holm)
     return [
         replace(
-            comparison,
-            word=_word(comparison, different, equal),
+            judged,
+            word=_word(judged, different, equal),
             p_holm=different,
             p_tost_holm=equal,
-            exploratory=comparison.n < VERDICT_SEEDS,
+            exploratory=judged.n < VERDICT_SEEDS,
             family=family,
         )
-        for comparison, different, equal in zip(comparisons, p_holm, p_tost_holm, strict=True)
+        for judged, different, equal in zip(comparisons, p_holm, p_tost_holm, strict=True)
     ]
 
 
-def _word(comparison: Judged, p_holm: float, p_tost_holm: float) -> str:
+def _word(judged: Judged, p_holm: float, p_tost_holm: float) -> str:
     if p_tost_holm < LEVEL:  # False for NaN
         return "equivalent"
     if p_holm < LEVEL:
-        return "supported" if comparison.effect * comparison.better > 0 else "refuted"
+        return "supported" if judged.effect * judged.better > 0 else "refuted"
     return "inconclusive"
 
 
@@ -158,34 +158,34 @@ def judge_cells(cells: pd.DataFrame, labels: Mapping[str, str]) -> list[Judged]:
     names = {row["cell"]: f"{labels[row['cell']]}, α = {format_setting(row['alpha'])}" for row in rows}
     best = {row["cell"] for _, _, group in choice_groups(cells) if (row := chosen(group))}
     families = [judge_family([_unjudged(row, question) for row in rows]) for question in QUESTIONS]
-    judged = []
-    for row, comparisons in zip(rows, zip(*families, strict=True), strict=True):
-        for question, comparison in zip(QUESTIONS, comparisons, strict=True):
+    comparisons = []
+    for row, of_row in zip(rows, zip(*families, strict=True), strict=True):
+        for question, judged in zip(QUESTIONS, of_row, strict=True):
             against = names.get(_other(row, question), "")
             if against and question.rival:
                 against += ", after temperature scaling"
             label, is_chosen = labels[row["cell"]], row["cell"] in best
-            judged.append(replace(comparison, label=label, against=against, chosen=is_chosen))
-    return judged
+            comparisons.append(replace(judged, label=label, against=against, chosen=is_chosen))
+    return comparisons
 
 
-def verdict_columns(judged: Sequence[Judged]) -> dict[str, Row]:
+def verdict_columns(comparisons: Sequence[Judged]) -> dict[str, Row]:
     """The columns of the summary that `judge_cells` adds to each cell: for each of `QUESTIONS` the p of TOST,
     the same adjusted by Holm's method, and the verdict's label, empty if nothing is compared."""
-    columns: dict[str, Row] = {comparison.cell: {} for comparison in judged}
-    for comparison in judged:
-        columns[comparison.cell] |= {
-            f"{comparison.metric}{P_TOST}": comparison.p_tost,
-            f"{comparison.metric}{P_TOST_HOLM}": comparison.p_tost_holm,
-            f"{comparison.metric}{VERDICT}": comparison.verdict_label if comparison.against else "",
+    columns: dict[str, Row] = {judged.cell: {} for judged in comparisons}
+    for judged in comparisons:
+        columns[judged.cell] |= {
+            f"{judged.metric}{P_TOST}": judged.p_tost,
+            f"{judged.metric}{P_TOST_HOLM}": judged.p_tost_holm,
+            f"{judged.metric}{VERDICT}": judged.verdict_label if judged.against else "",
         }
     return columns
 
 
 def _unjudged(row: Row, question: Question) -> Judged:
     pair = read_paired(row, question.metric)
-    comparison = unjudged(question.words, pair, question.margin, question.better, question.unit)
-    return replace(comparison, alpha=row["alpha"], metric=question.metric, cell=row["cell"])
+    judged = unjudged(question.words, pair, question.margin, question.better, question.unit)
+    return replace(judged, alpha=row["alpha"], metric=question.metric, cell=row["cell"])
 
 
 def _other(row: Row, question: Question) -> str:

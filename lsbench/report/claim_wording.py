@@ -1,8 +1,8 @@
 """Claims in words: table cells, lines for the terminal, and explanations of verdicts."""
 
 import math
-from collections.abc import Mapping, Sequence
 
+from lsbench.analysis.findings import Findings
 from lsbench.analysis.verdicts import VERDICT_SEEDS, Judged
 from lsbench.claims import all_claims
 from lsbench.formatting import DASH, probability
@@ -16,15 +16,15 @@ FULL_HEADER = ("comparison", *HEADER, "p (TOST, Holm)")
 POWER_NOTE = f"The deciding comparison of each claim that is open. {tables.POWER_NOTE}"
 
 
-def family(judged: Mapping[str, Sequence[Judged]]) -> str:
+def family(findings: Findings) -> str:
     """The comparisons over which the p of a page's verdicts are adjusted."""
     total = len(all_claims())
-    claims = f"all {total} claims" if len(judged) == total else f"{len(judged)} of the {total} claims"
-    deciding = sum(not math.isnan(group[0].p) for group in judged.values())
+    claims = f"all {total} claims" if len(findings) == total else f"{len(findings)} of the {total} claims"
+    deciding = sum(not math.isnan(group[0].p) for group in findings.values())
     return f"the {counted(deciding, 'deciding comparison')} of {claims}"
 
 
-def reading(judged: Mapping[str, Sequence[Judged]]) -> tuple[Prose | Bullets, ...]:
+def reading(findings: Findings) -> tuple[Prose | Bullets, ...]:
     """The explanation of the verdict words of a page."""
     words = {
         "equivalent": "the difference is shown to lie within the margin, by two one-sided tests (TOST) with "
@@ -44,7 +44,7 @@ def reading(judged: Mapping[str, Sequence[Judged]]) -> tuple[Prose | Bullets, ..
         Prose(
             (
                 "Differences are paired by seed, and intervals are 95 % t-intervals. ",
-                Strong(f"p is adjusted by Holm's method over {family(judged)}"),
+                Strong(f"p is adjusted by Holm's method over {family(findings)}"),
                 "; the p of TOST is adjusted separately, and is shown instead where the verdict is ",
                 Emphasis("equivalent"),
                 ". So p depends on the claims of the page: on a page of few claims it is smaller than on the "
@@ -60,9 +60,9 @@ def reading(judged: Mapping[str, Sequence[Judged]]) -> tuple[Prose | Bullets, ..
     )
 
 
-def lines(judged: Mapping[str, Sequence[Judged]]) -> list[str]:
+def lines(findings: Findings) -> list[str]:
     """A line per claim, for the terminal."""
-    first = {name: group[0] for name, group in judged.items()}
+    first = {name: group[0] for name, group in findings.items()}
     name_width = max(map(len, first), default=0)
     label_width = max((len(deciding.verdict_label) for deciding in first.values()), default=0)
     return [
@@ -123,9 +123,9 @@ def _cells(judged: Judged, p: str) -> list[str]:
     return [verdict(judged), effect, interval(judged), str(judged.n), p, margin]
 
 
-def power_table(judged: Mapping[str, Sequence[Judged]]) -> Table:
+def power_table(findings: Findings) -> Table:
     """`tables.power_table` of the deciding comparison of each claim."""
-    deciding = [((title(all_claims()[name].words),), group[0]) for name, group in judged.items()]
+    deciding = [((title(all_claims()[name].words),), group[0]) for name, group in findings.items()]
     return tables.power_table(("claim",), deciding)
 
 

@@ -1,12 +1,13 @@
 """Content of the page of claims, and the claims' comparisons as a table for claims.csv."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pandas as pd
 
 from lsbench.analysis.evidence import Evidence
-from lsbench.analysis.findings import findings
+from lsbench.analysis.findings import Findings
+from lsbench.analysis.findings import findings as judge_claims
 from lsbench.analysis.results import SweepResults
 from lsbench.analysis.verdicts import Judged
 from lsbench.claims import all_claims
@@ -32,8 +33,6 @@ from lsbench.report.tables import POWER_TITLE
 from lsbench.store.sweeps import measured_file
 from lsbench.terms import DONE
 
-Findings = Mapping[str, Sequence[Judged]]  # the comparisons of each claim, the deciding one first
-
 FILES = {
     "claims.html": "this report as a page",
     "claims.md": "this report as text",
@@ -46,12 +45,12 @@ OVERVIEW = "All claims"
 HIGHLIGHTED = "The shaded comparison decides the claim."
 
 
-def judge(results: SweepResults) -> dict[str, list[Judged]]:
+def judge(results: SweepResults) -> Findings:
     """Judge the claims of a sweep from its stored runs, in the order of `all_claims`."""
     asked = results.sweep.claims
     claims = {name: claim for name, claim in all_claims().items() if name in asked}
     evidence = {name: _evidence(results, name, asked[name]) for name in claims}
-    return findings({name: claim.compare for name, claim in claims.items()}, evidence)
+    return judge_claims({name: claim.compare for name, claim in claims.items()}, evidence)
 
 
 def _evidence(results: SweepResults, claim: str, members: Sequence[str]) -> Evidence:
@@ -61,20 +60,20 @@ def _evidence(results: SweepResults, claim: str, members: Sequence[str]) -> Evid
     return Evidence(done, results.folder.parent, measured)
 
 
-def document(judged: Findings, results: SweepResults, specs: Sequence[FigureSpec]) -> doc.Document:
+def document(findings: Findings, results: SweepResults, specs: Sequence[FigureSpec]) -> doc.Document:
     """The page: all claims in a table, the figures, a section for each claim, and how to read them."""
     overview: list[doc.Block] = [] if results.runs.empty else [doc.Prose(setup(results.summary))]
-    overview.append(_overview(judged))
+    overview.append(_overview(findings))
     overview += [doc.Section(spec.title, (doc.FigureRef(spec),)) for spec in specs]
     sections = [doc.Section(OVERVIEW, tuple(overview))]
     sections += [
-        doc.Section(title(all_claims()[name].words), _claim(name, group)) for name, group in judged.items()
+        doc.Section(title(all_claims()[name].words), _claim(name, group)) for name, group in findings.items()
     ]
-    header, rows = power_table(judged)
+    header, rows = power_table(findings)
     if rows:
         table = doc.Table(POWER_TITLE, header, rows)
         sections.append(doc.Section(POWER_TITLE, (doc.Prose(POWER_NOTE), table)))
-    sections.append(doc.Section("How to read this page", reading(judged)))
+    sections.append(doc.Section("How to read this page", reading(findings)))
     titles = "; ".join(part.title for part in results.parts)
     return doc.Document(
         kind="lsbench claims",
@@ -85,10 +84,10 @@ def document(judged: Findings, results: SweepResults, specs: Sequence[FigureSpec
     )
 
 
-def _overview(judged: Findings) -> doc.Table:
+def _overview(findings: Findings) -> doc.Table:
     """A row for each claim, linked to its section."""
     rows = []
-    for name, group in judged.items():
+    for name, group in findings.items():
         words, deciding = all_claims()[name].words, group[0]
         _, *numbers = cells(deciding)
         rows.append([(doc.Link(words, title(words)),), _verdict(deciding), *numbers, _in_margins(deciding)])
@@ -107,58 +106,58 @@ def _claim(name: str, group: Sequence[Judged]) -> tuple[doc.Block, ...]:
         "By itself": (doc.Code(f"lsbench claims {name}"),),
     }
     rows = []
-    for finding in group:
-        words, _, *numbers = full_cells(finding)
-        rows.append([words, _verdict(finding), *numbers])
+    for judged in group:
+        words, _, *numbers = full_cells(judged)
+        rows.append([words, _verdict(judged), *numbers])
     note = HIGHLIGHTED if len(group) > 1 else ""
     table = doc.Table(f"Comparisons: {claim.words}", FULL_HEADER, rows, highlighted=frozenset([0]), note=note)
     return doc.Prose(_verdict(deciding)), doc.Facts(values), table
 
 
-def _verdict(finding: Judged) -> doc.Text:
+def _verdict(judged: Judged) -> doc.Text:
     """The verdict, with what it means here if the claim says that."""
-    label = doc.VerdictLabel(finding.verdict_label)
-    return (label, f": {finding.meaning}") if finding.meaning else (label,)
+    label = doc.VerdictLabel(judged.verdict_label)
+    return (label, f": {judged.meaning}") if judged.meaning else (label,)
 
 
-def _effect(finding: Judged) -> str:
+def _effect(judged: Judged) -> str:
     """Size, interval, n, p and margin in a line."""
-    _, size, interval, _, p, margin = cells(finding)
+    _, size, interval, _, p, margin = cells(judged)
     parts = [
         size if interval == DASH else f"{size}, 95 % interval {interval}",
-        counted(finding.n, "round" if finding.bounded else "seed"),
+        counted(judged.n, "round" if judged.bounded else "seed"),
         "no p" if p == DASH else f"p, adjusted by Holm's method, {p}",
-        f"{'bound' if finding.bounded else 'margin'} {margin}{finding.unit.name}",
+        f"{'bound' if judged.bounded else 'margin'} {margin}{judged.unit.name}",
     ]
     return "; ".join(parts)
 
 
-def _in_margins(finding: Judged) -> str:
+def _in_margins(judged: Judged) -> str:
     """The effect in margins, positive in favour of the claim."""
-    return number(in_margins(finding)[0], 1, sign=True) if finding.margin > 0 else DASH
+    return number(in_margins(judged)[0], 1, sign=True) if judged.margin > 0 else DASH
 
 
-def comparisons(judged: Findings) -> pd.DataFrame:
+def comparisons(findings: Findings) -> pd.DataFrame:
     """claims.csv: a row for each comparison, the deciding one of a claim first; numbers in the metric's own
     unit."""
     rows = [
         {"claim": name, "words": all_claims()[name].words, **numbers}
-        for name, group in judged.items()
+        for name, group in findings.items()
         for numbers in _numbers(group)
     ]
     return pd.DataFrame(rows)
 
 
-def described(judged: Findings) -> list[dict[str, Any]]:
+def described(findings: Findings) -> list[dict[str, Any]]:
     """The claims with their comparisons, for JSON."""
-    claims = {name: all_claims()[name] for name in judged}
+    claims = {name: all_claims()[name] for name in findings}
     return [
         {
             "words": claim.words,
             "source": claim.source,
             "measured": claim.measured,
             "claim": name,
-            "comparisons": _numbers(judged[name]),
+            "comparisons": _numbers(findings[name]),
         }
         for name, claim in claims.items()
     ]
@@ -168,26 +167,26 @@ def _numbers(group: Iterable[Judged]) -> list[dict[str, Any]]:
     """The comparisons of a claim by the columns of claims.csv."""
     return [
         {
-            "comparison": finding.words,
+            "comparison": judged.words,
             "decides": index == 0,
-            "verdict": finding.word,
-            "exploratory": finding.exploratory,
-            "meaning": finding.meaning,
-            "effect": finding.effect,
-            "low": finding.low,
-            "high": finding.high,
-            "n": finding.n,
-            "p": finding.p,
-            "p_holm": finding.p_holm,
-            "margin": finding.margin,
-            "p_equivalent_holm": finding.p_tost_holm,
-            "better": finding.better,
+            "verdict": judged.word,
+            "exploratory": judged.exploratory,
+            "meaning": judged.meaning,
+            "effect": judged.effect,
+            "low": judged.low,
+            "high": judged.high,
+            "n": judged.n,
+            "p": judged.p,
+            "p_holm": judged.p_holm,
+            "margin": judged.margin,
+            "p_equivalent_holm": judged.p_tost_holm,
+            "better": judged.better,
         }
-        for index, finding in enumerate(group)
+        for index, judged in enumerate(group)
     ]
 
 
-def exit_code(judged: Findings, results: SweepResults) -> int:
+def exit_code(findings: Findings, results: SweepResults) -> int:
     """1 if a run is not done or a claim could not be judged, else 0."""
-    failed = any(finding.word == "failed" for group in judged.values() for finding in group)
+    failed = any(judged.word == "failed" for group in findings.values() for judged in group)
     return int(failed or results.exit_code)

@@ -17,7 +17,7 @@ from lsbench.report.figures.sweep_figures import KINDS, figure_specs
 from lsbench.store.files import to_csv, write_atomically
 
 if TYPE_CHECKING:
-    from lsbench.analysis.verdicts import Judged
+    from lsbench.analysis.findings import Findings
 
 
 def publish(results_dir: str | Path, name: str) -> int:
@@ -31,9 +31,9 @@ def publish(results_dir: str | Path, name: str) -> int:
     if results.sweep.claims:
         from lsbench.report import claims
 
-        judged = write_claims(results)
-        terminal.print_claims(judged, results)
-        return claims.exit_code(judged, results)
+        findings = write_claims(results)
+        terminal.print_claims(findings, results)
+        return claims.exit_code(findings, results)
     write_report(results)
     terminal.print_report(results)
     return results.exit_code
@@ -45,9 +45,9 @@ def describe(results_dir: str | Path, name: str) -> tuple[dict[str, Any], int]:
     if results.sweep.claims:
         from lsbench.report import claims
 
-        judged = write_claims(results)
-        report = json_report.facts(results) | {"claims": claims.described(judged)}
-        return report, claims.exit_code(judged, results)
+        findings = write_claims(results)
+        report = json_report.facts(results) | {"claims": claims.described(findings)}
+        return report, claims.exit_code(findings, results)
     write_report(results)
     return json_report.describe(results), results.exit_code
 
@@ -70,22 +70,22 @@ def write_report(results: SweepResults) -> None:
     _write_document(results.folder, "report", document, specs, [*KINDS, geometry.KIND])
 
 
-def write_claims(results: SweepResults) -> "dict[str, list[Judged]]":
+def write_claims(results: SweepResults) -> "Findings":
     """Judge the claims of a sweep and write runs.csv, summary.csv, claims.csv, claims.md, claims.html and
     figures/. Returns the comparisons of each claim, the deciding one first."""
     from lsbench.report import claims
     from lsbench.report.figures import forest
 
-    judged = claims.judge(results)
-    spec = forest.forest(judged, results.runs)
+    findings = claims.judge(results)
+    spec = forest.forest(findings, results.runs)
     specs = [spec] if spec else []
     tables = {"runs.csv": results.runs, "summary.csv": results.summary}
-    tables["claims.csv"] = claims.comparisons(judged)
+    tables["claims.csv"] = claims.comparisons(findings)
     for file, table in tables.items():
         write_atomically(results.folder / file, to_csv(table))
-    document = claims.document(judged, results, specs)
+    document = claims.document(findings, results, specs)
     _write_document(results.folder, "claims", document, specs, [forest.KIND])
-    return judged
+    return findings
 
 
 def _write_document(

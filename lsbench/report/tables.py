@@ -67,8 +67,8 @@ def word_table(verdicts: Sequence[Judged]) -> Table:
     titles = [f"{q.words}, against T alone" if q.rival else q.words for q in questions]
     rows = []
     for cell in cells:
-        judged = [by_question.get((cell.cell, question.metric)) for question in questions]
-        labels = [item.verdict_label if item else DASH for item in judged]
+        of_cell = [by_question.get((cell.cell, question.metric)) for question in questions]
+        labels = [judged.verdict_label if judged else DASH for judged in of_cell]
         rows.append([cell.label, format_setting(cell.alpha), *labels])
     return ["method", "α", *titles], rows
 

@@ -1,7 +1,7 @@
 """Terminal output: the table of a run, and the tables of a sweep with the paths of its files."""
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,8 +9,8 @@ from lsbench.store import runs
 from lsbench.store.sweeps import COMBINING
 
 if TYPE_CHECKING:
+    from lsbench.analysis.findings import Findings
     from lsbench.analysis.results import Part, SweepResults
-    from lsbench.analysis.verdicts import Judged
 
 LEFT_OUT = ("p (Holm)", "ECE − T alone, points")  # columns that the terminal has no room for
 # Columns dropped, in this order, if the table is too wide; an ECE goes together with its floor.
@@ -47,7 +47,7 @@ def run_table(record: runs.Record, folder: Path) -> str:
 
 def terminal_table(parts: "Sequence[Part]") -> str:
     """The comparison as text, a table for each data set and model, without its expendable columns where it is
-    wider than `TERMINAL_WIDTH`."""
+    wider than `formatting.TERMINAL_WIDTH`."""
     from lsbench.report import document as doc
     from lsbench.report import text
     from lsbench.report.comparison import comparison
@@ -71,12 +71,12 @@ def print_report(results: "SweepResults") -> None:
     _print_rest(results, f"{results.folder / 'report.html'}   {BESIDE_REPORT}")
 
 
-def print_claims(judged: "Mapping[str, Sequence[Judged]]", results: "SweepResults") -> None:
+def print_claims(findings: "Findings", results: "SweepResults") -> None:
     """Print a line for each claim, the unfinished runs of the sweep, its files and the next command."""
     from lsbench.report.claim_wording import family, lines
 
-    print("\n".join(lines(judged)))
-    print(f"p is Holm-adjusted over {family(judged)}")
+    print("\n".join(lines(findings)))
+    print(f"p is Holm-adjusted over {family(findings)}")
     _print_rest(results, f"{results.folder / 'claims.html'}   {BESIDE_CLAIMS}")
 
 

@@ -87,8 +87,8 @@ def interpretation(part: Part) -> tuple[Prose | Bullets, ...]:
         return (Prose(NO_CHOICE if part.cells["n"].any() else NO_RUN),)
     by_cell = {row["cell"]: row for row in part.rows}
     verdicts: dict[str, list[Judged]] = {cell: [] for cell in by_cell}
-    for verdict in part.verdicts:
-        verdicts[verdict.cell].append(verdict)
+    for judged in part.verdicts:
+        verdicts[judged.cell].append(judged)
     names = treatments(settings_of(part.cells))
     items = []
     for row, note in rows:
@@ -163,10 +163,10 @@ def _item(label: str, row: Row, note: str, confounded: Sequence[str], verdicts: 
         sentences.append(f"{runs} did not finish and are not in the means.")
     head = Strong(f"{label}, α = {format_setting(row['alpha'])}")
     comparisons: dict[str, list[Judged]] = {}
-    for verdict in verdicts:
-        comparisons.setdefault(verdict.against, []).append(verdict)
+    for judged in verdicts:
+        comparisons.setdefault(judged.against, []).append(judged)
     items = [
-        Item(f"against {against}, n = {group[0].n}", tuple(Item(sentence(verdict)) for verdict in group))
+        Item(f"against {against}, n = {group[0].n}", tuple(Item(sentence(judged)) for judged in group))
         for against, group in comparisons.items()
     ]
     return Item((head, " ".join(sentences)), tuple(items))

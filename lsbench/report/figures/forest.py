@@ -4,11 +4,12 @@ The effects have different units, so each is divided by its claim's margin, with
 in favour of the claim positive.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
 
+from lsbench.analysis.findings import Findings
 from lsbench.analysis.verdicts import Judged
 from lsbench.claims import all_claims
 from lsbench.formatting import DASH, number
@@ -35,16 +36,16 @@ CAPTION = (
 )
 
 
-def forest(judged: Mapping[str, Sequence[Judged]], runs: pd.DataFrame) -> FigureSpec | None:
-    """The figure of the deciding findings that have numbers; None if no finding has."""
-    deciding = {name: group[0] for name, group in judged.items() if group[0].n and group[0].margin > 0}
+def forest(findings: Findings, runs: pd.DataFrame) -> FigureSpec | None:
+    """The figure of the deciding comparisons that have numbers; None if none has."""
+    deciding = {name: group[0] for name, group in findings.items() if group[0].n and group[0].margin > 0}
     if not deciding:
         return None
     rows = []
-    for position, (name, finding) in enumerate(deciding.items()):
-        effect, low, high = in_margins(finding)
+    for position, (name, judged) in enumerate(deciding.items()):
+        effect, low, high = in_margins(judged)
         row = {
-            "verdict": finding.verdict_label,
+            "verdict": judged.verdict_label,
             "label": title(all_claims()[name].words),
             "position": position,
         }
@@ -60,23 +61,23 @@ def forest(judged: Mapping[str, Sequence[Judged]], runs: pd.DataFrame) -> Figure
     return FigureSpec(KIND, KIND, part, "Effects in margins", (panel,), styles, CAPTION, alt, size)
 
 
-def in_margins(finding: Judged) -> tuple[float, float, float]:
+def in_margins(judged: Judged) -> tuple[float, float, float]:
     """Effect and interval divided by the margin, positive in favour of the claim."""
-    low, high = sorted(bound * finding.better / finding.margin for bound in (finding.low, finding.high))
-    return finding.effect * finding.better / finding.margin, low, high
+    low, high = sorted(bound * judged.better / judged.margin for bound in (judged.low, judged.high))
+    return judged.effect * judged.better / judged.margin, low, high
 
 
-def _styles(findings: Iterable[Judged]) -> tuple[LineStyle, ...]:
+def _styles(comparisons: Iterable[Judged]) -> tuple[LineStyle, ...]:
     """A style for each verdict that occurs, in the order of `LOOKS`."""
     order = list(LOOKS)
-    by_label = {finding.verdict_label: finding for finding in findings}
+    by_label = {judged.verdict_label: judged for judged in comparisons}
     ordered = sorted(by_label.items(), key=lambda item: (order.index(item[1].word), item[0]))
-    return tuple(_style(label, finding) for label, finding in ordered)
+    return tuple(_style(label, judged) for label, judged in ordered)
 
 
-def _style(label: str, finding: Judged) -> LineStyle:
-    colour, marker, hollow = LOOKS[finding.word]
-    return LineStyle(label, colour, marker, hollow=hollow or finding.exploratory)
+def _style(label: str, judged: Judged) -> LineStyle:
+    colour, marker, hollow = LOOKS[judged.word]
+    return LineStyle(label, colour, marker, hollow=hollow or judged.exploratory)
 
 
 def _in_words(row: Mapping[str, Any]) -> str:
