@@ -32,9 +32,9 @@ def preview(jobs: Sequence[Job], cluster: Mapping[str, Any] | None = None) -> st
         return lines[0]
     kinds: dict[str, list[StackPlan]] = {}
     for wave in dependencies.by_dependency(remaining):
-        for stack in plan_stacks(wave, node):
-            key = f"{stack} {stack.epochs} {stack.executor} {stack.threads}"
-            kinds.setdefault(key, []).append(stack)
+        for plan in plan_stacks(wave, node):
+            key = f"{plan} {plan.epochs} {plan.executor} {plan.threads}"
+            kinds.setdefault(key, []).append(plan)
     groups = list(kinds.values())
     seconds = [math.nan if cluster is not None else estimate(group[0]) for group in groups]
     rows = [_row(group, spent) for group, spent in zip(groups, seconds, strict=True)]

@@ -13,7 +13,7 @@ from lsbench.training.device import threads
 
 log = logging.getLogger(__name__)
 
-# backend(stacks, progress, wait=...) trains and stores each stack, and returns those that another process
+# backend(plans, progress, wait=...) trains and stores each stack, and returns those that another process
 # holds, unless it waits for them.
 Backend = Callable[..., list[StackPlan]]
 
@@ -48,22 +48,23 @@ def execute(jobs: Sequence[Job], cluster: Mapping[str, Any] | None = None) -> No
 
 def _train(plans: Sequence[StackPlan], backends: Mapping[str, Backend], progress: SweepProgress) -> None:
     """Train each stack with its backend; first those that no other process holds."""
-    for results_dir in {stack.results_dir for stack in plans}:
-        checkpoints.save_stacks(results_dir, [s.saved for s in plans if s.results_dir == results_dir])
+    for results_dir in {plan.results_dir for plan in plans}:
+        saved = [plan.saved for plan in plans if plan.results_dir == results_dir]
+        checkpoints.save_stacks(results_dir, saved)
     for name, backend in backends.items():
-        stacks = [stack for stack in plans if stack.backend == name]
-        if stacks and (held := backend(stacks, progress, wait=False)):
+        own = [plan for plan in plans if plan.backend == name]
+        if own and (held := backend(own, progress, wait=False)):
             log.info("waiting for another process that trains %s", ", ".join(map(str, held)))
             backend(held, progress, wait=True)
 
 
-def train_here(stacks: Sequence[StackPlan], progress: SweepProgress, *, wait: bool) -> list[StackPlan]:
+def train_here(plans: Sequence[StackPlan], progress: SweepProgress, *, wait: bool) -> list[StackPlan]:
     """The backend `local`: one stack after another in this process, with all threads or the whole GPU."""
     held = []
-    for stack in stacks:
-        with threads(stack.threads):
-            if not train_stack.train(stack, progress, wait=wait):
-                held.append(stack)
+    for plan in plans:
+        with threads(plan.threads):
+            if not train_stack.train(plan, progress, wait=wait):
+                held.append(plan)
     return held
 
 

@@ -127,7 +127,7 @@ class StackPlan:
     @property
     def folder(self) -> Path:
         """The folder of the stack's checkpoint."""
-        return checkpoints.stack_dir(self.results_dir, self.saved.runs)
+        return checkpoints.stack_dir(self.results_dir, self.saved.run_ids)
 
     @property
     def key(self) -> str:
@@ -166,7 +166,7 @@ def plan_stacks(jobs: Sequence[Job], node: Node | None = None) -> list[StackPlan
     groups: dict[tuple[str, str, str], list[Job]] = {}
     for job in jobs:
         groups.setdefault((job.run.results_dir, job.run.device, job.run.executor), []).append(job)
-    return [stack for group in groups.values() for stack in _plan_group(group, node)]
+    return [plan for group in groups.values() for plan in _plan_group(group, node)]
 
 
 def _plan_group(group: list[Job], node: Node | None) -> list[StackPlan]:
@@ -176,9 +176,9 @@ def _plan_group(group: list[Job], node: Node | None) -> list[StackPlan]:
     cuda_graphs = uses_cuda_graphs(run, device)
     cores = node.threads if node else torch.get_num_threads()
     may_pool = device.type == "cpu" and run.executor != "stack" and not node
-    saved, new = _split_saved(group)
+    kept, new = _split_saved(group)
     stacks = group_jobs(new, device, cores if may_pool else 1, cuda_graphs=cuda_graphs, local=not node)
-    count = len(saved) + len(stacks)
+    count = len(kept) + len(stacks)
     backend = "local"
     if node:
         backend = "slurm"
@@ -186,9 +186,9 @@ def _plan_group(group: list[Job], node: Node | None) -> list[StackPlan]:
         backend = "pool"
     threads = max(cores // count, 1) if backend == "pool" else cores
     plans = []
-    for members, stack in saved:
-        saved_threads = stack.threads if node else min(stack.threads, cores)
-        plans.append(StackPlan(members, device, backend, saved_threads, stack.strategy, cuda_graphs))
+    for members, saved in kept:
+        saved_threads = saved.threads if node else min(saved.threads, cores)
+        plans.append(StackPlan(members, device, backend, saved_threads, saved.strategy, cuda_graphs))
     for members, strategy in stacks:
         plans.append(StackPlan(members, device, backend, threads, strategy, cuda_graphs))
     return plans
@@ -197,11 +197,11 @@ def _plan_group(group: list[Job], node: Node | None) -> list[StackPlan]:
 def _split_saved(group: list[Job]) -> tuple[list[tuple[tuple[Job, ...], checkpoints.SavedStack]], list[Job]]:
     """The saved stacks all of whose runs are in ``group``, with their jobs; and the other jobs."""
     remaining = {job.run_id: job for job in group}
-    saved = []
-    for stack in checkpoints.saved_stacks(group[0].run.results_dir):
-        if all(run_id in remaining for run_id in stack.runs):
-            saved.append((tuple(remaining.pop(run_id) for run_id in stack.runs), stack))
-    return saved, list(remaining.values())
+    kept = []
+    for saved in checkpoints.saved_stacks(group[0].run.results_dir):
+        if all(run_id in remaining for run_id in saved.run_ids):
+            kept.append((tuple(remaining.pop(run_id) for run_id in saved.run_ids), saved))
+    return kept, list(remaining.values())
 
 
 def uses_cuda_graphs(run: Run, device: torch.device) -> bool:

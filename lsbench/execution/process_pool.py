@@ -44,16 +44,16 @@ class Worker:
     error: Exception | None = None
 
 
-def run(stacks: Sequence[StackPlan], progress: SweepProgress, *, wait: bool) -> list[StackPlan]:
-    """Train and store ``stacks``, the longest first; return those that another process holds.
+def run(plans: Sequence[StackPlan], progress: SweepProgress, *, wait: bool) -> list[StackPlan]:
+    """Train and store ``plans``, the longest first; return those that another process holds.
 
     A process that is killed loses only its own stack, which resumes once from its checkpoint. If there is
     none, or the process is killed again, several members are tried again in halves, since memory is the usual
     reason, and a single run is stored as failed.
     """
-    waiting = deque(sorted(stacks, key=lambda plan: -plan.epochs))
+    waiting = deque(sorted(plans, key=lambda plan: -plan.epochs))
     cores = torch.get_num_threads()
-    log.info("%s in separate processes, on %s", count(len(stacks), "stack"), count(cores, "core"))
+    log.info("%s in separate processes, on %s", count(len(plans), "stack"), count(cores, "core"))
     workers: dict[Connection, Worker] = {}
     held: list[StackPlan] = []
     killed: set[str] = set()

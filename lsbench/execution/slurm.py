@@ -65,21 +65,21 @@ def node(resources: Mapping[str, Any]) -> Node:
 
 
 def run(
-    stacks: Sequence[StackPlan], progress: SweepProgress, *, wait: bool, resources: Mapping[str, Any]
+    plans: Sequence[StackPlan], progress: SweepProgress, *, wait: bool, resources: Mapping[str, Any]
 ) -> list[StackPlan]:
-    """Submit ``stacks`` as a job array and wait for it. A lost job loses only its own stack. The jobs are
+    """Submit ``plans`` as a job array and wait for it. A lost job loses only its own stack. The jobs are
     cancelled if this process is stopped.
 
     Raises `UsageError` if submitit or Slurm is not installed, or Slurm refuses ``resources``.
     """
     try:
-        jobs = _submit(stacks, resources)
+        jobs = _submit(plans, resources)
     except UsageError:
-        for plan in stacks:  # discard the saved plan: it was made for nodes that Slurm refused
+        for plan in plans:  # discard the saved plan: it was made for nodes that Slurm refused
             checkpoints.drop(plan.folder)
         raise
     log.info("%s, a Slurm job each: %s", count(len(jobs), "stack"), ", ".join(job.job_id for job in jobs))
-    waiting = dict(zip(jobs, stacks, strict=True))
+    waiting = dict(zip(jobs, plans, strict=True))
     queried_at = time.monotonic()
     logged = ""
     try:
@@ -111,7 +111,7 @@ def _counts(states: Iterable[str]) -> str:
     return ", ".join(f"{number} {state}" for state, number in sorted(Counter(states).items()))
 
 
-def _submit(stacks: Sequence[StackPlan], resources: Mapping[str, Any]) -> list[Any]:
+def _submit(plans: Sequence[StackPlan], resources: Mapping[str, Any]) -> list[Any]:
     try:
         import submitit
         from submitit.core.utils import FailedJobError
@@ -123,14 +123,13 @@ def _submit(stacks: Sequence[StackPlan], resources: Mapping[str, Any]) -> list[A
     named = {name if name in GENERAL else f"slurm_{name}": value for name, value in given.items()}
     # job IDs may repeat, so each submission gets its own folder: an old result would pass for a new one
     started = f"{datetime.now():%Y-%m-%d-%H-%M-%S-%f}"
-    logs = Path(stacks[0].results_dir).absolute() / "hydra" / "slurm" / started
+    logs = Path(plans[0].results_dir).absolute() / "hydra" / "slurm" / started
     try:
         executor = submitit.AutoExecutor(logs, cluster="slurm", slurm_max_num_timeout=retries)
         executor.update_parameters(name="lsbench", slurm_additional_parameters=dict(further), **named)
-        configs = [[job.run.with_absolute_paths(Path.cwd()) for job in plan.jobs] for plan in stacks]
-        saved = [plan.saved for plan in stacks]
-        ids, threads = [stack.runs for stack in saved], [stack.threads for stack in saved]
-        strategies = [stack.strategy for stack in saved]
+        configs = [[job.run.with_absolute_paths(Path.cwd()) for job in plan.jobs] for plan in plans]
+        ids, threads = [plan.saved.run_ids for plan in plans], [plan.threads for plan in plans]
+        strategies = [plan.strategy for plan in plans]
         return list(executor.map_array(StackJob(), configs, ids, threads, strategies))
     except (FailedJobError, RuntimeError, ValueError, NameError) as error:
         lines = str(error).strip().splitlines()

@@ -70,13 +70,13 @@ def halve(plan: StackPlan) -> tuple[StackPlan, StackPlan]:
 def recover(results_dir: str | Path) -> None:
     """Store the staged runs of stacks that were interrupted while being stored, and remove the folders of
     stacks that are stored or were never trained."""
-    saved = {
-        checkpoints.stack_dir(results_dir, stack.runs): stack
-        for stack in checkpoints.saved_stacks(results_dir)
+    by_folder = {
+        checkpoints.stack_dir(results_dir, saved.run_ids): saved
+        for saved in checkpoints.saved_stacks(results_dir)
     }
     for folder in checkpoints.stack_dirs(results_dir):
         with checkpoints.hold(folder, wait=False) as acquired:
-            if acquired and _is_over(folder, results_dir, saved.get(folder)):
+            if acquired and _is_over(folder, results_dir, by_folder.get(folder)):
                 _commit(folder, results_dir)
 
 
@@ -87,7 +87,7 @@ def _is_over(folder: Path, results_dir: str | Path, saved: checkpoints.SavedStac
     if saved is None:
         return not any((folder / name).exists() for name in ("plan.json", "state.pt"))
     with suppress(StorageError):
-        return all(runs.is_final(runs.read(results_dir, run_id)) for run_id in saved.runs)
+        return all(runs.is_final(runs.read(results_dir, run_id)) for run_id in saved.run_ids)
     return False
 
 

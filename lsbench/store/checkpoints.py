@@ -29,7 +29,7 @@ class SavedStack:
     """The part of a stack's plan that determines its results bit for bit: the members in their order, the
     number of CPU threads, and the strategy of the forward pass (training/forward.py)."""
 
-    runs: tuple[str, ...]
+    run_ids: tuple[str, ...]
     threads: int
     strategy: str = "vmap"
 
@@ -66,9 +66,9 @@ def save_stacks(results_dir: str | Path, stacks: Sequence[SavedStack]) -> None:
     Each plan.json names all stacks, so that a process killed between two files loses nothing. A single run
     needs no record of its members; its file only keeps the number of threads.
     """
-    several = [_to_json(stack) for stack in stacks if len(stack.runs) > 1]
+    several = [_to_json(stack) for stack in stacks if len(stack.run_ids) > 1]
     for stack in stacks:
-        folder = stack_dir(results_dir, stack.runs)
+        folder = stack_dir(results_dir, stack.run_ids)
         with hold(folder, wait=False) as acquired:  # else another process may be removing the folder
             if acquired:
                 content = _to_json(stack) | {"planned_with": several}
@@ -85,7 +85,7 @@ def saved_stacks(results_dir: str | Path) -> list[SavedStack]:
             content = json.loads(path.read_bytes())
             stack = _from_json(content)
             others = [_from_json(other) for other in content["planned_with"]]
-            if stack_dir(results_dir, stack.runs) == path.parent:
+            if stack_dir(results_dir, stack.run_ids) == path.parent:
                 stacks[stack] = None
                 planned_with |= dict.fromkeys(others)
     return list(stacks | planned_with)
@@ -93,7 +93,7 @@ def saved_stacks(results_dir: str | Path) -> list[SavedStack]:
 
 def _to_json(stack: SavedStack) -> dict[str, Any]:
     # "way" is the name that version 0.1.0 wrote
-    return {"runs": stack.runs, "threads": stack.threads, "way": stack.strategy}
+    return {"runs": stack.run_ids, "threads": stack.threads, "way": stack.strategy}
 
 
 def _from_json(content: Mapping[str, Any]) -> SavedStack:

@@ -302,7 +302,7 @@ def test_the_lock_of_a_killed_process_is_removed(store, is_tidy):
 
 def test_no_plan_is_saved_for_a_stack_that_another_process_holds(store):
     stack = checkpoints.SavedStack(("a", "b"), 1)
-    folder = checkpoints.stack_dir(store, stack.runs)
+    folder = checkpoints.stack_dir(store, stack.run_ids)
     with checkpoints.hold(folder):
         checkpoints.save_stacks(store, [stack])
         assert not folder.exists()

@@ -249,11 +249,11 @@ def test_a_saved_plan_is_used_again_with_its_members_and_threads(splits, make_ru
         checkpoints.save_stacks(tmp_path, [stack])
     first, *rest = plans_on(3, jobs)
     assert first.saved == saved and {stack.threads for stack in rest} == {1}
-    assert {run for stack in rest for run in stack.saved.runs} == set(ids) - {ids[1], ids[3]}
+    assert {run for stack in rest for run in stack.saved.run_ids} == set(ids) - {ids[1], ids[3]}
     assert plans_on(2, jobs)[0].threads == 2, "no more than there are cores"
     [alone] = plans_on(4, [jobs[3], jobs[1]])
-    assert alone.saved == saved and alone.folder == checkpoints.stack_dir(tmp_path, saved.runs)
-    assert plans_on(1, jobs[1:2])[0].saved.runs == (ids[1],), "a plan is used whole or not at all"
+    assert alone.saved == saved and alone.folder == checkpoints.stack_dir(tmp_path, saved.run_ids)
+    assert plans_on(1, jobs[1:2])[0].saved.run_ids == (ids[1],), "a plan is used whole or not at all"
 
 
 def test_a_pool_is_refused_on_a_gpu(make_run, monkeypatch):

@@ -134,9 +134,9 @@ def test_plans_are_saved_until_their_stacks_are_dropped(tmp_path):
     other = checkpoints.SavedStack(("b", "a"), 1)
     for plan in (PLAN, other):
         checkpoints.save_stacks(tmp_path, [plan])
-    assert sorted(checkpoints.saved_stacks(tmp_path), key=lambda plan: plan.runs) == [PLAN, other]
+    assert sorted(checkpoints.saved_stacks(tmp_path), key=lambda plan: plan.run_ids) == [PLAN, other]
     for _ in range(2):
-        checkpoints.drop(checkpoints.stack_dir(tmp_path, PLAN.runs))
+        checkpoints.drop(checkpoints.stack_dir(tmp_path, PLAN.run_ids))
     assert checkpoints.saved_stacks(tmp_path) == [other]
 
 
@@ -152,6 +152,6 @@ def test_a_damaged_plan_is_ignored(damage, tmp_path):
 
 
 def test_a_checkpoint_of_another_version_is_not_found(tmp_path, monkeypatch):
-    before = checkpoints.stack_dir(tmp_path, PLAN.runs)
+    before = checkpoints.stack_dir(tmp_path, PLAN.run_ids)
     monkeypatch.setattr(checkpoints, "STATE_VERSION", checkpoints.STATE_VERSION + 1)
-    assert checkpoints.stack_dir(tmp_path, PLAN.runs) != before
+    assert checkpoints.stack_dir(tmp_path, PLAN.run_ids) != before

@@ -66,7 +66,7 @@ def test_no_finished_run_is_trained_again(results, call, steps):
 @pytest.mark.usefixtures("sketched")
 def test_a_stopped_stack_is_resumed_at_its_step(results, call, steps):
     [stack] = checkpoints.saved_stacks(results)
-    assert (len(stack.runs), stack.threads, stack.strategy) == (2, 2, "vmap")
+    assert (len(stack.run_ids), stack.threads, stack.strategy) == (2, 2, "vmap")
     code, _, err = call(*command("stopped"))
     assert code == 0 and "after 3 steps" in err and len(steps) == 1, err
     assert not checkpoints.stacks_dir(results).exists()
