@@ -33,7 +33,7 @@ def check(run: Run, *, local: bool = True) -> None:
     precision."""
     if local:
         _check_device(run)
-    models.build_on_meta(run.model)
+    models.check_settings(run.model)
     methods = {method.knob: method for method in all_methods().values()}
     for name, value in run.method.knobs.items():
         if name not in methods:
@@ -244,7 +244,7 @@ def _strategy(group: list[Job], device: torch.device, cuda_graphs: bool, local: 
     model = models.build_on_meta(
         first.run.model, first.splits.train_images.shape[1:], len(first.splits.classes)
     )
-    if model is None or not models.is_convolutional(model):
+    if not models.is_convolutional(model):
         return "vmap", LARGEST_STACK
     if device.type == "cpu" or len(group) == 1:
         return "vmap", 1

@@ -20,18 +20,17 @@ __path__ = registry.with_extensions(__path__, __name__)
 Settings = Mapping[str, Any]
 
 
-def build_on_meta(
-    settings: Settings, shape: tuple[int, ...] | None = None, classes: int = 2
-) -> nn.Module | None:
-    """Build a model on the meta device, without memory for weights, to check its settings; None if its
-    ``shape`` (C, H, W) is not known yet.
+def check_settings(settings: Settings) -> None:
+    """Raise `UsageError` for an unknown model or option, before the shape of the images is known."""
+    _resolve(settings)
 
-    Raises `UsageError` for an unknown model or option, and if the shape is known, for a model that cannot be
-    built or would train differently in a stack.
+
+def build_on_meta(settings: Settings, shape: tuple[int, ...], classes: int) -> nn.Module:
+    """Build a model on the meta device, without memory for weights, for images of ``shape`` (C, H, W).
+
+    Raises `UsageError` for an unknown model or option, and for a model that cannot be built or would train
+    differently in a stack.
     """
-    if shape is None:
-        _resolve(settings)
-        return None
     with torch.device("meta"):
         module = build(settings, shape, classes)
     if any(isinstance(part, nn.modules.dropout._DropoutNd) and part.p > 0 for part in module.modules()):
