@@ -16,12 +16,12 @@ from lsbench.analysis.verdicts import QUESTIONS, Judged
 from lsbench.store.files import to_json
 from lsbench.terms import DIVERGED, DONE, FAILED
 
-VERDICT = (
+VERDICT_FIELDS = (
     *("words", "word", "effect", "low", "high", "n", "margin", "sd", "exploratory", "family"),
     *("label", "alpha", "metric", "against", "chosen", "cell"),
 )
 # The provenance of a run; a report lists the distinct values of each.
-SOURCES = ("seed", "data_sha256", "lsbench", "git_sha", "torch", "device", "precision", "finished")
+PROVENANCE = ("seed", "data_sha256", "lsbench", "git_sha", "torch", "device", "precision", "finished")
 
 
 def document(reports: Sequence[Mapping[str, Any]]) -> str:
@@ -53,7 +53,7 @@ def facts(results: SweepResults) -> dict[str, Any]:
             {name: record[name] for name in ("run", "status", "error")} for record in results.unfinished
         ],
         "missing": results.missing,
-        "provenance": {name: _distinct(results.runs[name]) for name in SOURCES},
+        "provenance": {name: _distinct(results.runs[name]) for name in PROVENANCE},
     }
 
 
@@ -71,7 +71,7 @@ def _table(part: Part) -> dict[str, Any]:
 
 def _verdict(judged: Judged) -> dict[str, Any]:
     """A verdict; its p are adjusted by Holm's method. The summary has them unadjusted too."""
-    values = {name: getattr(judged, name) for name in VERDICT}
+    values = {name: getattr(judged, name) for name in VERDICT_FIELDS}
     return values | {"p": judged.p_holm, "p_equivalent": judged.p_tost_holm}
 
 

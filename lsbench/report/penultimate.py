@@ -14,8 +14,8 @@ from lsbench.store.files import remove
 from lsbench.store.runs import run_dir
 from lsbench.terms import DONE
 
-POINTS = "geometry.csv"
-PROBED = "probes.csv"
+POINTS_FILE = "geometry.csv"
+PROBES_FILE = "probes.csv"
 TITLE = "Clusters in the penultimate layer, by α"
 ABOUT = (
     "Within-class over between-class scatter of the penultimate layer (traces), over all classes; mean ± "
@@ -33,7 +33,7 @@ TITLES = {
 def remove_stale(folder: Path, runs: pd.DataFrame) -> None:
     """Remove probes.csv and geometry.csv from ``folder`` if they have runs that are not among ``runs``: they
     belong to an earlier sweep with this name and would contradict the new tables."""
-    for path in (folder / PROBED, folder / POINTS):
+    for path in (folder / PROBES_FILE, folder / POINTS_FILE):
         if path.exists() and not set(_read(path)["run"]) <= set(runs["run"]):
             remove(path)
 
@@ -41,7 +41,7 @@ def remove_stale(folder: Path, runs: pd.DataFrame) -> None:
 def points(folder: Path, runs: pd.DataFrame) -> pd.DataFrame:
     """geometry.csv in ``folder``, without a row if the file is missing or has runs that are not among the
     finished ``runs``. Raises `StorageError` if it does not parse."""
-    path = folder / POINTS
+    path = folder / POINTS_FILE
     if not path.exists():
         return pd.DataFrame()
     table = _read(path)

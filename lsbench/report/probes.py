@@ -63,8 +63,8 @@ def publish(
         results = SweepResults(sweep, folder, measures, missing)
         print(_means(results.parts, probes))
         renamed = results.runs.rename(columns={f"test_{column}": column for column in columns})
-        write_atomically(folder / penultimate.PROBED, to_csv(renamed[[*FACTS, *columns]]))
-        files.append(penultimate.PROBED)
+        write_atomically(folder / penultimate.PROBES_FILE, to_csv(renamed[[*FACTS, *columns]]))
+        files.append(penultimate.PROBES_FILE)
     if points is not None:
         files += _write_geometry(folder, points, records)
     print(f"\n{len(done)} of {len(sweep.runs)} runs probed")
@@ -76,9 +76,9 @@ def _write_geometry(folder: Path, points: "pd.DataFrame", records: Sequence[runs
     """Write geometry.csv, which later reports read, and its figures; return their paths in ``folder``."""
     several = len({(record["data"], record["model"]) for record in records}) > 1
     specs = list(geometry.figure_specs(points, several))
-    write_atomically(folder / penultimate.POINTS, to_csv(points))
+    write_atomically(folder / penultimate.POINTS_FILE, to_csv(points))
     write_figures(folder / "figures", specs, [geometry.KIND])
-    return [penultimate.POINTS, *(f"figures/{spec.name}.png" for spec in specs)]
+    return [penultimate.POINTS_FILE, *(f"figures/{spec.name}.png" for spec in specs)]
 
 
 def _with_probes(record: runs.Record, values: Mapping[str, float], columns: Sequence[str]) -> runs.Record:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from lsbench.analysis.findings import Findings
     from lsbench.analysis.results import Part, SweepResults
 
-LEFT_OUT = ("p (Holm)", "ECE − T alone, points")  # columns that the terminal has no room for
+OMITTED_COLUMNS = ("p (Holm)", "ECE − T alone, points")  # columns that the terminal has no room for
 # Columns dropped, in this order, if the table is too wide; an ECE goes together with its floor.
 EXPENDABLE = (("gap %",), ("T",), ("NLL",), ("NLL·T",), ("ECE %", "floor %"), ("ECE·T", "floor·T"))
 NOTE = "Δ: accuracy against the baseline, paired by seed, 95 % interval. ·T: after temperature scaling."
@@ -55,7 +55,7 @@ def terminal_table(parts: "Sequence[Part]") -> str:
     sections = []
     for part in parts:
         header, rows = comparison(part)
-        columns = [index for index, title in enumerate(header) if title not in LEFT_OUT]
+        columns = [index for index, title in enumerate(header) if title not in OMITTED_COLUMNS]
         titles = [SHORT.get(header[index], header[index]) for index in columns]
         cells = [[row[index] for index in columns] for row in rows]
         table = doc.Table("Comparison", titles, cells, expendable=EXPENDABLE)

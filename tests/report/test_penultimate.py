@@ -64,12 +64,12 @@ def test_points_of_runs_outside_the_sweep_are_not_shown(probed, tmp_path):
     runs = probed[0].runs
     assert penultimate.points(tmp_path, runs).empty
     table = pd.DataFrame({"run": runs["run"][:2], "class": ["0", "1"], "across": 0.5, "up": 1.0})
-    table.to_csv(tmp_path / penultimate.POINTS, index=False)
+    table.to_csv(tmp_path / penultimate.POINTS_FILE, index=False)
     assert penultimate.points(tmp_path, runs)["class"].tolist() == ["0", "1"]
     assert penultimate.points(tmp_path, runs[1:]).empty
     failed = runs.assign(status=["failed", *runs["status"][1:]])
     assert penultimate.points(tmp_path, failed).empty
-    (tmp_path / penultimate.POINTS).write_text("")
+    (tmp_path / penultimate.POINTS_FILE).write_text("")
     with pytest.raises(StorageError, match=r"geometry\.csv"):
         penultimate.points(tmp_path, runs)
 
@@ -79,7 +79,7 @@ def test_a_class_may_be_called_none_or_nan(probed, tmp_path):
     table = pd.DataFrame(
         {"run": runs["run"][:3], "class": ["None", "nan", ""], "across": [0.5, 1, 2], "up": 1.0}
     )
-    (tmp_path / penultimate.POINTS).write_bytes(to_csv(table))
+    (tmp_path / penultimate.POINTS_FILE).write_bytes(to_csv(table))
     points = penultimate.points(tmp_path, runs)
     assert points["class"].tolist() == ["None", "nan", ""] and points["across"].tolist() == [0.5, 1, 2]
 
@@ -87,7 +87,7 @@ def test_a_class_may_be_called_none_or_nan(probed, tmp_path):
 def test_probe_tables_of_another_grid_are_removed(probed, sweep, tmp_path, sketched):
     """But not if the grid has only grown, or if a run's name begins with a +."""
     runs = probed[0].runs.assign(run="+" + probed[0].runs["run"])
-    files = [tmp_path / "geo" / name for name in (penultimate.PROBED, penultimate.POINTS)]
+    files = [tmp_path / "geo" / name for name in (penultimate.PROBES_FILE, penultimate.POINTS_FILE)]
     table = runs[["run"]].assign(fgsm_accuracy=[0.5] * 7 + [None])
     (tmp_path / "geo").mkdir()
     for path in files:

@@ -11,7 +11,7 @@ from lsbench.store.files import remove, write_atomically
 
 @dataclass(frozen=True)
 class PageFigure:
-    """Panels and legend keys of a figure as SVG elements for the page, and its `FigureSpec.source`."""
+    """Panels and legend keys of a figure as SVG elements for the page, and its `FigureSpec.content_hash`."""
 
     source: str
     panels: tuple[str, ...]
@@ -27,7 +27,7 @@ def write(folder: Path, specs: Sequence[FigureSpec], kinds: Iterable[str]) -> di
     """
     figures = {}
     for spec in specs:
-        source = spec.source()
+        source = spec.content_hash()
         png, svg, stored = (folder / file for file in _file_names(spec.name))
         figure = _read(stored)
         if not (figure and figure.source == source and _holds(png, source) and _holds(svg, source)):

@@ -125,7 +125,7 @@ class FigureSpec:
     alt: str
     size: Size = PANEL_SIZE
 
-    def source(self) -> str:
+    def content_hash(self) -> str:
         """A hash of everything that is drawn and of what draws it: equal hashes, equal figures.
 
         The drawing code enters by `STYLE_VERSION` and matplotlib's version. lsbench's version does not: a

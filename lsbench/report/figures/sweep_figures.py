@@ -38,7 +38,7 @@ Cases = list[tuple[float, pd.DataFrame]]  # alphas, each with the bins or epochs
 
 
 @dataclass(frozen=True)
-class Method:
+class MethodLine:
     """A method, with the settings that distinguish it, as a line of the figures.
 
     ``rows`` are those of the summary; ``cases`` the cells at alpha 0 and at the best alpha above it, with
@@ -75,15 +75,15 @@ def figure_specs(results: SweepResults) -> Iterator[FigureSpec]:
             yield _training(f"training{suffix}", part.title, traced, epochs)
 
 
-def _method(label: str, rows: pd.DataFrame) -> Method:
+def _method(label: str, rows: pd.DataFrame) -> MethodLine:
     best = recommended(rows, MARK_AT_STRENGTH)
     plain = rows.loc[rows["alpha"] == 0, "cell"].head(1)
     cases = dict.fromkeys(plain, 0.0) | {row["cell"]: row["alpha"] for row in best}
     criterion = best[0][f"{CRITERION}_mean"] if best else math.inf
-    return Method(label, rows, cases, len(best) > 1, criterion)
+    return MethodLine(label, rows, cases, len(best) > 1, criterion)
 
 
-def _alpha(name: str, part: str, methods: list[Method]) -> FigureSpec:
+def _alpha(name: str, part: str, methods: list[MethodLine]) -> FigureSpec:
     shown = _shown(methods, MAX_METHODS["alpha"])
     columns = ["alpha", *(f"{metric}_{end}" for metric in OVER_ALPHA for end in ("mean", "high"))]
     series = tuple(
@@ -102,7 +102,9 @@ def _alpha(name: str, part: str, methods: list[Method]) -> FigureSpec:
     return FigureSpec(name, "alpha", part, TITLES["alpha"], panels, legend, caption, alt)
 
 
-def _by_method(kind: str, suffix: str, part: str, methods: list[Method], bins: pd.DataFrame) -> FigureSpec:
+def _by_method(
+    kind: str, suffix: str, part: str, methods: list[MethodLine], bins: pd.DataFrame
+) -> FigureSpec:
     """Reliability or confidence: a panel for each method, with its runs at alpha 0 and at the best alpha."""
     draw, describe = {
         "reliability": (Reliability, captions.reliability),
@@ -123,7 +125,7 @@ def _by_method(kind: str, suffix: str, part: str, methods: list[Method], bins: p
     return FigureSpec(kind + suffix, kind, part, TITLES[kind], tuple(panels), legend, caption, alt)
 
 
-def _training(name: str, part: str, methods: list[Method], epochs: pd.DataFrame) -> FigureSpec:
+def _training(name: str, part: str, methods: list[MethodLine], epochs: pd.DataFrame) -> FigureSpec:
     shown = _shown(methods, MAX_METHODS["training"])
     styles = [line_style(index, method.label) for index, method in enumerate(shown)]
     series = tuple(
@@ -147,13 +149,13 @@ def _training(name: str, part: str, methods: list[Method], epochs: pd.DataFrame)
     return FigureSpec(name, "training", part, TITLES["training"], panels, tuple(legend), caption, alt)
 
 
-def _cases(method: Method, traces: pd.DataFrame) -> Cases:
+def _cases(method: MethodLine, traces: pd.DataFrame) -> Cases:
     """The bins or epochs of a method's cases, as far as they are stored."""
     by_case = [(alpha, traces[traces["cell"] == cell]) for cell, alpha in method.cases.items()]
     return [(alpha, table) for alpha, table in by_case if len(table)]
 
 
-def _labelled_cases(methods: list[Method], traces: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+def _labelled_cases(methods: list[MethodLine], traces: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     return [
         (f"{method.label}, α = {format_setting(alpha)}", table)
         for method in methods
@@ -161,13 +163,13 @@ def _labelled_cases(methods: list[Method], traces: pd.DataFrame) -> list[tuple[s
     ]
 
 
-def _shown(methods: list[Method], most: int) -> list[Method]:
+def _shown(methods: list[MethodLine], most: int) -> list[MethodLine]:
     """The first method and, in the table's order, the best of the others."""
     best = sorted(range(1, len(methods)), key=lambda index: methods[index].criterion)
     return [methods[index] for index in sorted([0, *best[: most - 1]])]
 
 
-def _methods_left_out(methods: Sequence[Method], shown: Sequence[Method]) -> str:
+def _methods_left_out(methods: Sequence[MethodLine], shown: Sequence[MethodLine]) -> str:
     if len(shown) == len(methods):
         return ""
     return (
@@ -176,7 +178,7 @@ def _methods_left_out(methods: Sequence[Method], shown: Sequence[Method]) -> str
     )
 
 
-def _plain_chosen(shown: Sequence[Method]) -> str:
+def _plain_chosen(shown: Sequence[MethodLine]) -> str:
     names = [method.label for method in shown if method.plain_chosen]
     if not names:
         return ""

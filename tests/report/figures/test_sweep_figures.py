@@ -127,10 +127,10 @@ def test_the_hash_changes_with_what_is_drawn_and_with_nothing_else(make_figures,
     panel = spec.panels[0]
     line, table = panel.lines[0]
     other = replace(panel, lines=((line, table.assign(correct=table["correct"] + 1)), *panel.lines[1:]))
-    assert spec.source() == replace(spec, caption="new", alt="new").source()
+    assert spec.content_hash() == replace(spec, caption="new", alt="new").content_hash()
     different = [replace(spec, panels=(other,)), replace(spec, title="x"), replace(spec, legend=(line,))]
     different.append(replace(spec, panels=(specs.Confidence(panel.title, panel.lines), *spec.panels[1:])))
-    assert len({spec.source(), *(changed.source() for changed in different)}) == 5
-    before = spec.source()
+    assert len({spec.content_hash(), *(changed.content_hash() for changed in different)}) == 5
+    before = spec.content_hash()
     monkeypatch.setattr(specs, "STYLE_VERSION", specs.STYLE_VERSION + 1)
-    assert spec.source() != before
+    assert spec.content_hash() != before
