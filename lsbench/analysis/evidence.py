@@ -97,14 +97,14 @@ class Evidence:
         """The names of the runs, by seed."""
         return {int(seed): str(run) for seed, run in zip(self.runs["seed"], self.runs["run"], strict=True)}
 
-    def both(self, metric: str, **settings: object) -> "tuple[BySeed, BySeed]":
+    def smoothed_and_plain(self, metric: str, **settings: object) -> "tuple[BySeed, BySeed]":
         """``metric`` at alpha 0.1 and at alpha 0, by seed."""
         smoothed = self.by_seed(metric, alpha=DEFAULT_ALPHA, **settings)
         return smoothed, self.by_seed(metric, alpha=0.0, **settings)
 
     def gain(self, metric: str, **settings: object) -> "BySeed":
         """``metric`` at alpha 0.1 minus ``metric`` at alpha 0, by seed."""
-        smoothed, plain = self.both(metric, **settings)
+        smoothed, plain = self.smoothed_and_plain(metric, **settings)
         return (smoothed - plain).dropna()
 
     def interaction(
@@ -112,8 +112,8 @@ class Evidence:
     ) -> "tuple[BySeed, BySeed]":
         """Two sums by seed, whose difference is the `gain` under the settings ``one`` minus the gain under
         ``other``. They are sums of measured values so that rounding can be told from a difference."""
-        smoothed, plain = self.both(metric, **one)
-        smoothed_other, plain_other = self.both(metric, **other)
+        smoothed, plain = self.smoothed_and_plain(metric, **one)
+        smoothed_other, plain_other = self.smoothed_and_plain(metric, **other)
         return (smoothed + plain_other).dropna(), (plain + smoothed_other).dropna()
 
     def chosen(self, by: str = "alpha", **settings: object) -> "pd.DataFrame":
@@ -137,7 +137,7 @@ def comparison(
     words: str, evidence: Evidence, metric: str, margin: float, *, better: int = 1, unit: Unit = POINTS
 ) -> Comparison:
     """``metric`` at alpha 0.1 against alpha 0."""
-    smoothed, plain = evidence.both(metric)
+    smoothed, plain = evidence.smoothed_and_plain(metric)
     return Comparison(f"{words}, α = {DEFAULT_ALPHA:g} against 0", smoothed, plain, margin, better, unit)
 
 

@@ -101,7 +101,7 @@ def choices(runs: pd.DataFrame, table: pd.DataFrame) -> list[Choice]:
     """The choice in each group of ``table`` with several cells, whose runs are among ``runs``."""
     if table.empty:
         return []
-    chosen_cells = []
+    made = []
     by_seed = _by_seed(runs, table)
     for label, strengths, rows in choice_groups(table):
         best = chosen(rows)
@@ -111,8 +111,8 @@ def choices(runs: pd.DataFrame, table: pd.DataFrame) -> list[Choice]:
         strength = ", ".join(f"{name}={format_setting(best[name])}" for name in strengths)
         agree = int((votes == best["cell"]).sum())
         largest = bool(rows["alpha"].min() < best["alpha"] == rows["alpha"].max())
-        chosen_cells.append(Choice(label, strength, best, len(rows), agree, len(votes), largest))
-    return chosen_cells
+        made.append(Choice(label, strength, best, len(rows), agree, len(votes), largest))
+    return made
 
 
 def _by_seed(runs: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:

@@ -26,7 +26,7 @@ def adds_to(knob: str, words: str, source: str) -> Claim:
     }
 
     def compare(evidence: Evidence) -> Sequence[Comparison]:
-        smoothed, plain = evidence.both("test_accuracy", **{knob: ON})
+        smoothed, plain = evidence.smoothed_and_plain("test_accuracy", **{knob: ON})
         gain_with, gain_without = evidence.interaction("test_accuracy", {knob: ON}, {knob: 0})
         accuracy = f"test accuracy with {words}, α = {DEFAULT_ALPHA:g} against 0"
         gain = f"gain of α = {DEFAULT_ALPHA:g} with {words} minus gain without"

@@ -27,7 +27,7 @@ def compare(evidence: Evidence) -> Sequence[Comparison]:
 def distance(evidence: Evidence) -> Comparison:
     """The distance between mean confidence and accuracy. The signed gaps are reported and not judged: going
     from slightly over-confident to far under-confident is not an improvement."""
-    smoothed, plain = evidence.both(GAP)
+    smoothed, plain = evidence.smoothed_and_plain(GAP)
     seeds = smoothed.index.intersection(plain.index)
     means = (POINTS.number(gap.loc[seeds].mean(), sign=True) for gap in (smoothed, plain))
     signed = " against ".join(means)

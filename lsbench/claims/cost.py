@@ -90,10 +90,10 @@ def _kinds(jobs: "Sequence[Job]") -> "dict[str, stack.Stack]":
     for job in jobs:
         on = [name for knob, name in KINDS.items() if job.run.knobs[knob]]
         if len(on) < 2 and job.run.seed == seed:
-            one = [job.run], job.splits, device.choose_device(job.run.device)
-            kinds |= {name: stack.Stack(*one) for name in on}
+            arguments = [job.run], job.splits, device.choose_device(job.run.device)
+            kinds |= {name: stack.Stack(*arguments) for name in on}
             if on in ([], ["smoothed"]):
-                kinds["torch" if on else "plain"] = stack.Stack(*one, loss=torch_loss(job.run.alpha))
+                kinds["torch" if on else "plain"] = stack.Stack(*arguments, loss=torch_loss(job.run.alpha))
     return kinds
 
 

@@ -31,7 +31,7 @@ def _mean(evidence: Evidence, levels: Sequence[float]) -> "BySeed":
 
 
 def _at(level: float, evidence: Evidence) -> Comparison:
-    smoothed, plain = evidence.both("test_accuracy")
+    smoothed, plain = evidence.smoothed_and_plain("test_accuracy")
     words = f"test accuracy, α = {DEFAULT_ALPHA:g} against 0, noise {level:g}"
     return Comparison(words, smoothed, plain, ACCURACY_MARGIN)
 

@@ -16,7 +16,7 @@ from lsbench.cli.parser import SYNONYMS, Parser, check_results_dir
 from lsbench.errors import LsbenchError, UsageError, shown
 
 # The launchers and sweepers that --dry-run can plan for.
-PLANNED = {"hydra/launcher": ("stacked",), "hydra/sweeper": ("grid", "claims")}
+DRY_RUN_CHOICES = {"hydra/launcher": ("stacked",), "hydra/sweeper": ("grid", "claims")}
 # Hydra's flags that take a value, and those that do not.
 VALUES = ("cfg", "package", "config_path", "config_name", "config_dir", "info", "experimental_rerun")
 SWITCHES = ("resolve", "run", "multirun", "shell_completion", "hydra_help")
@@ -89,8 +89,8 @@ def start(command: str, arguments: Sequence[str], parsed: Namespace, preset: Seq
         return _run(line, words, parsed)
     for word in words:
         key, _, choice = word.partition("=")
-        if key in PLANNED and choice not in PLANNED[key]:
-            raise UsageError(f"--dry-run with {key}={choice}: it can plan for {PLANNED[key][0]} only")
+        if key in DRY_RUN_CHOICES and choice not in DRY_RUN_CHOICES[key]:
+            raise UsageError(f"--dry-run with {key}={choice}: it can plan for {DRY_RUN_CHOICES[key][0]} only")
     with TemporaryDirectory() as folder:  # for the files that Hydra writes
         hydra_dirs = [f"hydra.{mode}.dir={quoted(folder)}" for mode in ("run", "sweep")]
         return _run(line, [*words, *hydra_dirs], parsed)

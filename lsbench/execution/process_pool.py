@@ -71,7 +71,7 @@ def run(plans: Sequence[StackPlan], progress: SweepProgress, *, wait: bool) -> l
                 if worker.error:
                     raise worker.error
                 if worker.trained is None:
-                    waiting.extend(_replacements(worker, progress, again=worker.plan.key in killed))
+                    waiting.extend(_replacements(worker, progress, killed_before=worker.plan.key in killed))
                     killed.add(worker.plan.key)
                 elif not worker.trained:
                     held.append(worker.plan)
@@ -118,9 +118,9 @@ def _receive(connection: Connection, worker: Worker, progress: SweepProgress) ->
     return True
 
 
-def _replacements(worker: Worker, progress: SweepProgress, again: bool) -> Sequence[StackPlan]:
-    """The stacks to train after a process ended without a result; ``again`` if one did so with this stack
-    before."""
+def _replacements(worker: Worker, progress: SweepProgress, killed_before: bool) -> Sequence[StackPlan]:
+    """The stacks to train after a process ended without a result; ``killed_before`` if another that trained
+    this stack did so."""
     plan = worker.plan
     train_stack.recover(plan.results_dir)
     if train_stack.is_stored(plan):  # it was killed after all its work
@@ -130,7 +130,7 @@ def _replacements(worker: Worker, progress: SweepProgress, again: bool) -> Seque
     how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
     reason = f"the process that trained it was {how}"
     progress.discard(plan.key)
-    if train_stack.has_checkpoint(plan) and not again:
+    if train_stack.has_checkpoint(plan) and not killed_before:
         log.warning("%s: %s; resuming from its checkpoint", plan, reason)
         return [plan]
     if len(plan.jobs) > 1:

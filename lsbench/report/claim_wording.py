@@ -24,7 +24,7 @@ def family(findings: Findings) -> str:
     return f"the {counted(deciding, 'deciding comparison')} of {claims}"
 
 
-def reading(findings: Findings) -> tuple[Prose | Bullets, ...]:
+def legend(findings: Findings) -> tuple[Prose | Bullets, ...]:
     """The explanation of the verdict words of a page."""
     words = {
         "equivalent": "the difference is shown to lie within the margin, by two one-sided tests (TOST) with "

@@ -22,8 +22,8 @@ from lsbench.report.claim_wording import (
     counted,
     explain,
     full_cells,
+    legend,
     power_table,
-    reading,
     title,
 )
 from lsbench.report.figures.forest import in_margins
@@ -73,7 +73,7 @@ def document(findings: Findings, results: SweepResults, specs: Sequence[FigureSp
     if rows:
         table = doc.Table(POWER_TITLE, header, rows)
         sections.append(doc.Section(POWER_TITLE, (doc.Prose(POWER_NOTE), table)))
-    sections.append(doc.Section("How to read this page", reading(findings)))
+    sections.append(doc.Section("How to read this page", legend(findings)))
     titles = "; ".join(part.title for part in results.parts)
     return doc.Document(
         kind="lsbench claims",

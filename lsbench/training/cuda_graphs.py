@@ -66,7 +66,7 @@ class CaptureStatus:
     usable: bool = True
 
 
-PROCESS = CaptureStatus()
+CAPTURE = CaptureStatus()
 
 
 class Graphs:
@@ -74,19 +74,20 @@ class Graphs:
     replays it.
 
     ``step`` must be the same at each call. If it cannot be recorded, a warning is logged once and steps
-    without a graph are taken eagerly: by this object if memory ran out, in the whole ``process`` otherwise.
+    without a graph are taken eagerly: by this object if memory ran out, in the whole process otherwise
+    (``capture``).
     """
 
     def __init__(self, device: torch.device) -> None:
         self.recorder = Recorder(device)
-        self.process = PROCESS
+        self.capture = CAPTURE
         self.out_of_memory = False
         self.warm_up_steps: Counter[tuple[torch.Size, ...]] = Counter()
         self.recorded: dict[tuple[torch.Size, ...], RecordedStep] = {}
 
     @property
     def failed(self) -> bool:
-        return self.out_of_memory or not self.process.usable
+        return self.out_of_memory or not self.capture.usable
 
     def __call__(self, step: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
         shapes = tuple(tensor.shape for tensor in inputs)
@@ -112,5 +113,5 @@ class Graphs:
             if isinstance(error, torch.OutOfMemoryError):
                 self.out_of_memory = True
             else:
-                self.process.usable = False
+                self.capture.usable = False
             log.warning("no CUDA graph, so steps take longer: %s", str(error).partition("\n")[0])

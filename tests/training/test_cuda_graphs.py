@@ -226,12 +226,12 @@ def test_a_step_that_cannot_be_recorded_is_taken_eagerly(error, splits, make_run
         raise error("CUDA error: out of luck\nTried to")
 
     monkeypatch.setattr(Tapes, "record", fail)
-    monkeypatch.setattr(cuda_graphs, "PROCESS", cuda_graphs.CaptureStatus())
+    monkeypatch.setattr(cuda_graphs, "CAPTURE", cuda_graphs.CaptureStatus())
     runs = [make_run(epochs=5, **knobs) for knobs in KNOBS]
     with caplog.at_level(logging.WARNING):
         assert_same(*both(runs, splits))
     assert caplog.messages == ["no CUDA graph, so steps take longer: CUDA error: out of luck"]
-    assert cuda_graphs.PROCESS.usable == (error is not RuntimeError)
+    assert cuda_graphs.CAPTURE.usable == (error is not RuntimeError)
 
 
 class OneDevice(TorchDispatchMode):
@@ -372,7 +372,7 @@ def test_no_step_synchronises_a_gpu(graphed, splits, make_run):
 def test_a_gpu_trains_eagerly_if_a_step_cannot_be_recorded(splits, make_run, caplog, monkeypatch):
     """A step that reads a value aborts the capture."""
     monkeypatch.setattr(cuda_graphs, "WARM_UP", 1)
-    monkeypatch.setattr(cuda_graphs, "PROCESS", cuda_graphs.CaptureStatus())
+    monkeypatch.setattr(cuda_graphs, "CAPTURE", cuda_graphs.CaptureStatus())
     step = Stack._train_step
 
     def reading(self, rows, *others):
