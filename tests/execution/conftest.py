@@ -1,5 +1,6 @@
 """Fixtures that train sweeps in processes, kill these at a chosen moment, and check the store."""
 
+import json
 import multiprocessing
 import os
 import signal
@@ -175,7 +176,7 @@ def steps(monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def sweep(splits, make_run):
+def make_jobs(splits, make_run):
     """Jobs of four runs that make two stacks, of one epoch of two steps, in a given store."""
 
     def jobs(results_dir, seeds=(0, 1), **settings):
@@ -202,7 +203,7 @@ def table():
 
 
 PARSERS = {
-    ".json": lambda path: runs.json.loads(path.read_bytes()),
+    ".json": lambda path: json.loads(path.read_bytes()),
     ".csv": lambda path: [line.split(",") for line in path.read_text().splitlines()][1],
     ".npz": lambda path: dict(np.load(path)),
     ".pt": lambda path: torch.load(path, weights_only=True),

@@ -20,7 +20,7 @@ from lsbench.training import stack
 EVERY_STEP = 1e-12  # minutes between checkpoints
 
 
-def finished(jobs):
+def final(jobs):
     return {job.run_id for job in jobs if runs.is_final(runs.read(job.run.results_dir, job.run_id))}
 
 
@@ -30,25 +30,25 @@ def records(jobs):
 
 @pytest.mark.slow
 def test_a_sweep_killed_at_50_moments_ends_with_the_same_table(
-    sweep, table, moments, killed, steps, parse_all, is_tidy, store
+    make_jobs, table, moments, killed, steps, parse_all, is_tidy, store
 ):
     """The moments are drawn from a seed and include every kind."""
-    clean = sweep(store / "clean", checkpoint_minutes=EVERY_STEP)
+    clean = make_jobs(store / "clean", checkpoint_minutes=EVERY_STEP)
     execute(clean)
-    names = moments(lambda: execute(sweep(store / "watched", checkpoint_minutes=EVERY_STEP)))
+    names = moments(lambda: execute(make_jobs(store / "watched", checkpoint_minutes=EVERY_STEP)))
     steps()
     draw = random.Random(1)
     of_each = {draw.choice([i for i, at in enumerate(names) if at == name]) for name in sorted(set(names))}
     further = draw.sample(sorted(set(range(len(names))) - of_each), 50 - len(of_each))
     for number in [*of_each, *further]:
-        jobs = sweep(store / str(number), checkpoint_minutes=EVERY_STEP)
+        jobs = make_jobs(store / str(number), checkpoint_minutes=EVERY_STEP)
         killed(lambda jobs=jobs: execute(jobs), number)
         parse_all(store / str(number))
-        before, stored = steps(), finished(jobs)
+        before, stored = steps(), final(jobs)
         execute(jobs)
         after = steps()
         assert table(jobs) == table(clean), (number, names[number])
-        assert not stored & set(after), "a finished run was trained again"
+        assert not stored & set(after), "a final run was trained again"
         assert max((before + after).values()) <= 2 + 1, "one step is lost at most"
         assert is_tidy(store / str(number))
 
@@ -56,18 +56,18 @@ def test_a_sweep_killed_at_50_moments_ends_with_the_same_table(
 @pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_kill_at_any_moment_of_storing_leaves_complete_files(
-    count, sweep, table, moments, killed, steps, parse_all, is_tidy, store
+    count, make_jobs, table, moments, killed, steps, parse_all, is_tidy, store
 ):
     """With one run from its evaluation on; with two from the first of the three renames that store them."""
-    clean = sweep(store / "clean")[:count]
+    clean = make_jobs(store / "clean")[:count]
     execute(clean)
-    names = moments(lambda: execute(sweep(store / "watched")[:count]))
+    names = moments(lambda: execute(make_jobs(store / "watched")[:count]))
     renames = [index for index, name in enumerate(names) if name == "os.rename"]
     for number in range(names.index("evaluate") if count == 1 else renames[-3], len(names)):
-        jobs = sweep(store / str(number))[:count]
+        jobs = make_jobs(store / str(number))[:count]
         killed(lambda jobs=jobs: execute(jobs), number)
         parse_all(store / str(number))
-        stored = finished(jobs)
+        stored = final(jobs)
         steps()
         execute(jobs)
         again = steps()
@@ -78,8 +78,8 @@ def test_a_kill_at_any_moment_of_storing_leaves_complete_files(
         assert number <= renames[-1 - count] or not again, "what waits to be brought in is trained"
 
 
-def test_a_finished_sweep_trains_no_step_and_logs_that(sweep, steps, store, caplog):
-    jobs = sweep(store)
+def test_a_finished_sweep_trains_no_step_and_logs_that(make_jobs, steps, store, caplog):
+    jobs = make_jobs(store)
     execute(jobs)
     assert sum(steps().values()) == 4 * 2
     caplog.set_level("INFO", "lsbench")
@@ -111,7 +111,7 @@ def test_a_setting_that_changes_the_outcome_trains_another_run(splits, make_run,
     jobs.append(Job(run, other))
     steps()
     execute(jobs)
-    assert set(steps()) == finished(jobs) and len(finished(jobs)) == len(changes) + 1
+    assert set(steps()) == final(jobs) and len(final(jobs)) == len(changes) + 1
     monkeypatch.setattr("lsbench.config.RESULT_VERSION", 0)
     execute([Job(run, splits)])
     assert steps()
@@ -136,9 +136,9 @@ def test_a_setting_that_does_not_change_the_outcome_trains_nothing(
     assert not steps()
 
 
-def test_16_processes_that_store_at_once_lose_no_run(sweep, start, parse_all, is_tidy, store):
+def test_16_processes_that_store_at_once_lose_no_run(make_jobs, start, parse_all, is_tidy, store):
     """Each trains two other runs, while this process reads the store."""
-    sweeps = [sweep(store, seeds=(seed,)) for seed in range(16)]
+    sweeps = [make_jobs(store, seeds=(seed,)) for seed in range(16)]
     barrier = start.context.Barrier(16)
     processes = [start(lambda jobs=jobs: (barrier.wait(), execute(jobs))) for jobs in sweeps]
     while any(process.is_alive() for process in processes):
@@ -152,12 +152,14 @@ def test_16_processes_that_store_at_once_lose_no_run(sweep, start, parse_all, is
     assert is_tidy(store)
 
 
-def test_a_sweep_started_three_times_at_once_trains_each_run_once(sweep, table, start, steps, is_tidy, store):
-    clean = sweep(store / "clean")
+def test_a_sweep_started_three_times_at_once_trains_each_run_once(
+    make_jobs, table, start, steps, is_tidy, store
+):
+    clean = make_jobs(store / "clean")
     execute(clean)
     for number in range(5):
         steps()
-        jobs, barrier = sweep(store / str(number)), start.context.Barrier(3)
+        jobs, barrier = make_jobs(store / str(number)), start.context.Barrier(3)
         processes = [start(lambda b=barrier, jobs=jobs: (b.wait(), execute(jobs))) for _ in range(3)]
         for process in processes:
             process.join()
@@ -166,9 +168,11 @@ def test_a_sweep_started_three_times_at_once_trains_each_run_once(sweep, table, 
         assert table(jobs) == table(clean) and is_tidy(store / str(number))
 
 
-def test_the_second_process_waits_for_a_stack_that_another_trains(sweep, steps, start, store, monkeypatch):
+def test_the_second_process_waits_for_a_stack_that_another_trains(
+    make_jobs, steps, start, store, monkeypatch
+):
     """The other process pauses in its first step until this one logs that it waits."""
-    jobs, context = sweep(store)[:2], start.context
+    jobs, context = make_jobs(store)[:2], start.context
     begun, waiting = context.Event(), context.Event()
     step = stack.Stack._train_step
 
@@ -190,7 +194,7 @@ def test_the_second_process_waits_for_a_stack_that_another_trains(sweep, steps, 
     )
     execute(jobs)
     process.join()
-    assert waiting.is_set() and len(finished(jobs)) == 2
+    assert waiting.is_set() and len(final(jobs)) == 2
     assert set(steps().values()) == {2}
 
 
@@ -214,7 +218,7 @@ def test_a_diverged_member_does_not_affect_the_others(splits, make_run, store):
 
 @pytest.mark.parametrize("executor", ["stack", "pool"])
 def test_a_single_run_that_does_not_fit_in_memory_is_stored_as_failed(
-    executor, sweep, steps, store, monkeypatch, two_cores
+    executor, make_jobs, steps, store, monkeypatch, two_cores
 ):
     steps = stack.Stack.steps
 
@@ -224,7 +228,7 @@ def test_a_single_run_that_does_not_fit_in_memory_is_stored_as_failed(
         return steps(self, epoch, first)
 
     monkeypatch.setattr(stack.Stack, "steps", fits_one_but_seed_2)
-    jobs = sweep(store, seeds=range(4), executor=executor)
+    jobs = make_jobs(store, seeds=range(4), executor=executor)
     execute(jobs)
     rows = records(jobs)
     assert [row["status"] for row in rows] == ["done", "done", "failed", "done"] * 2
@@ -234,22 +238,22 @@ def test_a_single_run_that_does_not_fit_in_memory_is_stored_as_failed(
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"runs": 3, "threads": 1}', b"\xff"])
-def test_a_saved_plan_that_cannot_be_read_is_ignored(content, sweep, store):
-    jobs = sweep(store)
+def test_a_saved_plan_that_cannot_be_read_is_ignored(content, make_jobs, store):
+    jobs = make_jobs(store)
     folder = checkpoints.stack_dir(store, [job.run_id for job in jobs[:2]])
     folder.mkdir(parents=True)
     (folder / "plan.json").write_bytes(content)
     execute(jobs)
-    assert len(finished(jobs)) == 4
+    assert len(final(jobs)) == 4
 
 
 def test_a_checkpoint_that_cannot_be_read_is_reported_and_training_starts_again(
-    sweep, table, moments, killed, steps, store, caplog
+    make_jobs, table, moments, killed, steps, store, caplog
 ):
-    clean = sweep(store / "clean")
+    clean = make_jobs(store / "clean")
     execute(clean)
-    jobs = sweep(store / "killed", checkpoint_minutes=EVERY_STEP)
-    names = moments(lambda: execute(sweep(store / "watched", checkpoint_minutes=EVERY_STEP)))
+    jobs = make_jobs(store / "killed", checkpoint_minutes=EVERY_STEP)
+    names = moments(lambda: execute(make_jobs(store / "watched", checkpoint_minutes=EVERY_STEP)))
     killed(lambda: execute(jobs), names.index("evaluate"))
     [state] = (store / "killed").rglob("state.pt")
     state.write_bytes(state.read_bytes()[:-100])
@@ -259,9 +263,9 @@ def test_a_checkpoint_that_cannot_be_read_is_reported_and_training_starts_again(
     assert table(jobs) == table(clean)
 
 
-def test_nothing_is_left_of_a_stack_that_another_process_stored_first(sweep, store, is_tidy):
+def test_nothing_is_left_of_a_stack_that_another_process_stored_first(make_jobs, store, is_tidy):
     """This one planned it before the other had stored it."""
-    jobs = sweep(store)[:2]
+    jobs = make_jobs(store)[:2]
     [plan] = plan_stacks(jobs)
     execute(jobs)
     checkpoints.save_stacks(store, [plan.saved])
@@ -270,7 +274,9 @@ def test_nothing_is_left_of_a_stack_that_another_process_stored_first(sweep, sto
     assert is_tidy(store)
 
 
-def test_nothing_is_left_if_another_process_stores_the_staged_runs_first(sweep, store, monkeypatch, is_tidy):
+def test_nothing_is_left_if_another_process_stores_the_staged_runs_first(
+    make_jobs, store, monkeypatch, is_tidy
+):
     folder = checkpoints.stacks_dir(store) / "stack"
     (folder / "rows").mkdir(parents=True)
 
@@ -282,7 +288,7 @@ def test_nothing_is_left_if_another_process_stores_the_staged_runs_first(sweep, 
 
     monkeypatch.setattr(checkpoints, "hold", removed_meanwhile)
     train_stack.recover(store)
-    assert len(pending(sweep(store))) == 4
+    assert len(pending(make_jobs(store))) == 4
     assert is_tidy(store)
 
 
@@ -310,17 +316,17 @@ def test_no_plan_is_saved_for_a_stack_that_another_process_holds(store):
     assert checkpoints.saved_stacks(store) == [stack]
 
 
-def test_a_stray_file_among_the_stacks_does_no_harm(sweep, store):
+def test_a_stray_file_among_the_stacks_does_no_harm(make_jobs, store):
     checkpoints.stacks_dir(store).mkdir(parents=True)
     (checkpoints.stacks_dir(store) / ".DS_Store").touch()
-    jobs = sweep(store)
+    jobs = make_jobs(store)
     execute(jobs)
-    assert len(finished(jobs)) == 4
+    assert len(final(jobs)) == 4
 
 
 @pytest.mark.parametrize("state", [{"a": 1}, {"position": (0, [], [], [], 0.0)}])
-def test_a_checkpoint_of_another_form_is_ignored(state, sweep, table, store, caplog):
-    clean, jobs = sweep(store / "clean"), sweep(store / "odd")
+def test_a_checkpoint_of_another_form_is_ignored(state, make_jobs, table, store, caplog):
+    clean, jobs = make_jobs(store / "clean"), make_jobs(store / "odd")
     execute(clean)
     for plan in plan_stacks(jobs):
         checkpoints.save(plan.folder, state)

@@ -40,8 +40,8 @@ def stored(jobs):
     return [runs.read(job.run.results_dir, job.run_id) for job in jobs]
 
 
-def test_the_pool_stores_what_one_process_stores(sweep, table, store, is_tidy):
-    alone, together = sweep(store / "alone"), sweep(store / "pool", executor="pool", epochs=1)
+def test_the_pool_stores_what_one_process_stores(make_jobs, table, store, is_tidy):
+    alone, together = make_jobs(store / "alone"), make_jobs(store / "pool", executor="pool", epochs=1)
     execute(alone)
     execute(together)
     assert table(together) == table(alone) and is_tidy(store / "pool")
@@ -60,10 +60,10 @@ def test_a_run_whose_process_is_killed_fails_and_the_others_are_stored(
     assert "1 x tiny resnet8 none: the process that trained it was killed by SIGKILL" in caplog.text
 
 
-def test_a_stack_whose_process_is_killed_is_tried_again_in_halves(sweep, die, store, is_tidy, caplog):
+def test_a_stack_whose_process_is_killed_is_tried_again_in_halves(make_jobs, die, store, is_tidy, caplog):
     """As where the machine's memory does not hold it, and the kernel kills."""
     die(lambda trained: trained.size > 2 or trained.seeds[0] == 2)
-    jobs = sweep(store, seeds=range(5), executor="pool")
+    jobs = make_jobs(store, seeds=range(5), executor="pool")
     execute(jobs)
     rows = stored(jobs)
     assert [row["status"] for row in rows] == ["done", "done", "failed", "done", "done"] * 2
@@ -76,10 +76,10 @@ def test_a_stack_whose_process_is_killed_is_tried_again_in_halves(sweep, die, st
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_stack_with_a_checkpoint_is_resumed_once(
-    number, sweep, steps, table, store, monkeypatch, is_tidy, caplog
+    number, make_jobs, steps, table, store, monkeypatch, is_tidy, caplog
 ):
     """Its process is ended once, before its fourth step; the others know nothing of it."""
-    clean = sweep(store / "clean", seeds=range(5), epochs=2)
+    clean = make_jobs(store / "clean", seeds=range(5), epochs=2)
     execute(clean)
     steps()
     step, ended = stack.Stack._train_step, store / "ended"
@@ -91,15 +91,15 @@ def test_a_stack_with_a_checkpoint_is_resumed_once(
         return step(self, *arguments)
 
     monkeypatch.setattr(stack.Stack, "_train_step", deadly)
-    jobs = sweep(store / "pool", seeds=range(5), executor="pool", epochs=2, checkpoint_minutes=1e-9)
+    jobs = make_jobs(store / "pool", seeds=range(5), executor="pool", epochs=2, checkpoint_minutes=1e-9)
     execute(jobs)
     assert table(jobs) == table(clean) and is_tidy(store / "pool")
     assert "resuming from its checkpoint" in caplog.text and "halves" not in caplog.text
 
 
-def test_stacks_train_at_once_as_long_as_their_threads_fit(sweep, store):
+def test_stacks_train_at_once_as_long_as_their_threads_fit(make_jobs, store):
     one, two = (
-        [replace(stack_plan, threads=number) for stack_plan in plan.plan_stacks(sweep(store))]
+        [replace(stack_plan, threads=number) for stack_plan in plan.plan_stacks(make_jobs(store))]
         for number in (1, 2)
     )
     running = [process_pool.Worker(stack_plan, None) for stack_plan in one[:1]]
@@ -107,7 +107,9 @@ def test_stacks_train_at_once_as_long_as_their_threads_fit(sweep, store):
     assert process_pool.has_room(two[0], [], 1), "else nothing would ever train"
 
 
-def test_a_trained_stack_is_stored_although_its_process_is_killed(sweep, steps, store, monkeypatch, is_tidy):
+def test_a_trained_stack_is_stored_although_its_process_is_killed(
+    make_jobs, steps, store, monkeypatch, is_tidy
+):
     """Killed when both runs wait to be brought in."""
     parent, commit = os.getpid(), runs.commit_staged
 
@@ -118,37 +120,40 @@ def test_a_trained_stack_is_stored_although_its_process_is_killed(sweep, steps, 
 
     monkeypatch.setattr(runs, "commit_staged", deadly)
     for count in (1, 2):
-        jobs = sweep(store / str(count), seeds=range(count), executor="pool")
+        jobs = make_jobs(store / str(count), seeds=range(count), executor="pool")
         execute(jobs)
         assert {row["status"] for row in stored(jobs)} == {"done"} and is_tidy(store / str(count))
         assert steps() == dict.fromkeys((job.run_id for job in jobs), 2), "trained once"
 
 
-def test_an_exit_without_a_message_is_reported(sweep, store, monkeypatch):
+def test_an_exit_without_a_message_is_reported(make_jobs, store, monkeypatch):
     monkeypatch.setattr(train_stack, "train", lambda *arguments, wait: os._exit(7))
-    jobs = sweep(store, seeds=[0], executor="pool")
+    jobs = make_jobs(store, seeds=[0], executor="pool")
     execute(jobs)
     assert {row["error"] for row in stored(jobs)} == {
         "the process that trained it was ended with exit code 7"
     }
 
 
-def test_a_storage_error_in_a_worker_ends_the_command(sweep, store, monkeypatch):
+def test_a_storage_error_in_a_worker_ends_the_command(make_jobs, store, monkeypatch):
     def full(*arguments):
         raise runs.StorageError("disk full")
 
     monkeypatch.setattr(train_stack, "_store", full)
     with pytest.raises(runs.StorageError, match="disk full"):
-        execute(sweep(store, executor="pool"))
+        execute(make_jobs(store, executor="pool"))
 
 
 @pytest.mark.parametrize("word", range(1, 9, 2))
 def test_a_pool_killed_between_two_messages_of_its_workers_is_resumed(
-    word, sweep, table, start, steps, store, is_tidy
+    word, make_jobs, table, start, steps, store, is_tidy
 ):
     """Its workers keep their states and end; they do not take the loss of their listener for a failure."""
     settings = {"epochs": 4, "checkpoint_minutes": 1e-12}
-    clean, jobs = sweep(store / "clean", **settings), sweep(store / "killed", executor="pool", **settings)
+    clean, jobs = (
+        make_jobs(store / "clean", **settings),
+        make_jobs(store / "killed", executor="pool", **settings),
+    )
     execute(clean)
     steps()
     listen, left = process_pool._receive, iter(range(word))
@@ -172,9 +177,9 @@ def test_a_pool_killed_between_two_messages_of_its_workers_is_resumed(
     assert max(steps().values()) <= 8 + 1, "one step is lost at most"
 
 
-def test_a_worker_without_a_listener_finishes_its_stack(sweep, store):
+def test_a_worker_without_a_listener_finishes_its_stack(make_jobs, store):
     """Until the signal comes that ends it; its runs have not failed."""
-    [stack_plan] = plan.plan_stacks(sweep(store)[:2])
+    [stack_plan] = plan.plan_stacks(make_jobs(store)[:2])
     receiver, sender = process_pool.multiprocessing.Pipe(duplex=False)
     receiver.close()
     assert train_stack.train(stack_plan, process_pool.PipeProgress(sender), wait=False)
@@ -182,9 +187,9 @@ def test_a_worker_without_a_listener_finishes_its_stack(sweep, store):
     assert {row["status"] for row in stored(stack_plan.jobs)} == {"done"}
 
 
-def test_the_first_signal_saves_checkpoints_and_the_second_does_not_wait(sweep, start, store, steps):
+def test_the_first_signal_saves_checkpoints_and_the_second_does_not_wait(make_jobs, start, store, steps):
     """The worker sends both signals to the pool: the second once it is told to end, after which it hangs."""
-    jobs = sweep(store, executor="pool", epochs=2)[:2]
+    jobs = make_jobs(store, executor="pool", epochs=2)[:2]
 
     def told_to_end(self, split):
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])

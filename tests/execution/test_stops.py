@@ -74,10 +74,13 @@ def stop_pool(number):
 @pytest.mark.parametrize(("number", "code"), STOPS)
 @pytest.mark.parametrize(("executor", "stop"), [("stack", stop_alone), ("pool", stop_pool)])
 def test_a_stopped_sweep_is_resumed_at_its_step(
-    executor, stop, number, code, command, sweep, table, store, steps, capfd, caplog
+    executor, stop, number, code, command, make_jobs, table, store, steps, capfd, caplog
 ):
     """In the middle of an epoch, when no checkpoint is due."""
-    clean, jobs = sweep(store / "clean", epochs=2), sweep(store / "stopped", epochs=2, executor=executor)
+    clean, jobs = (
+        make_jobs(store / "clean", epochs=2),
+        make_jobs(store / "stopped", epochs=2, executor=executor),
+    )
     execute(clean)
     steps()
     assert command(jobs, 3, stop(number)) == code
@@ -94,9 +97,9 @@ def test_a_stopped_sweep_is_resumed_at_its_step(
 
 @pytest.mark.parametrize(("number", "code"), STOPS)
 def test_a_second_signal_while_a_checkpoint_is_saved_leaves_a_valid_store(
-    number, code, command, sweep, table, store, parse_all, is_tidy, capfd
+    number, code, command, make_jobs, table, store, parse_all, is_tidy, capfd
 ):
-    clean, jobs = sweep(store / "clean", epochs=2), sweep(store / "stopped", epochs=2)
+    clean, jobs = make_jobs(store / "clean", epochs=2), make_jobs(store / "stopped", epochs=2)
     execute(clean)
 
     def twice():
@@ -112,7 +115,7 @@ def test_a_second_signal_while_a_checkpoint_is_saved_leaves_a_valid_store(
     assert table(jobs) == table(clean) and is_tidy(store / "stopped")
 
 
-def test_a_signal_while_a_process_starts_stops_that_process_too(command, sweep, store, monkeypatch):
+def test_a_signal_while_a_process_starts_stops_that_process_too(command, make_jobs, store, monkeypatch):
     start, stop = process_pool._start, process_pool._stop
 
     def signalled(*arguments):
@@ -126,12 +129,12 @@ def test_a_signal_while_a_process_starts_stops_that_process_too(command, sweep, 
 
     monkeypatch.setattr(process_pool, "_start", signalled)
     monkeypatch.setattr(process_pool, "_stop", counted)
-    assert command(sweep(store, executor="pool")) == 130
+    assert command(make_jobs(store, executor="pool")) == 130
     assert (store / "number").read_text() == "1"
 
 
-def test_a_signal_while_runs_are_stored_takes_effect_afterwards(command, sweep, store, monkeypatch):
-    jobs = sweep(store)
+def test_a_signal_while_runs_are_stored_takes_effect_afterwards(command, make_jobs, store, monkeypatch):
+    jobs = make_jobs(store)
     replace, renamed = os.rename, []
 
     def signalled(*arguments, **settings):
