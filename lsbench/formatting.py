@@ -37,6 +37,12 @@ def format_setting(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
+def count(number: int, thing: str) -> str:
+    """1 stack, 2 stacks, 3 processes."""
+    plural = "es" if thing.endswith("s") else "s"
+    return f"{number} {thing}{plural if number != 1 else ''}"
+
+
 def number(value: float, digits: int, scale: float = 1, *, sign: bool = False) -> str:
     """A rounded number with a true minus sign; a dash for NaN."""
     if math.isnan(value):

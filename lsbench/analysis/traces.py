@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from lsbench.errors import StorageError
-from lsbench.store.runs import AGAIN, run_dir
+from lsbench.store.runs import REMEDY, run_dir
 from lsbench.terms import DONE
 
 NO_ROWS = ["cell", "runs"]  # the columns of an empty table
@@ -66,5 +66,5 @@ def _table(path: Path) -> Table | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise StorageError(f"{path}: {error}; {AGAIN}") from error
+        raise StorageError(f"{path}: {error}; {REMEDY}") from error
     return tuple(header.split(",")), values

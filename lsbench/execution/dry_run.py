@@ -11,8 +11,7 @@ from tqdm import tqdm
 from lsbench.execution import dependencies, slurm
 from lsbench.execution.execute import pending
 from lsbench.execution.plan import Job, StackPlan, plan_stacks
-from lsbench.execution.progress import count
-from lsbench.formatting import fixed_table
+from lsbench.formatting import count, fixed_table
 from lsbench.training.device import threads
 from lsbench.training.timing import step_seconds, without_teacher
 

@@ -26,7 +26,8 @@ import torch
 
 from lsbench.execution import signals, train_stack
 from lsbench.execution.plan import StackPlan
-from lsbench.execution.progress import SweepProgress, count
+from lsbench.execution.progress import SweepProgress
+from lsbench.formatting import count
 
 log = logging.getLogger(__name__)
 

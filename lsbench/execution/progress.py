@@ -9,6 +9,8 @@ from typing import Self, TypeVar
 
 from tqdm import tqdm
 
+from lsbench.formatting import count
+
 log = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
@@ -22,12 +24,6 @@ class ConsoleHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         if sys.stderr is not None:  # None if it was closed before Python started
             tqdm.write(self.format(record), file=sys.stderr)
-
-
-def count(number: int, thing: str) -> str:
-    """1 stack, 2 stacks, 3 processes."""
-    plural = "es" if thing.endswith("s") else "s"
-    return f"{number} {thing}{plural if number != 1 else ''}"
 
 
 class SweepProgress:

@@ -17,7 +17,8 @@ from lsbench.config import Run
 from lsbench.errors import DataError, UsageError
 from lsbench.execution import train_stack
 from lsbench.execution.plan import Node, StackPlan, uses_cuda_graphs, with_data
-from lsbench.execution.progress import SweepProgress, count
+from lsbench.execution.progress import SweepProgress
+from lsbench.formatting import count
 from lsbench.store import checkpoints, runs
 from lsbench.terms import DONE
 from lsbench.training.device import choose_device

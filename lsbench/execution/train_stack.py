@@ -13,7 +13,8 @@ import torch
 from lsbench.errors import LsbenchError, StorageError
 from lsbench.execution import signals
 from lsbench.execution.plan import StackPlan
-from lsbench.execution.progress import SweepProgress, count
+from lsbench.execution.progress import SweepProgress
+from lsbench.formatting import count
 from lsbench.store import checkpoints, runs
 from lsbench.terms import DONE, FAILED, Outcome
 from lsbench.training import evaluate, loop, memory, stack

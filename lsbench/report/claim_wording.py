@@ -5,7 +5,7 @@ import math
 from lsbench.analysis.findings import Findings
 from lsbench.analysis.verdicts import VERDICT_SEEDS, Judged
 from lsbench.claims import all_claims
-from lsbench.formatting import DASH, probability
+from lsbench.formatting import DASH, count, probability
 from lsbench.report import tables
 from lsbench.report.document import Bullets, Emphasis, Item, Prose, Strong
 from lsbench.report.tables import Table, interval
@@ -21,7 +21,7 @@ def family(findings: Findings) -> str:
     total = len(all_claims())
     claims = f"all {total} claims" if len(findings) == total else f"{len(findings)} of the {total} claims"
     deciding = sum(not math.isnan(group[0].p) for group in findings.values())
-    return f"the {counted(deciding, 'deciding comparison')} of {claims}"
+    return f"the {count(deciding, 'deciding comparison')} of {claims}"
 
 
 def legend(findings: Findings) -> tuple[Prose | Bullets, ...]:
@@ -88,11 +88,6 @@ def _line(judged: Judged) -> str:
 def deciding_p(judged: Judged) -> float:
     """The adjusted p of the test that decides the verdict."""
     return judged.p_tost_holm if judged.word == "equivalent" else judged.p_holm
-
-
-def counted(number: int, name: str) -> str:
-    """1 seed, 2 seeds."""
-    return f"{number} {name}" if number == 1 else f"{number} {name}s"
 
 
 def title(words: str) -> str:

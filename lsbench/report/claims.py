@@ -11,7 +11,7 @@ from lsbench.analysis.findings import findings as judge_claims
 from lsbench.analysis.results import SweepResults
 from lsbench.analysis.verdicts import Judged
 from lsbench.claims import all_claims
-from lsbench.formatting import DASH, number
+from lsbench.formatting import DASH, count, number
 from lsbench.report import document as doc
 from lsbench.report.claim_wording import (
     FULL_HEADER,
@@ -19,7 +19,6 @@ from lsbench.report.claim_wording import (
     POWER_NOTE,
     TITLE,
     cells,
-    counted,
     explain,
     full_cells,
     legend,
@@ -125,7 +124,7 @@ def _effect(judged: Judged) -> str:
     _, size, interval, _, p, margin = cells(judged)
     parts = [
         size if interval == DASH else f"{size}, 95 % interval {interval}",
-        counted(judged.n, "round" if judged.bounded else "seed"),
+        count(judged.n, "round" if judged.bounded else "seed"),
         "no p" if p == DASH else f"p, adjusted by Holm's method, {p}",
         f"{'bound' if judged.bounded else 'margin'} {margin}{judged.unit.name}",
     ]

@@ -18,7 +18,7 @@ from lsbench.analysis.selection import (
     undecided,
 )
 from lsbench.analysis.verdicts import LEVEL, VERDICT_SEEDS, Judged
-from lsbench.formatting import POINTS, format_setting
+from lsbench.formatting import POINTS, count, format_setting
 from lsbench.report import tables
 from lsbench.report.document import Bullets, Item, Prose, Strong
 from lsbench.report.tables import Table, difference, floor, margins, mean_ci, sentence
@@ -159,7 +159,7 @@ def _item(label: str, row: Row, note: str, confounded: Sequence[str], verdicts: 
             f"Differences from the baseline are the combined effect of {', '.join(confounded)} and smoothing."
         )
     if row["n_failed"]:
-        runs = "1 more run" if row["n_failed"] == 1 else f"{row['n_failed']} more runs"
+        runs = count(row["n_failed"], "more run")
         sentences.append(f"{runs} did not finish and are not in the means.")
     head = Strong(f"{label}, α = {format_setting(row['alpha'])}")
     comparisons: dict[str, list[Judged]] = {}

@@ -25,7 +25,7 @@ from lsbench.terms import COLUMNS, DIVERGED, DONE, FAILED, Outcome
 
 Record = dict[str, Any]
 FINAL = (DONE, DIVERGED)
-AGAIN = "delete the run's folder to have it trained again"  # the remedy for a damaged file of a run
+REMEDY = "delete the run's folder to have it trained again"  # if a file of the run is damaged
 # The keys that every record has beside COLUMNS, and those that a done run has.
 FURTHER_COLUMNS = ("cell", "temperature_flag", "diverged_step")
 MEASURED_COLUMNS = ("select_nll_ts", "test_confidence_wrong", "test_ece_floor", "test_ece_floor_ts")
@@ -45,9 +45,9 @@ def read(results_dir: str | Path, run_id: str) -> Record | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise StorageError(f"{path}: {error}; {AGAIN}") from error
+        raise StorageError(f"{path}: {error}; {REMEDY}") from error
     if not _is_record(record, run_id):
-        raise StorageError(f"{path}: not a valid run record of lsbench 0.1.0 or later; {AGAIN}")
+        raise StorageError(f"{path}: not a valid run record of lsbench 0.1.0 or later; {REMEDY}")
     return record
 
 

@@ -69,15 +69,14 @@ def _settings(path: Path) -> Run:
 
 
 def _weights(path: Path) -> dict[str, Tensor]:
-    hint = "delete the run's folder to train it again"
     try:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
-        raise StorageError(f"{path}: cannot be read ({error.strerror}); {hint}") from error
+        raise StorageError(f"{path}: cannot be read ({error.strerror}); {runs.REMEDY}") from error
     except (RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
-        raise StorageError(f"{path}: does not contain weights; {hint}") from error
+        raise StorageError(f"{path}: does not contain weights; {runs.REMEDY}") from error
     if not isinstance(loaded, dict):
-        raise StorageError(f"{path}: does not contain weights; {hint}")
+        raise StorageError(f"{path}: does not contain weights; {runs.REMEDY}")
     return loaded
 
 
