@@ -11,23 +11,8 @@ from importlib.resources import files
 import pytest
 
 from lsbench.analysis.results import SweepResults
+from lsbench.report import document as doc
 from lsbench.report.comparison import comparison
-from lsbench.report.document import (
-    Bullets,
-    Code,
-    Details,
-    Document,
-    Emphasis,
-    Facts,
-    FigureRef,
-    Item,
-    Link,
-    Prose,
-    Section,
-    Strong,
-    Table,
-    VerdictLabel,
-)
 from lsbench.report.figures.files import PageFigure
 from lsbench.report.html import numeric_columns, render
 from lsbench.report.publish import write_report
@@ -186,44 +171,45 @@ def test_a_sweep_without_a_record_has_a_page(page):
 
 def render_blocks(*blocks, figures=None):
     """The HTML of ``blocks`` in a section called "Part"."""
-    text = render(Document("", "", {}, (Section("Part", blocks),)), figures or {}, "page.html").decode()
+    document = doc.Document("", "", {}, (doc.Section("Part", blocks),))
+    text = render(document, figures or {}, "page.html").decode()
     return re.sub(r"\n", "", text.partition("<h2>Part</h2>")[2].partition("</section>")[0])
 
 
 def test_each_style_has_its_tag():
-    pieces = ("a<b ", Code("c"), Strong("d"), Emphasis("e"), Link("f", "Other part"))
-    assert render_blocks(Prose(pieces)) == (
+    pieces = ("a<b ", doc.Code("c"), doc.Strong("d"), doc.Emphasis("e"), doc.Link("f", "Other part"))
+    assert render_blocks(doc.Prose(pieces)) == (
         '<p>a&lt;b <code>c</code><strong>d</strong><em>e</em><a href="#other-part">f</a></p>'
     )
     assert '<span class="word refuted">exploratory: refuted</span>' in render_blocks(
-        Prose((VerdictLabel("exploratory: refuted"),))
+        doc.Prose((doc.VerdictLabel("exploratory: refuted"),))
     )
 
 
 def test_lists_can_be_nested():
-    items = (Item("one", (Item("two", (Item("three"),)), Item("four"))), Item("five"))
-    assert render_blocks(Bullets(items)) == (
+    items = (doc.Item("one", (doc.Item("two", (doc.Item("three"),)), doc.Item("four"))), doc.Item("five"))
+    assert render_blocks(doc.Bullets(items)) == (
         '<ul class="prose"><li>one<ul class="prose"><li>two<ul class="prose"><li>three</li></ul></li>'
         "<li>four</li></ul></li><li>five</li></ul>"
     )
 
 
 def test_text_in_any_block_cannot_become_markup(spec):
-    rows = [[EVIL], [(Code(EVIL), Link(EVIL, EVIL))]]
-    table = Table(EVIL, [EVIL], rows, highlighted=frozenset([0]), note=EVIL)
+    rows = [[EVIL], [(doc.Code(EVIL), doc.Link(EVIL, EVIL))]]
+    table = doc.Table(EVIL, [EVIL], rows, highlighted=frozenset([0]), note=EVIL)
     hostile = replace(spec(title=EVIL), title=EVIL, caption=EVIL, alt=EVIL)
     blocks = (
-        Prose(EVIL),
-        Prose((Code(EVIL), Strong(EVIL), Emphasis(EVIL), VerdictLabel(EVIL))),
-        Bullets((Item(EVIL, (Item(EVIL),)),)),
-        Facts({EVIL: EVIL}),
-        Details(EVIL, (table,)),
+        doc.Prose(EVIL),
+        doc.Prose((doc.Code(EVIL), doc.Strong(EVIL), doc.Emphasis(EVIL), doc.VerdictLabel(EVIL))),
+        doc.Bullets((doc.Item(EVIL, (doc.Item(EVIL),)),)),
+        doc.Facts({EVIL: EVIL}),
+        doc.Details(EVIL, (table,)),
         table,
-        Section(EVIL, (Prose(EVIL),)),
-        FigureRef(hostile),
+        doc.Section(EVIL, (doc.Prose(EVIL),)),
+        doc.FigureRef(hostile),
     )
     figures = {hostile.name: PageFigure("", ("<svg></svg>",), ("<svg></svg>",) * 2)}
-    document = Document(EVIL, EVIL, {EVIL: EVIL}, (Section(EVIL, blocks),), {EVIL: EVIL})
+    document = doc.Document(EVIL, EVIL, {EVIL: EVIL}, (doc.Section(EVIL, blocks),), {EVIL: EVIL})
     text = render(document, figures, "page.html").decode()
     parsed = Tables()
     parsed.feed(text)
@@ -234,9 +220,10 @@ def test_text_in_any_block_cannot_become_markup(spec):
 
 def test_columns_of_numbers_are_aligned_right():
     rows = [["mlp", "baseline", "3f1c", "2026-05-04"], ["mlp", "+1.2 [0, 2]", "41", "2026-05-05"]]
-    assert numeric_columns(Table("x", ["model", "Δ", "sha", "day"], rows)) == [False, True, False, False]
-    assert numeric_columns(Table("x", ["word", "number"], [["refuted", "0.5"], ["—", "—"]])) == [False, True]
-    text = render_blocks(Table("x", ["word", "number"], [["refuted", "0.5"]], highlighted=frozenset([0])))
+    assert numeric_columns(doc.Table("x", ["model", "Δ", "sha", "day"], rows)) == [False, True, False, False]
+    table = doc.Table("x", ["word", "number"], [["refuted", "0.5"], ["—", "—"]])
+    assert numeric_columns(table) == [False, True]
+    text = render_blocks(doc.Table("x", ["word", "number"], [["refuted", "0.5"]], highlighted=frozenset([0])))
     assert '<th scope="col" class="n">number</th>' in text
     assert '<tr class="chosen"><th scope="row">refuted</th><td class="n">0.5</td></tr>' in text
 
