@@ -29,6 +29,11 @@ def with_extensions(folders: Iterable[str], package: str) -> list[str]:
     ]
 
 
+def listed(package: str) -> list[str]:
+    """The names in one of `EXTENSIBLE`, without importing it."""
+    return names(with_extensions([str(Path(__file__).parent / package)], f"lsbench.{package}"))
+
+
 def add_extensions(folder: str) -> None:
     """Put ``folder`` on the import path of this process and of those that it starts.
 

@@ -5,10 +5,10 @@ the line in COMP_LINE.
 """
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
-import lsbench
 from lsbench import conf_dir, registry
 from lsbench.cli import COMMANDS
 
@@ -27,16 +27,22 @@ def main(arguments: Sequence[str]) -> int:
     if not queried:
         return _hydra(arguments)
     line = os.environ.get("COMP_LINE", "")
+    if given := re.search(r"\s(?:--config-dir|-cd)[\s=]+(\S+)(?=\s)", line):
+        line = line.replace(given[0], "", 1)
+        registry.add_extensions(given[1])
+        if Path(given[1]).is_dir():
+            arguments = [*arguments, "--config-dir", given[1]]
     program, *words = line.split() or [""]
     last = "" if not words or line[-1:].isspace() else words.pop()
     if not words:
         _print(COMMANDS, last, queried)
     elif words[0] in FLAGS or last.startswith("-"):
-        _print(_candidates(words[0], words[1:], last), last, queried)
+        candidates = _candidates(words[0], words[1:], last)
+        _print([name for name in candidates if name not in words], last, queried)
     elif words[0] in COMMANDS:
-        names = _files("claims") if words[0] == "claims" else []
+        names = registry.listed("claims") if words[0] == "claims" else []
         if names and "=" not in last:
-            _print(names, last, queried)
+            _print([name for name in names if name not in words], last, queried)
         # Hydra completes the settings of a line without the command and without lsbench's own flag
         settings = [word for word in words[1:] if word != "--dry-run" and word not in names]
         os.environ["COMP_LINE"] = " ".join([program, *settings, last])
@@ -69,13 +75,7 @@ def _candidates(command: str, words: Sequence[str], last: str) -> Sequence[str]:
         return [*sweeps, "name=", "results_dir="]
     if all("=" in word for word in words):
         return [*sweeps, "results_dir="]
-    return [*_files("probes"), "classes=", "alpha=", "device=", "results_dir="]
-
-
-def _files(package: str) -> list[str]:
-    """The names in an extension package, without importing it."""
-    folder = str(Path(lsbench.__file__).parent / package)
-    return registry.names(registry.with_extensions([folder], f"lsbench.{package}"))
+    return [*registry.listed("probes"), "classes=", "alpha=", "device=", "results_dir="]
 
 
 def _data_sets() -> list[str]:

@@ -9,13 +9,14 @@ from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lsbench import conf_dir
 from lsbench.cli.parser import SYNONYMS
 from lsbench.config import DataConfig, MethodConfig, OptimConfig, Run, describe
 from lsbench.errors import did_you_mean
+from lsbench.methods import all_methods
 
 # The extra of lsbench to install for choices that need another package.
 EXTRAS = {
@@ -91,11 +92,12 @@ def _unknown_key(text: str, words: Sequence[str]) -> str:
         return ""
     key = match[1].partition("@")[0]
     value = next((word.partition("=")[2] for word in words if word.lstrip("+").startswith(f"{key}=")), "")
-    if key in SYNONYMS:
-        return f"{key}: no such setting; did you mean {SYNONYMS[key]}={value}?"
+    if meant := SYNONYMS.get(key.replace("-", "_")):
+        return f"{key}: no such setting; did you mean {meant}={value}?"
     for choices in _choices(words):
         known = known_keys(choices)
         if key not in known:
+            known = [name for name in known if not key.startswith(f"{name}.")]
             return f"{key}: {_no_such_setting(key, known, choices)}"
     return ""  # the key exists; Hydra could not set something in it
 
@@ -106,10 +108,25 @@ def _no_such_setting(key: str, known: Sequence[str], choices: Sequence[str]) -> 
     names = [last for parent, _, last in siblings if parent == prefix and last not in ("name", "_target_")]
     if near := did_you_mean(name, names):
         return f"no such setting{near.replace('mean ', f'mean {prefix}.')}"
+    if prefix == "method.knobs":
+        owner = next((method for method, record in all_methods().items() if record.knob == name), None)
+        if owner and not any(choice.startswith("method=") for choice in choices):
+            return f"no such setting without method={owner}; add method={owner}"
+    if prefix == "data.options":
+        having = [path.stem for path in sorted((conf_dir() / "data").glob("*.yaml"))]
+        having = [f"data={data}" for data in having if key in known_keys([f"data={data}"])]
+        if having:
+            return f"{_chosen('data', choices)} has no such option; {' and '.join(having)} has it"
     if prefix == "model":
-        model = next((c for c in choices if c.startswith("model=")), "this model")
+        model = _chosen("model", choices)
         return f"{model} has no such setting; it has {', '.join(names) or 'none'}"
     return f"no such setting{did_you_mean(key, known) or '; lsbench train --help lists them'}"
+
+
+def _chosen(group: str, choices: Sequence[str]) -> str:
+    """GROUP=NAME as ``choices`` or else conf/train.yaml have it."""
+    given = [choice for choice in choices if choice.startswith(f"{group}=")]
+    return given[-1] if given else f"{group}={_composed(choices)[group].name}"
 
 
 def _wrong_type(error: Exception, text: str) -> str:
@@ -125,6 +142,8 @@ def _wrong_type(error: Exception, text: str) -> str:
     elif key.startswith("method.knobs."):
         allowed = "a number"
     else:
+        if "Cannot assign" in text and "to Dict[" in text:
+            return f"{value[1].lstrip('+')}: allowed is a mapping, such as {{KEY: VALUE}}"
         return f"{value[1].lstrip('+')}: {_plain(str(error.__cause__ or error))}"
     return f"{value[1].lstrip('+')}: allowed is {allowed}"
 
@@ -185,17 +204,21 @@ def _choices(words: Sequence[str]) -> Iterator[list[str]]:
             yield [*single, f"{group}={name}"]
 
 
-def known_keys(words: Sequence[str]) -> list[str]:
-    """Every key that can be set: the groups, and the keys of the configuration that ``words`` compose."""
+def _composed(words: Sequence[str]) -> DictConfig:
+    """The configuration that the GROUP=NAME among ``words`` compose, or the default if they do not."""
     groups = _groups()
     chosen = [word for word in words if word.partition("=")[0] in groups]
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         try:
-            composed = compose("train", overrides=chosen)
+            return compose("train", overrides=chosen)
         except (HydraException, OmegaConfBaseException):
-            composed = compose("train")
-    keys = list(groups)
-    stack: list[tuple[str, Any]] = [("", OmegaConf.to_container(composed, resolve=False))]
+            return compose("train")
+
+
+def known_keys(words: Sequence[str]) -> list[str]:
+    """Every key that can be set: the groups, and the keys of the configuration that ``words`` compose."""
+    keys = _groups()
+    stack: list[tuple[str, Any]] = [("", OmegaConf.to_container(_composed(words), resolve=False))]
     while stack:
         prefix, node = stack.pop()
         if isinstance(node, dict):

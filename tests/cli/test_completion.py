@@ -32,7 +32,7 @@ def complete(call, monkeypatch, tmp_path):
         ("lsbench ", ["train", "compare", "claims", "report", "probe", "data"]),
         ("lsbench   re", ["report"]),
         ("lsbench report s", ["sweep-one", "sweep-two"]),
-        ("lsbench report sweep-one ", ["sweep-one", "sweep-two", "name=", "results_dir="]),
+        ("lsbench report sweep-one ", ["sweep-two", "name=", "results_dir="]),
         ("lsbench report results_dir=elsewhere ", ["other", "name=", "results_dir="]),
         ("lsbench report --j", ["--json"]),
         ("lsbench probe sweep", ["sweep-one", "sweep-two"]),
@@ -45,11 +45,23 @@ def complete(call, monkeypatch, tmp_path):
         ("lsbench compare --dry-run -m alph", ["alpha="]),
         ("lsbench claims cost widt", ["width"]),
         ("lsbench claims cost alph", ["alpha_default", "alpha="]),
+        ("lsbench claims cost cos", []),
         ("lsbench nothing x", []),
     ],
 )
 def test_candidates(line, candidates, complete):
     assert complete(line) == candidates
+
+
+def test_names_from_config_dir_are_completed(complete, tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.path", [*sys.path])
+    monkeypatch.setenv("PYTHONPATH", "")
+    for name in ("method/loud.yaml", "lsbench/probes/norm.py"):
+        (tmp_path / "mine" / name).parent.mkdir(parents=True)
+        (tmp_path / "mine" / name).write_text("")
+    assert complete("lsbench train --config-dir mine method=lou") == ["method=loud"]
+    assert complete("lsbench probe sweep-one --config-dir=mine n") == ["norm"]
+    assert complete("lsbench probe --config-dir nowhere sweep-o") == ["sweep-one"]
 
 
 def test_fish_gets_one_candidate_per_line(complete):

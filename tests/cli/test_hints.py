@@ -10,6 +10,12 @@ pytestmark = pytest.mark.usefixtures("here")
 HINTS = [
     (["train", "label_smoothing=0.1"], "label_smoothing: no such setting; did you mean alpha=0.1?"),
     (["train", "-m", "smoothing=0,0.1"], "did you mean alpha=0,0.1?"),
+    (["train", "label-smoothing=0.1"], "label-smoothing: no such setting; did you mean alpha=0.1?"),
+    (["train", "eps=0.1"], "did you mean alpha=0.1?"),
+    (["train", "method.knobs.mixup_beta=1"], "mixup_beta: no such setting without method=mixup; add"),
+    (["train", "data.options.size=5"], "size: data=mnist5k has no such option; data=folder has it"),
+    (["train", "model.widht=3"], "model.widht: model=mlp has no such setting; it has hidden"),
+    (["train", "-m", "hydra.sweeper.params=3"], "hydra.sweeper.params=3: allowed is a mapping, such as {KEY"),
     (["train", "wd=1e-4"], "did you mean weight_decay=1e-4?"),
     (["train", "dropout_rate=0.1"], "did you mean dropout=0.1?"),
     (["train", "lr_rate=0.1"], "did you mean lr=0.1?"),
