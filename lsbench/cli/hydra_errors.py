@@ -9,7 +9,7 @@ from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lsbench import conf_dir
@@ -142,9 +142,10 @@ def _wrong_type(error: Exception, text: str) -> str:
     elif key.startswith("method.knobs."):
         allowed = "a number"
     else:
-        if "Cannot assign" in text and "to Dict[" in text:
-            return f"{value[1].lstrip('+')}: allowed is a mapping, such as {{KEY: VALUE}}"
-        return f"{value[1].lstrip('+')}: {_plain(str(error.__cause__ or error))}"
+        reason = _plain(str(error.__cause__ or error))
+        if re.match(r"Cannot assign \w+ to Dict\[", reason):
+            reason = "allowed is a mapping, such as {KEY: VALUE}"
+        return f"{value[1].lstrip('+')}: {reason}"
     return f"{value[1].lstrip('+')}: allowed is {allowed}"
 
 
@@ -204,7 +205,7 @@ def _choices(words: Sequence[str]) -> Iterator[list[str]]:
             yield [*single, f"{group}={name}"]
 
 
-def _composed(words: Sequence[str]) -> DictConfig:
+def _composed(words: Sequence[str]) -> Any:
     """The configuration that the GROUP=NAME among ``words`` compose, or the default if they do not."""
     groups = _groups()
     chosen = [word for word in words if word.partition("=")[0] in groups]
