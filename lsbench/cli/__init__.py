@@ -20,7 +20,8 @@ COMMANDS = ("train", "compare", "claims", "report", "probe", "data")
 HELP = """\
 usage: lsbench COMMAND [ARGUMENTS]
 
-Does label smoothing help? lsbench trains image classifiers with and without it, and tests the difference.
+Does label smoothing help? lsbench trains image classifiers with and without it, and tests the
+difference.
 
 Commands (lsbench COMMAND --help shows more):
   train     train one run, or with -m a sweep over every combination of settings

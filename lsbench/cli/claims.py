@@ -6,7 +6,9 @@ from hashlib import sha256
 from lsbench.cli import train
 
 HELP = """\
-lsbench claims [NAME ...] [KEY=VALUE ...]: what people claim of label smoothing, with a verdict each
+usage: lsbench claims [NAME ...] [KEY=VALUE ...] [--dry-run] [--config-dir DIR]
+
+Test what people claim of label smoothing, with a verdict on each claim.
 
   lsbench claims                                    every claim, on the default data and model
   lsbench claims generalisation cost                these two
@@ -16,12 +18,17 @@ lsbench claims [NAME ...] [KEY=VALUE ...]: what people claim of label smoothing,
 Claims:
 {claims}
 
-Stored runs are used again, also those of `lsbench compare`. The page is results/NAME/claims.html, with
-claims.md and claims.csv beside it. NAME is claims-<data>-<model>, followed by the names of the claims if only
-some are tested (claims-mnist5k-mlp-cost+width); name= sets another. p values are adjusted over the deciding
-comparisons of a page, which states their number.
+Flags:
+  --dry-run         show what would be trained and how long it takes; write nothing
+  --config-dir DIR  add claims, settings and code of your own
 
-Settings and flags are those of lsbench train. A setting that a claim varies can't be fixed for that claim.
+Stored runs are used again, also those of `lsbench compare`. The page is results/NAME/claims.html,
+with claims.md and claims.csv beside it. NAME is claims-<data>-<model>, followed by the names of the
+claims if only some are tested (claims-mnist5k-mlp-cost+width); name= sets another. p values are
+adjusted over the deciding comparisons of a page, which states their number.
+
+Settings and the other flags are those of lsbench train. A setting that a claim varies can't be
+fixed for that claim.
 """
 LONGEST = 40  # characters that a name has room for after claims-<data>-<model>
 

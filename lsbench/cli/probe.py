@@ -1,8 +1,10 @@
 """`lsbench probe`: measure a sweep's stored weights."""
 
 import math
+import textwrap
 from collections.abc import Sequence
 
+from lsbench import registry
 from lsbench.cli.parser import Parser, check_sweep_name, split_words
 from lsbench.errors import UsageError
 
@@ -16,7 +18,7 @@ Measure the stored weights of a sweep, and write probes.csv and figures to its f
   lsbench probe compare-mnist5k-mlp fgsm pgd device=cuda     accuracy under attack
 
   NAME              a sweep: the name of its folder in results/
-  PROBE             fgsm, pgd: accuracy under attack; geometry: clusters in the penultimate layer
+{probes}
   classes=A,B,C     geometry: the three classes of the figure
   alpha=A           geometry: the alpha that the figure compares with alpha = 0
   device=cpu        auto (default), cpu, cuda or cuda:N
@@ -32,10 +34,16 @@ def main(arguments: Sequence[str]) -> int:
 
     Raises `UsageError` for an unknown sweep, probe, option or class, and whatever `run_probe` raises.
     """
-    parser = Parser("probe", HELP, list(OPTIONS))
+    parser = Parser("probe", settings=list(OPTIONS))
     parser.add_argument("words", nargs="*")
     parser.add_config_dir()
     parsed = parser.parse(arguments)
+    if parsed.help:
+        probes = ", ".join(registry.listed("probes"))
+        indent = " " * 20
+        item = textwrap.fill(probes, 100, initial_indent=f"  {'PROBE':18}", subsequent_indent=indent)
+        print(HELP.format(probes=item), end="")
+        return 0
     words, options = split_words("probe", parsed.words, OPTIONS)
     if not words:
         raise UsageError("probe: name a sweep: lsbench probe NAME [PROBE ...]")

@@ -31,7 +31,7 @@ Train one run, or with -m every combination of the values that are given.
     "compare": """\
 usage: lsbench compare [KEY=VALUE ...] [--dry-run]
 
-Compare alpha × {{none, dropout, augment}} × 5 seeds, with tables, figures and verdicts in results/NAME/.
+Compare alpha × {{none, dropout, augment}} × 5 seeds; tables, figures and verdicts in results/NAME/.
 
   lsbench compare                                          on the default data and model
   lsbench compare data=mnist model=resnet8                 on others
@@ -44,7 +44,7 @@ FLAGS = """\
 Flags:
   -m, --multirun        sweep over comma-separated values, range(10) and glob(*)
   --dry-run             show what would be trained and how long it takes; write nothing
-  --config-dir DIR      add settings (DIR/model/mine.yaml) and code (DIR/lsbench/models/mine.py) of your own
+  --config-dir DIR      add settings (DIR/model/mine.yaml) and code (DIR/lsbench/models/mine.py)
   --cfg job|hydra|all   print the configuration
   --info [PART]         print Hydra's defaults, search path and plugins
   --hydra-help          Hydra's own flags and settings
@@ -93,6 +93,8 @@ def _settings(composed: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
             allowed = describe(item) + (" or null" if "None" in str(item.type) else "")
             meaning = comment if "|" in comment else "; ".join(filter(None, (allowed, comment)))
             yield f"{schema.prefix}{item.name}", _text(values[item.name]), meaning
+    for name, value in composed["data"]["options"].items():
+        yield f"data.options.{name}", _text(value), f"a setting of data={composed['data']['name']}"
     for name, value in composed["method"]["knobs"].items():
         yield f"method.knobs.{name}", _text(value), "a number"
     for name, value in composed["model"].items():

@@ -53,15 +53,17 @@ def test_candidates(line, candidates, complete):
     assert complete(line) == candidates
 
 
-def test_names_from_config_dir_are_completed(complete, tmp_path, monkeypatch):
-    monkeypatch.setattr("sys.path", [*sys.path])
-    monkeypatch.setenv("PYTHONPATH", "")
+def test_names_from_config_dir_are_completed(shell, tmp_path):
     for name in ("method/loud.yaml", "lsbench/probes/norm.py"):
         (tmp_path / "mine" / name).parent.mkdir(parents=True)
         (tmp_path / "mine" / name).write_text("")
-    assert complete("lsbench train --config-dir mine method=lou") == ["method=loud"]
-    assert complete("lsbench probe sweep-one --config-dir=mine n") == ["norm"]
-    assert complete("lsbench probe --config-dir nowhere sweep-o") == ["sweep-one"]
+    for line, candidate in {
+        "lsbench train --config-dir mine method=lou": "method=loud",
+        "lsbench probe a-sweep --config-dir=mine n": "norm",
+        "lsbench probe --config-dir nowhere a-sweep g": "geometry",
+    }.items():
+        done = shell("-sc", "query=bash", COMP_LINE=line)
+        assert (done.stdout.split(), done.stderr) == ([candidate], ""), line
 
 
 def test_fish_gets_one_candidate_per_line(complete):
