@@ -1,6 +1,7 @@
 """The layers of the package: a file imports from its own folder and from the layers below it."""
 
 import ast
+import re
 import subprocess
 import sys
 from graphlib import TopologicalSorter
@@ -97,6 +98,11 @@ def test_imports_lead_downward():
 
 def test_only_config_and_what_hydra_calls_see_a_dictconfig():
     assert {folder(path) for path in modules() if "DictConfig" in path.read_text()} == {"config", "hydra_app"}
+
+
+def test_only_the_store_changes_files():
+    writing = re.compile(r"\.write_(text|bytes)\(|open\([^)]*\"[awx]|rmtree|\.unlink\(")
+    assert {folder(path) for path in modules() if writing.search(path.read_text())} == {"store"}
 
 
 def test_only_the_forward_pass_maps_over_members():

@@ -32,7 +32,7 @@ def execute(jobs: Sequence[Job], cluster: Mapping[str, Any] | None = None) -> No
         backends = {"slurm": partial(slurm.run, resources=cluster)}
         node = slurm.node(cluster)
     for results_dir in {job.run.results_dir for job in jobs}:
-        train_stack.recover(results_dir)
+        checkpoints.recover(results_dir)
     remaining = pending(jobs)
     total = len({(job.run.results_dir, job.run_id) for job in jobs})
     if len(remaining) < total:

@@ -28,6 +28,7 @@ from lsbench.execution import signals, train_stack
 from lsbench.execution.plan import StackPlan
 from lsbench.execution.progress import SweepProgress
 from lsbench.formatting import count
+from lsbench.store import checkpoints
 
 log = logging.getLogger(__name__)
 
@@ -123,7 +124,7 @@ def _replacements(worker: Worker, progress: SweepProgress, killed_before: bool) 
     """The stacks to train after a process ended without a result; ``killed_before`` if another that trained
     this stack did so."""
     plan = worker.plan
-    train_stack.recover(plan.results_dir)
+    checkpoints.recover(plan.results_dir)
     if train_stack.is_stored(plan):  # it was killed after all its work
         progress.finish(plan.key, plan.epochs, len(plan.jobs), 0)
         return ()
@@ -131,7 +132,7 @@ def _replacements(worker: Worker, progress: SweepProgress, killed_before: bool) 
     how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
     reason = f"the process that trained it was {how}"
     progress.discard(plan.key)
-    if train_stack.has_checkpoint(plan) and not killed_before:
+    if checkpoints.has_checkpoint(plan.folder) and not killed_before:
         log.warning("%s: %s; resuming from its checkpoint", plan, reason)
         return [plan]
     if len(plan.jobs) > 1:

@@ -140,7 +140,7 @@ def _submit(plans: Sequence[StackPlan], resources: Mapping[str, Any]) -> list[An
 
 def _finish(job: Any, plan: StackPlan, progress: SweepProgress) -> None:
     """Account for an ended job; runs that it did not store are stored as failed, with Slurm's reason."""
-    train_stack.recover(plan.results_dir)
+    checkpoints.recover(plan.results_dir)
     if error := job.exception():
         last = str(error).strip().splitlines()[-1] if job.paths.result_pickle.exists() else ""
         reason = f"Slurm job {job.job_id} ended as {job.state} {last}".strip()

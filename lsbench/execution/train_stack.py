@@ -2,15 +2,12 @@
 
 import logging
 import math
-import shutil
 import time
 from collections.abc import Sequence
-from contextlib import suppress
-from pathlib import Path
 
 import torch
 
-from lsbench.errors import LsbenchError, StorageError
+from lsbench.errors import LsbenchError
 from lsbench.execution import signals
 from lsbench.execution.plan import StackPlan
 from lsbench.execution.progress import SweepProgress
@@ -68,57 +65,14 @@ def halve(plan: StackPlan) -> tuple[StackPlan, StackPlan]:
     return halves
 
 
-def recover(results_dir: str | Path) -> None:
-    """Store the staged runs of stacks that were interrupted while being stored, and remove the folders of
-    stacks that are stored or were never trained."""
-    by_folder = {
-        checkpoints.stack_dir(results_dir, saved.run_ids): saved
-        for saved in checkpoints.saved_stacks(results_dir)
-    }
-    for folder in checkpoints.stack_dirs(results_dir):
-        with checkpoints.hold(folder, wait=False) as acquired:
-            if acquired and _is_over(folder, results_dir, by_folder.get(folder)):
-                _commit(folder, results_dir)
-
-
-def _is_over(folder: Path, results_dir: str | Path, saved: checkpoints.SavedStack | None) -> bool:
-    """True if the stack has staged runs, nothing that could be resumed, or only final runs."""
-    if (folder / "rows").exists():
-        return True
-    if saved is None:
-        return not any((folder / name).exists() for name in ("plan.json", "state.pt"))
-    with suppress(StorageError):
-        return all(runs.is_final(runs.read(results_dir, run_id)) for run_id in saved.run_ids)
-    return False
-
-
-def _commit(folder: Path, results_dir: str | Path) -> None:
-    runs.commit_staged(results_dir, folder / "rows")
-    checkpoints.drop(folder)
-
-
 def is_stored(plan: StackPlan) -> bool:
     """Return whether every run of the stack is final."""
     return all(runs.is_final(runs.read(plan.results_dir, job.run_id)) for job in plan.jobs)
 
 
-def has_checkpoint(plan: StackPlan) -> bool:
-    return (plan.folder / "state.pt").exists()
-
-
 def _store(plan: StackPlan, outcomes: Sequence[Outcome], device: str) -> None:
-    """Write every member's run to a staging folder, then move them all into the store. If the process is
-    killed here, either the stack is trained to its end again or `recover` moves what is staged."""
-    part = plan.folder / "rows.part"
-    shutil.rmtree(part, ignore_errors=True)
-    try:
-        for job, outcome in zip(plan.jobs, outcomes, strict=True):
-            runs.write(part, job.run, job.splits.sha256, outcome, device)
-    except StorageError:
-        shutil.rmtree(part, ignore_errors=True)  # the disk may be full
-        raise
-    part.replace(plan.folder / "rows")
-    _commit(plan.folder, plan.results_dir)
+    members = [(job.run, job.splits.sha256) for job in plan.jobs]
+    checkpoints.store_runs(plan.results_dir, plan.folder, members, outcomes, device)
 
 
 def _outcomes(plan: StackPlan, progress: SweepProgress) -> list[Outcome]:

@@ -1,6 +1,5 @@
 """State of one command: its runs by report, its jobs, and the error that it ends with."""
 
-import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -94,15 +93,7 @@ class Session:
         """Add the run to its report, and in a copy also to the file that the original session reads."""
         self._add(run.results_dir, run.name, run_id)
         if self.is_copy:
-            file = self._notes()
-            file.parent.mkdir(parents=True, exist_ok=True)
-            with file.open("a") as lines:
-                lines.write(json.dumps([run.results_dir, run.name, run_id]) + "\n")
-
-    def _notes(self) -> Path:
-        """The file in which copies of this session note their runs."""
-        hydra = HydraConfig.get()
-        return Path(hydra.runtime.cwd) / hydra.sweep.dir / f"runs-{self.key}.jsonl"
+            sweeps.note_run(_multirun_dir(), self.key, run.results_dir, run.name, run_id)
 
     def add(self, jobs: "Sequence[plan.Job]") -> None:
         """Add the jobs' runs to their reports, and store each report's list of runs in its sweep.json, so
@@ -138,14 +129,9 @@ class Session:
 
     def collect(self) -> None:
         """Add the runs that copies of this session noted in other processes."""
-        if (
-            HydraConfig.initialized()
-            and HydraConfig.get().mode == RunMode.MULTIRUN
-            and self._notes().exists()
-        ):
-            for line in self._notes().read_text().splitlines():
-                results_dir, name, run_id = json.loads(line)
-                self._add(results_dir, name, run_id)
+        if HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN:
+            for noted in sweeps.noted_runs(_multirun_dir(), self.key):
+                self._add(*noted)
         self._write()
 
     def _publish(self, reports: Sequence[tuple[str, str]]) -> int:
@@ -171,6 +157,12 @@ def session_of(task_function: TaskFunction) -> Session | None:
     """The session of Hydra's task function; None if another program borrows a plugin of lsbench."""
     session = getattr(task_function, "__self__", None)
     return session if isinstance(session, Session) else None
+
+
+def _multirun_dir() -> Path:
+    """The folder of Hydra's multirun.yaml."""
+    hydra = HydraConfig.get()
+    return Path(hydra.runtime.cwd) / hydra.sweep.dir
 
 
 def _from_original_folder(run: Run) -> Run:

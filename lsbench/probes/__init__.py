@@ -5,7 +5,6 @@ names begin with an underscore are helpers. Results are stored beside the run, i
 computed only once.
 """
 
-import json
 import math
 from functools import cache
 from importlib import import_module
@@ -14,10 +13,9 @@ from pathlib import Path
 import torch
 
 from lsbench import __version__, registry
-from lsbench.errors import StorageError, UsageError, shown, suggest_or_list
+from lsbench.errors import UsageError, shown, suggest_or_list
 from lsbench.probes._probe import Probe
-from lsbench.store.files import to_json, write_atomically
-from lsbench.store.runs import run_dir
+from lsbench.store import runs
 from lsbench.training import memory
 from lsbench.training.trained_model import TrainedModel, load_trained_model
 
@@ -60,8 +58,7 @@ def run_probe(
     `StorageError` for a run without weights, `DataError` if its data are missing or have changed.
     """
     probe = find_probe(name)
-    path = _path(results_dir, run_id, name)
-    values = _read(path, probe)
+    values = read_stored(results_dir, run_id, name)
     if values is None:
         memory.keep_freed_memory()
         measured = probe.measure(load_trained_model(results_dir, run_id, device))
@@ -70,28 +67,20 @@ def run_probe(
             for column in probe.columns
         }
         environment = {"lsbench": __version__, "torch": str(torch.__version__), "device": device.type}
-        write_atomically(path, to_json({"version": probe.version, "values": values, **environment}))
+        content = {"version": probe.version, "values": values, **environment}
+        runs.write_probe(results_dir, run_id, name, content)
     return values
 
 
 def read_stored(results_dir: str | Path, run_id: str, name: str) -> dict[str, float] | None:
-    """The values that `run_probe` has stored of a run, None if there are none."""
-    return _read(_path(results_dir, run_id, name), find_probe(name))
-
-
-def _path(results_dir: str | Path, run_id: str, name: str) -> Path:
-    return run_dir(results_dir, run_id) / "probes" / f"{name}.json"
-
-
-def _read(path: Path, probe: Probe) -> dict[str, float] | None:
-    """The values in the file, None if it is missing, damaged or of another version of the probe."""
+    """The values that `run_probe` has stored of a run; None if they are missing, damaged or of another
+    version of the probe."""
+    probe = find_probe(name)
+    content = runs.read_probe(results_dir, run_id, name)
     try:
-        content = json.loads(path.read_bytes())
         if content["version"] != probe.version:
             return None
         values = {column: content["values"][column] for column in probe.columns}
         return {column: math.nan if value is None else float(value) for column, value in values.items()}
-    except (FileNotFoundError, ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError):
         return None
-    except OSError as error:
-        raise StorageError(f"{path}: cannot be read ({error.strerror})") from error

@@ -1,7 +1,8 @@
-"""Checkpoints of stacks in training: their members, and their latest state.
+"""Checkpoints of stacks in training: their members, their latest state, and their runs as they are stored.
 
-A stack has the folder results/runs/.stacks/ID/, where ID is a hash of its members. ID.lock beside it is
-locked while the stack trains. Both are removed when the runs are stored.
+A stack has the folder results/runs/.stacks/ID/, where ID is a hash of its members. In it are plan.json with
+the members, state.pt with the latest state, and once the stack is trained rows/ with its runs. ID.lock beside
+it is locked while the stack trains. Both are removed when the runs are stored.
 """
 
 import hashlib
@@ -15,8 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lsbench.config import Run
 from lsbench.errors import StorageError
+from lsbench.store import runs
 from lsbench.store.files import locked, write_atomically
+from lsbench.terms import Outcome
 
 log = logging.getLogger(__name__)
 
@@ -122,6 +126,61 @@ def load(folder: Path, device: Any) -> dict[str, Any] | None:
         log.warning("%s: cannot be read (%s); the stack starts again from step 0", path, type(error).__name__)
         return None
     return state
+
+
+def has_checkpoint(folder: Path) -> bool:
+    return (folder / "state.pt").exists()
+
+
+def store_runs(
+    results_dir: str | Path,
+    folder: Path,
+    members: Sequence[tuple[Run, str]],
+    outcomes: Sequence[Outcome],
+    device: str,
+) -> None:
+    """Write the runs of a stack to a staging folder, then move them all into the store. Each member is a run
+    with the hash of its data. Raises `StorageError`.
+
+    If the process is killed here, either the stack is trained to its end again or `recover` moves what is
+    staged.
+    """
+    part = folder / "rows.part"
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        for (run, data_sha256), outcome in zip(members, outcomes, strict=True):
+            runs.write(part, run, data_sha256, outcome, device)
+    except StorageError:
+        shutil.rmtree(part, ignore_errors=True)  # the disk may be full
+        raise
+    part.replace(folder / "rows")
+    _commit(folder, results_dir)
+
+
+def recover(results_dir: str | Path) -> None:
+    """Store the staged runs of stacks that were interrupted while being stored, and remove the folders of
+    stacks that are stored or were never trained."""
+    by_folder = {stack_dir(results_dir, saved.run_ids): saved for saved in saved_stacks(results_dir)}
+    for folder in stack_dirs(results_dir):
+        with hold(folder, wait=False) as acquired:
+            if acquired and _is_over(folder, results_dir, by_folder.get(folder)):
+                _commit(folder, results_dir)
+
+
+def _is_over(folder: Path, results_dir: str | Path, saved: SavedStack | None) -> bool:
+    """True if the stack has staged runs, nothing that could be resumed, or only final runs."""
+    if (folder / "rows").exists():
+        return True
+    if saved is None:
+        return not (has_checkpoint(folder) or (folder / "plan.json").exists())
+    with suppress(StorageError):
+        return all(runs.is_final(runs.read(results_dir, run_id)) for run_id in saved.run_ids)
+    return False
+
+
+def _commit(folder: Path, results_dir: str | Path) -> None:
+    runs.commit_staged(results_dir, folder / "rows")
+    drop(folder)
 
 
 def drop(folder: Path) -> None:

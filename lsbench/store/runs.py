@@ -187,6 +187,27 @@ def _other_settings(run: Run) -> Record:
     return flat
 
 
+def read_probe(results_dir: str | Path, run_id: str, name: str) -> Any:
+    """What `write_probe` has stored, None if it is missing or damaged. Raises `StorageError` if the file
+    cannot be read."""
+    path = _probe_file(results_dir, run_id, name)
+    try:
+        return json.loads(path.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return None
+    except OSError as error:
+        raise StorageError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def write_probe(results_dir: str | Path, run_id: str, name: str, content: Mapping[str, Any]) -> None:
+    """Store the values of probe ``name`` beside the run. Raises `StorageError` if that fails."""
+    write_atomically(_probe_file(results_dir, run_id, name), to_json(content))
+
+
+def _probe_file(results_dir: str | Path, run_id: str, name: str) -> Path:
+    return run_dir(results_dir, run_id) / "probes" / f"{name}.json"
+
+
 def check_writable(results_dir: str | Path) -> None:
     """Raise `StorageError` now rather than after hours of training."""
     probe = Path(results_dir) / "runs" / f".writable-{os.getpid()}"

@@ -1,4 +1,4 @@
-"""Sweeps: the lists of runs under results/NAME/sweep.json."""
+"""Sweeps: the lists of runs under results/NAME/sweep.json, and the notes from which they are collected."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -61,6 +61,35 @@ def read_sweep(results_dir: str | Path, name: str) -> Sweep:
         raise UsageError(f"no sweep named {shown(name)} under {results_dir}; sweeps there: {known}") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StorageError(f"{path}: cannot be read ({error}); run its command again to write it") from error
+
+
+def note_run(folder: Path, key: str, results_dir: str, name: str, run_id: str) -> None:
+    """Append a run of the sweep ``name`` to the notes of the command with this ``key``, in runs-KEY.jsonl.
+    Raises `StorageError` if that fails."""
+    path = _notes(folder, key)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as lines:
+            lines.write(json.dumps([results_dir, name, run_id]) + "\n")
+    except OSError as error:
+        raise StorageError(f"{path}: cannot be written ({error.strerror or error})") from error
+
+
+def noted_runs(folder: Path, key: str) -> list[tuple[str, str, str]]:
+    """The results folder, the sweep and the ID of each run that `note_run` has noted. Raises `StorageError`
+    if the notes are damaged."""
+    path = _notes(folder, key)
+    try:
+        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        return [(results_dir, name, run_id) for results_dir, name, run_id in lines]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, TypeError) as error:
+        raise StorageError(f"{path}: cannot be read ({error}); run the command again") from error
+
+
+def _notes(folder: Path, key: str) -> Path:
+    return folder / f"runs-{key}.jsonl"
 
 
 def measured_file(folder: Path, claim: str) -> Path:

@@ -3,7 +3,6 @@
 import logging
 import random
 from dataclasses import replace
-from shutil import rmtree
 
 import numpy as np
 import pytest
@@ -11,7 +10,7 @@ import torch
 
 from lsbench.config import OptimConfig
 from lsbench.execution import train_stack
-from lsbench.execution.execute import execute, pending
+from lsbench.execution.execute import execute
 from lsbench.execution.plan import Job, plan_stacks
 from lsbench.execution.progress import SweepProgress
 from lsbench.store import checkpoints, runs
@@ -272,48 +271,6 @@ def test_nothing_is_left_of_a_stack_that_another_process_stored_first(make_jobs,
     with SweepProgress(2, 2) as progress:
         assert train_stack.train(plan, progress, wait=False)
     assert is_tidy(store)
-
-
-def test_nothing_is_left_if_another_process_stores_the_staged_runs_first(
-    make_jobs, store, monkeypatch, is_tidy
-):
-    folder = checkpoints.stacks_dir(store) / "stack"
-    (folder / "rows").mkdir(parents=True)
-
-    hold = checkpoints.hold
-
-    def removed_meanwhile(folder, wait):
-        rmtree(folder)
-        return hold(folder, wait=wait)
-
-    monkeypatch.setattr(checkpoints, "hold", removed_meanwhile)
-    train_stack.recover(store)
-    assert len(pending(make_jobs(store))) == 4
-    assert is_tidy(store)
-
-
-def test_the_lock_of_a_killed_process_is_removed(store, is_tidy):
-    """One killed between the removal of its stack and that of its lock, or before it had made the stack."""
-    lock = checkpoints.stacks_dir(store) / "stack.lock"
-    lock.parent.mkdir(parents=True)
-    lock.touch()
-    with checkpoints.hold(lock.with_suffix("")):
-        train_stack.recover(store)
-        assert lock.exists(), "it is held"
-    lock.parent.mkdir(parents=True)
-    lock.touch()
-    train_stack.recover(store)
-    assert is_tidy(store) and not lock.parent.exists()
-
-
-def test_no_plan_is_saved_for_a_stack_that_another_process_holds(store):
-    stack = checkpoints.SavedStack(("a", "b"), 1)
-    folder = checkpoints.stack_dir(store, stack.run_ids)
-    with checkpoints.hold(folder):
-        checkpoints.save_stacks(store, [stack])
-        assert not folder.exists()
-    checkpoints.save_stacks(store, [stack])
-    assert checkpoints.saved_stacks(store) == [stack]
 
 
 def test_a_stray_file_among_the_stacks_does_no_harm(make_jobs, store):

@@ -139,7 +139,7 @@ def test_a_storage_error_in_a_worker_ends_the_command(make_jobs, store, monkeypa
     def full(*arguments):
         raise runs.StorageError("disk full")
 
-    monkeypatch.setattr(train_stack, "_store", full)
+    monkeypatch.setattr(checkpoints, "store_runs", full)
     with pytest.raises(runs.StorageError, match="disk full"):
         execute(make_jobs(store, executor="pool"))
 

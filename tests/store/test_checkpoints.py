@@ -4,12 +4,15 @@ import json
 import math
 import os
 from itertools import islice
+from shutil import rmtree
 
 import pytest
 import torch
 
 from lsbench.config import OptimConfig
-from lsbench.store import checkpoints
+from lsbench.errors import StorageError
+from lsbench.store import checkpoints, runs
+from lsbench.terms import Outcome
 from lsbench.training.loop import Training
 from lsbench.training.stack import Stack
 
@@ -155,3 +158,87 @@ def test_a_checkpoint_of_another_version_is_not_found(tmp_path, monkeypatch):
     before = checkpoints.stack_dir(tmp_path, PLAN.run_ids)
     monkeypatch.setattr(checkpoints, "STATE_VERSION", checkpoints.STATE_VERSION + 1)
     assert checkpoints.stack_dir(tmp_path, PLAN.run_ids) != before
+
+
+def test_a_checkpoint_is_there_once_it_is_saved(tmp_path):
+    assert not checkpoints.has_checkpoint(tmp_path / "stack")
+    checkpoints.save(tmp_path / "stack", {})
+    assert checkpoints.has_checkpoint(tmp_path / "stack")
+
+
+@pytest.fixture
+def members(make_run):
+    return [(make_run(seed=seed), "d" * 64) for seed in (0, 1)]
+
+
+FAILED = [Outcome("failed", {}, error="why")] * 2
+
+
+def test_the_runs_of_a_stack_are_stored_and_its_folder_is_removed(members, tmp_path):
+    folder = checkpoints.stack_dir(tmp_path, ["a", "b"])
+    checkpoints.save(folder, {})
+    checkpoints.store_runs(tmp_path, folder, members, FAILED, "cpu")
+    stored = [runs.read(tmp_path, run.run_id(data_sha256)) for run, data_sha256 in members]
+    assert [(record["seed"], record["error"]) for record in stored] == [(0, "why"), (1, "why")]
+    assert not folder.exists()
+
+
+def test_no_run_of_a_stack_is_stored_if_the_disk_is_full(members, tmp_path, monkeypatch):
+    folder = checkpoints.stack_dir(tmp_path, ["a", "b"])
+    write = runs.write
+
+    def full(results_dir, run, *others):
+        if run.seed == 1:
+            raise StorageError("disk full")
+        return write(results_dir, run, *others)
+
+    monkeypatch.setattr(runs, "write", full)
+    with pytest.raises(StorageError, match="disk full"):
+        checkpoints.store_runs(tmp_path, folder, members, FAILED, "cpu")
+    assert not runs.record_files(tmp_path) and not list(folder.iterdir())
+
+
+def test_staged_runs_are_recovered(members, tmp_path):
+    folder = checkpoints.stack_dir(tmp_path, ["a", "b"])
+    run, data_sha256 = members[0]
+    runs.write(folder / "rows", run, data_sha256, FAILED[0], "cpu")
+    checkpoints.recover(tmp_path)
+    assert runs.read(tmp_path, run.run_id(data_sha256))["error"] == "why"
+    assert not checkpoints.stacks_dir(tmp_path).exists()
+
+
+def test_nothing_is_left_if_another_process_stores_the_staged_runs_first(tmp_path, monkeypatch):
+    folder = checkpoints.stacks_dir(tmp_path) / "stack"
+    (folder / "rows").mkdir(parents=True)
+    hold = checkpoints.hold
+
+    def removed_meanwhile(folder, wait):
+        rmtree(folder)
+        return hold(folder, wait=wait)
+
+    monkeypatch.setattr(checkpoints, "hold", removed_meanwhile)
+    checkpoints.recover(tmp_path)
+    assert not runs.record_files(tmp_path) and not checkpoints.stacks_dir(tmp_path).exists()
+
+
+def test_the_lock_of_a_killed_process_is_removed(tmp_path):
+    """One killed between the removal of its stack and that of its lock, or before it had made the stack."""
+    lock = checkpoints.stacks_dir(tmp_path) / "stack.lock"
+    lock.parent.mkdir(parents=True)
+    lock.touch()
+    with checkpoints.hold(lock.with_suffix("")):
+        checkpoints.recover(tmp_path)
+        assert lock.exists(), "it is held"
+    lock.parent.mkdir(parents=True)
+    lock.touch()
+    checkpoints.recover(tmp_path)
+    assert not lock.parent.exists()
+
+
+def test_no_plan_is_saved_for_a_stack_that_another_process_holds(tmp_path):
+    folder = checkpoints.stack_dir(tmp_path, PLAN.run_ids)
+    with checkpoints.hold(folder):
+        checkpoints.save_stacks(tmp_path, [PLAN])
+        assert not folder.exists()
+    checkpoints.save_stacks(tmp_path, [PLAN])
+    assert checkpoints.saved_stacks(tmp_path) == [PLAN]

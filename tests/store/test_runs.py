@@ -183,3 +183,33 @@ def test_a_sweep_with_claims_and_one_without_cannot_share_a_name(tmp_path):
     (tmp_path / "grid" / "sweep.json").write_text("damaged")
     sweeps.write_sweep(tmp_path, sweeps.Sweep("grid", "lsbench claims", ("b",), claims))
     assert sweeps.read_sweep(tmp_path, "grid").claims == claims
+
+
+def test_noted_runs_are_read_in_order_by_key(tmp_path):
+    assert sweeps.noted_runs(tmp_path / "jobs", "k") == []
+    noted = [("résultats", "mine", "a"), ("résultats", "mine", "b")]
+    for run in noted:
+        sweeps.note_run(tmp_path / "jobs", "k", *run)
+    sweeps.note_run(tmp_path / "jobs", "other", *noted[0])
+    assert sweeps.noted_runs(tmp_path / "jobs", "k") == noted
+
+
+@pytest.mark.parametrize("content", [b'["results", "mi', b'["results"]\n', b"3\n", b'["\xff", "b", "c"]\n'])
+def test_damaged_notes_are_named(content, tmp_path):
+    (tmp_path / "runs-k.jsonl").write_bytes(content)
+    with pytest.raises(StorageError, match=r"runs-k\.jsonl: cannot be read .*; run the command again"):
+        sweeps.noted_runs(tmp_path, "k")
+
+
+def test_the_values_of_a_probe_are_stored_beside_the_run(tmp_path):
+    assert runs.read_probe(tmp_path, "a", "fgsm") is None
+    runs.write_probe(tmp_path, "a", "fgsm", {"version": 1, "values": {"x": math.nan}})
+    path = tmp_path / "runs" / "a" / "probes" / "fgsm.json"
+    assert json.loads(path.read_text()) == {"version": 1, "values": {"x": None}}
+    assert runs.read_probe(tmp_path, "a", "fgsm") == {"version": 1, "values": {"x": None}}
+    path.write_text("{")
+    assert runs.read_probe(tmp_path, "a", "fgsm") is None
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(StorageError, match=r"fgsm\.json: cannot be read"):
+        runs.read_probe(tmp_path, "a", "fgsm")
