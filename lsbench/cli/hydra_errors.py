@@ -16,7 +16,6 @@ from lsbench import conf_dir
 from lsbench.cli.parser import SYNONYMS
 from lsbench.config import DataConfig, MethodConfig, OptimConfig, Run, describe
 from lsbench.errors import did_you_mean
-from lsbench.methods import all_methods
 
 # The extra of lsbench to install for choices that need another package.
 EXTRAS = {
@@ -109,6 +108,8 @@ def _no_such_setting(key: str, known: Sequence[str], choices: Sequence[str]) -> 
     if near := did_you_mean(name, names):
         return f"no such setting{near.replace('mean ', f'mean {prefix}.')}"
     if prefix == "method.knobs":
+        from lsbench.methods import all_methods
+
         owner = next((method for method, record in all_methods().items() if record.knob == name), None)
         if owner and not any(choice.startswith("method=") for choice in choices):
             return f"no such setting without method={owner}; add method={owner}"

@@ -1,8 +1,8 @@
 """Composition of a multirun's jobs, and the check of every job before any of them trains.
 
-Hydra takes 0.1 s of CPU time to compose a job. Jobs whose overrides differ only in the numbers of knobs have
-configurations that differ only in those knobs and where Hydra stores the overrides. So Hydra composes the
-first of them, and the others are copies of it with these values set (3 ms).
+Hydra takes 0.1 s of CPU time to compose a job. Jobs whose overrides differ only in numbers of
+`MEMBER_SETTINGS` have configurations that differ only in those and where Hydra stores the overrides. So Hydra
+composes the first of them, and the others are copies of it with these values set (3 ms).
 """
 
 from collections.abc import Iterator, Sequence
@@ -66,9 +66,9 @@ def compose(
 
 
 def _pattern(overrides: Sequence[Override]) -> tuple[str, ...]:
-    """A key that is equal for jobs that differ only in their knobs' numbers; empty if Hydra must compose.
+    """A key, equal for jobs that differ only in numbers of `MEMBER_SETTINGS`; empty if Hydra must compose.
 
-    A copy sets the numbers last, so it would undo another kind of override of a knob (``alpha=${lr}``,
+    A copy sets the numbers last, so it would undo another kind of override of one (``alpha=${lr}``,
     ``++alpha=0``); and a deletion may depend on the value that it deletes.
     """
     others = [override for override in overrides if not _is_number_for_member_setting(override)]
@@ -93,7 +93,7 @@ def _is_member_setting(key: str) -> bool:
 
 
 def _copy(composed: DictConfig, overrides: Sequence[Override]) -> DictConfig | None:
-    """A copy of ``composed`` with the knobs of ``overrides``; None for a number of the wrong type, which
+    """A copy of ``composed`` with the numbers of ``overrides``; None for a number of the wrong type, which
     Hydra reports better."""
     job = config.duplicate(composed)
     try:

@@ -76,9 +76,6 @@ class GridSweeper(Sweeper):
         )
         if not any(batches):
             raise UsageError("the sweep has no runs")
-        folder = Path(self.config.hydra.sweep.dir)
-        folder.mkdir(parents=True, exist_ok=True)
-        OmegaConf.save(self.config, folder / "multirun.yaml")
         returned = []
         for results in self._launch(batches):
             for result in results:
@@ -98,6 +95,7 @@ class GridSweeper(Sweeper):
         assert self.launcher is not None
         starts = [0, *itertools.accumulate(map(len, batches))]
         if self.session is None:
+            self._save_config()
             for batch, start in zip(batches, starts, strict=False):
                 self.validate_batch_is_legal(batch)
                 yield self.launcher.launch(batch, initial_job_idx=start)
@@ -106,12 +104,18 @@ class GridSweeper(Sweeper):
         composed = compose.compose(self.hydra_context.config_loader, self.config, points, 0)
         jobs = compose.check(composed, whole=True)
         self.session.add(jobs)
+        self._save_config()
         for batch, start in zip(batches, starts, strict=False):
             if isinstance(self.launcher, StackedLauncher):
                 part = slice(start, start + len(batch))
                 yield self.launcher.launch_composed(composed[part], jobs[part], start)
             else:
                 yield self.launcher.launch(batch, initial_job_idx=start)
+
+    def _save_config(self) -> None:
+        folder = Path(self.config.hydra.sweep.dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        OmegaConf.save(self.config, folder / "multirun.yaml")
 
 
 def combinations(overrides: Sequence[Override]) -> list[Point]:

@@ -146,12 +146,12 @@ class Stack:
         keys = [rng.fold(rng.fold(active.key, epoch)[:, None], steps) for active in self.active.values()]
         size = self.shared.batch_size
         batches = zip(torch.split(rows, size, dim=1), torch.split(labels, size, dim=1), strict=True)
-        take_step = self._train_step if self.graphs is None else partial(self.graphs, self._train_step)
+        take_step = self.train_step if self.graphs is None else partial(self.graphs, self.train_step)
         for step, batch in islice(enumerate(batches), first, None):
             factor = self.lr_factors[epoch * self.steps_per_epoch + step]
             yield take_step(*batch, factor, *(key[:, step] for key in keys))
 
-    def _train_step(self, rows: Tensor, labels: Tensor, factor: Tensor, *keys: Tensor) -> Tensor:
+    def train_step(self, rows: Tensor, labels: Tensor, factor: Tensor, *keys: Tensor) -> Tensor:
         """Forward, backward and update for one batch; return each member's mean loss [M].
 
         The batch are ``rows`` [M,B] with ``labels`` [M,B]; ``factor`` [] multiplies the learning rate, and

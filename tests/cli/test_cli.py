@@ -233,6 +233,7 @@ def test_settings_that_a_launcher_cannot_follow_are_usage_errors(arguments, word
     code, out, err = call("train", *arguments)
     assert code == 2 and out == "" and words in err and err.count("\n") == 1
     assert not list(tmp_path.rglob("result.json"))
+    assert "-m" not in arguments or not list(tmp_path.iterdir())
 
 
 def test_hydra_keeps_its_folders_and_files(call, tmp_path):

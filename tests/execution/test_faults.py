@@ -173,7 +173,7 @@ def test_the_second_process_waits_for_a_stack_that_another_trains(
     """The other process pauses in its first step until this one logs that it waits."""
     jobs, context = make_jobs(store)[:2], start.context
     begun, waiting = context.Event(), context.Event()
-    step = stack.Stack._train_step
+    step = stack.Stack.train_step
 
     def paused(self, *arguments):
         begun.set()
@@ -181,7 +181,7 @@ def test_the_second_process_waits_for_a_stack_that_another_trains(
         return step(self, *arguments)
 
     def other():
-        stack.Stack._train_step = paused
+        stack.Stack.train_step = paused
         execute(jobs)
 
     process = start(other)

@@ -24,14 +24,14 @@ def die(monkeypatch):
     """Kills each process that trains a stack for which ``doomed(stack)`` holds, at its first step."""
 
     def where(doomed):
-        step = stack.Stack._train_step
+        step = stack.Stack.train_step
 
         def deadly(self, *arguments):
             if doomed(self):
                 os.kill(os.getpid(), signal.SIGKILL)
             return step(self, *arguments)
 
-        monkeypatch.setattr(stack.Stack, "_train_step", deadly)
+        monkeypatch.setattr(stack.Stack, "train_step", deadly)
 
     return where
 
@@ -82,7 +82,7 @@ def test_a_stack_with_a_checkpoint_is_resumed_once(
     clean = make_jobs(store / "clean", seeds=range(5), epochs=2)
     execute(clean)
     steps()
-    step, ended = stack.Stack._train_step, store / "ended"
+    step, ended = stack.Stack.train_step, store / "ended"
 
     def deadly(self, *arguments):
         if self.optimizer.steps == 3 and not ended.exists():
@@ -90,7 +90,7 @@ def test_a_stack_with_a_checkpoint_is_resumed_once(
             os.kill(os.getpid(), number)
         return step(self, *arguments)
 
-    monkeypatch.setattr(stack.Stack, "_train_step", deadly)
+    monkeypatch.setattr(stack.Stack, "train_step", deadly)
     jobs = make_jobs(store / "pool", seeds=range(5), executor="pool", epochs=2, checkpoint_minutes=1e-9)
     execute(jobs)
     assert table(jobs) == table(clean) and is_tidy(store / "pool")

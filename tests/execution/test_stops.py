@@ -42,7 +42,7 @@ def command(monkeypatch, forked):
 
 def before_step(number, act):
     """Call ``act()`` once in each process, before its training step ``number``."""
-    step, taken = stack.Stack._train_step, []
+    step, taken = stack.Stack.train_step, []
 
     def acting(self, *arguments):
         taken.append(1)
@@ -50,7 +50,7 @@ def before_step(number, act):
             act()
         return step(self, *arguments)
 
-    stack.Stack._train_step = acting
+    stack.Stack.train_step = acting
 
 
 def stop_alone(number):

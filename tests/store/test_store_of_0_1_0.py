@@ -24,13 +24,13 @@ def results(here):
 @pytest.fixture
 def steps(monkeypatch):
     """A list that grows by one at each training step."""
-    taken, train_step = [], Stack._train_step
+    taken, train_step = [], Stack.train_step
 
     def counted(self, *arguments):
         taken.append(1)
         return train_step(self, *arguments)
 
-    monkeypatch.setattr(Stack, "_train_step", counted)
+    monkeypatch.setattr(Stack, "train_step", counted)
     return taken
 
 

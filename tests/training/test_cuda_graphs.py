@@ -297,7 +297,7 @@ def on_meta(splits, make_run):
 def test_a_step_reads_no_values_and_uses_no_host_tensors(model, name, members, precision, on_meta):
     training = on_meta(model, name, members, precision=precision)
     with OneDevice():
-        losses = training._train_step(*inputs(training))
+        losses = training.train_step(*inputs(training))
     assert losses.shape == (members,) and losses.device == META
 
 
@@ -373,12 +373,12 @@ def test_a_gpu_trains_eagerly_if_a_step_cannot_be_recorded(splits, make_run, cap
     """A step that reads a value aborts the capture."""
     monkeypatch.setattr(cuda_graphs, "WARM_UP", 1)
     monkeypatch.setattr(cuda_graphs, "CAPTURE", cuda_graphs.CaptureStatus())
-    step = Stack._train_step
+    step = Stack.train_step
 
     def reading(self, rows, *others):
         return step(self, rows, *others) if rows.sum().item() else None
 
-    monkeypatch.setattr(Stack, "_train_step", reading)
+    monkeypatch.setattr(Stack, "train_step", reading)
     runs = [make_run(**knobs) for knobs in KNOBS]
     assert_same(*both(runs, splits, 3, torch.device("cuda")))
     assert [message[:14] for message in caplog.messages] == ["no CUDA graph,"]
