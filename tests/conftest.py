@@ -33,7 +33,7 @@ MODELS = {
 
 @pytest.fixture(autouse=True)
 def _alone(monkeypatch, tmp_path):
-    """No test sees the user's settings, caches or results."""
+    """Hide the user's settings, caches and results from every test."""
     for name in ("HYDRA_FULL_ERROR", "LSBENCH_DATA", "LSBENCH_OFFLINE", "COMP_LINE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -71,19 +71,19 @@ def make_run():
 
 @pytest.fixture
 def record():
-    """Makes one finished run, as `records.make_record` does."""
+    """Make one finished run, as `records.make_record` does."""
     return make_record
 
 
 @pytest.fixture
 def sweep():
-    """Makes the runs of a sweep, as `records.make_sweep` does."""
+    """Make the runs of a sweep, as `records.make_sweep` does."""
     return make_sweep
 
 
 @pytest.fixture
 def traces():
-    """Stores what runs leave beside their records, as `records.store_traces` does."""
+    """Store what runs leave beside their records, as `records.store_traces` does."""
     return store_traces
 
 
@@ -95,7 +95,7 @@ def here(tmp_path, monkeypatch):
 
 @pytest.fixture
 def call(capsys, here):
-    """Calls `lsbench ARGUMENTS` in this process, in an empty folder: (exit code, stdout, stderr)."""
+    """Call `lsbench ARGUMENTS` in this process, in an empty folder: (exit code, stdout, stderr)."""
 
     def run(*arguments: str) -> tuple[int, str, str]:
         capsys.readouterr()
@@ -107,7 +107,7 @@ def call(capsys, here):
 
 @pytest.fixture
 def sketched(monkeypatch):
-    """Replaces drawing: a figure's files hold only the hash of its content."""
+    """Replace drawing: a figure's files hold only the hash of its content."""
     from lsbench.report.figures import draw
 
     def sketch(spec: "FigureSpec", source: str) -> draw.Drawing:
@@ -119,7 +119,7 @@ def sketched(monkeypatch):
 
 @pytest.fixture
 def shell(tmp_path):
-    """Calls `lsbench ARGUMENTS` in a separate process, in an empty folder."""
+    """Call `lsbench ARGUMENTS` in a separate process, in an empty folder."""
 
     def call(*arguments: str, cwd: Path = tmp_path, **env: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "lsbench", *arguments]

@@ -234,7 +234,7 @@ def test_runs_without_a_teacher_keep_their_names(settings, run_id, cell_id, make
 
 
 def test_a_run_with_a_teacher_keeps_its_name_too(make_run, monkeypatch):
-    """This one was computed at 7f7780f."""
+    """The expected name was computed at commit 7f7780f."""
     monkeypatch.setattr(config, "RESULT_VERSION", 1)
     run = make_run(method=MethodConfig("distillation", {"distillation": 0.9}, "teacher-1"))
     assert run.run_id("d") == "tiny-mlp-distillation-a0-s0-5c498307"

@@ -108,13 +108,13 @@ class Evidence:
         return (smoothed - plain).dropna()
 
     def interaction(
-        self, metric: str, one: Mapping[str, object], other: Mapping[str, object]
+        self, metric: str, settings: Mapping[str, object], reference: Mapping[str, object]
     ) -> "tuple[BySeed, BySeed]":
-        """Two sums by seed, whose difference is the `gain` under the settings ``one`` minus the gain under
-        ``other``. They are sums of measured values so that rounding can be told from a difference."""
-        smoothed, plain = self.smoothed_and_plain(metric, **one)
-        smoothed_other, plain_other = self.smoothed_and_plain(metric, **other)
-        return (smoothed + plain_other).dropna(), (plain + smoothed_other).dropna()
+        """Two sums by seed, whose difference is the `gain` under ``settings`` minus that under ``reference``.
+        They are sums of measured values so that rounding can be told from a difference."""
+        smoothed, plain = self.smoothed_and_plain(metric, **settings)
+        reference_smoothed, reference_plain = self.smoothed_and_plain(metric, **reference)
+        return (smoothed + reference_plain).dropna(), (plain + reference_smoothed).dropna()
 
     def chosen(self, by: str = "alpha", **settings: object) -> "pd.DataFrame":
         """For each seed the run with the least `CRITERION`, and of equal ones that with the smaller value of

@@ -71,7 +71,7 @@ class Parser(argparse.ArgumentParser):
 
     def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
         """Flags and words in any order. Raises `UsageError` for an unknown flag, with the nearest known, and
-        for a ``--config-dir`` that is no folder."""
+        for a ``--config-dir`` that is not a folder."""
         parsed, unknown = self.parse_known_intermixed_args(list(arguments))
         if unknown:
             raise UsageError(self._unknown_flag(unknown[0], arguments))

@@ -28,7 +28,7 @@ def draw(*shifts: float, seed: int = 3) -> list[list[float]]:
 
 
 def by_hand(p: Sequence[float]) -> list[float]:
-    """The smallest of n times n, the next times n - 1, ..."""
+    """Holm's correction: the smallest of n p-values times n, the next times n - 1, ..."""
     least, adjusted = 0.0, [0.0] * len(p)
     for rank, index in enumerate(np.argsort(p)):
         least = max(least, min((len(p) - rank) * p[index], 1))
@@ -37,7 +37,8 @@ def by_hand(p: Sequence[float]) -> list[float]:
 
 
 def test_holm_is_over_the_deciding_comparisons_of_all_claims(evidence):
-    """And over the others of each claim by itself: by hand, of the p that scipy gives."""
+    """The further comparisons of each claim are a family of their own. The p are scipy's, corrected by
+    hand."""
     samples = draw(0.9, 0.0, 1.5, 0.7, 1.0, 0.5, 1.1)
     claims = {"one": claim(samples[0]), "two": claim(*samples[1:3]), "four": claim(*samples[3:])}
     verdicts = findings(claims, dict.fromkeys(claims, evidence({"alpha": [0.0]})))

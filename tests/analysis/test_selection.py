@@ -207,8 +207,8 @@ def test_permuted_test_labels_change_no_choice_and_no_temperature(make_run, tmp_
 
 
 def lopsided(sweep):
-    """Two α with as many runs each: seed 0, hard for both, is done at 0.2 alone, and seed 1 at 0.1 alone. On
-    the seeds of both 0.2 is the better one, and by the mean over its own seeds 0.1."""
+    """Two α with four runs each. Seed 0, hard for both, is missing at 0.1, and seed 1 at 0.2. Over the seeds
+    that both have 0.2 is better; over each α's own seeds 0.1 is."""
     records = sweep(methods=["none"], alphas=[0.1, 0.2], seeds=range(5))
     for r in records:
         r["select_nll_ts"] = 0.3 - 0.1 * r["alpha"] + (r["seed"] == 0)

@@ -157,8 +157,8 @@ def test_a_treatment_on_in_every_cell_at_several_strengths_leaves_each_its_own_b
         assert cell(summary, method="augment+dropout", dropout=p)["baseline"] == rows["cell"]
 
 
-def test_a_label_is_no_treatment(record):
-    """Equal knobs with other labels, as records of another version have them, are one treatment."""
+def test_a_label_is_not_a_treatment(record):
+    """Equal knobs are one treatment, even if records of another version give the method another label."""
     off = [record(alpha=alpha, seed=seed) for alpha in (0.0, 0.1) for seed in (0, 1)]
     on = [record("focal", alpha, seed, focal_gamma=3.0) for alpha in (0.0, 0.1) for seed in (0, 1)]
     for item in off:
@@ -175,8 +175,8 @@ def test_the_rows_of_a_line_are_together_where_a_setting_with_a_dot_varies(name,
     assert (placed != placed.shift()).sum() == 2
 
 
-def test_a_students_baseline_learns_from_nobody(sweep):
-    """And what it is compared with for smoothing alone has the same teacher."""
+def test_a_students_baseline_has_no_teacher(sweep):
+    """The cell that lacks only smoothing has the same teacher."""
     plain = sweep(methods=["none"], alphas=[0.0])
     taught = [
         record

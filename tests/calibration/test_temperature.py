@@ -1,4 +1,4 @@
-"""Temperatures are recovered from labels drawn at a known one, and compared with scipy's minimiser."""
+"""Temperatures recovered from labels drawn at a known one, and compared with scipy's minimiser."""
 
 import math
 

@@ -31,8 +31,8 @@ def make_runs(
     noise: float = 0.0,
     seeds: int = 10,
 ) -> pd.DataFrame:
-    """A row for each point of ``grid`` and seed: what ``effect`` adds to each metric, what the luck of the
-    seed adds to all its runs, and normal noise of its own."""
+    """A row for each point of ``grid`` and seed. Each metric is the sum of ``effect``, a random term that all
+    runs of the seed share, and normal noise of its own."""
     random = np.random.default_rng(0)
     luck = random.normal(0, 0.02, seeds)
     rows = []

@@ -116,7 +116,8 @@ def test_seeds_are_paired_and_those_without_a_partner_left_out(evidence):
 
 
 def test_the_interaction_is_that_of_least_squares(evidence):
-    """y = seed + a + m + a·m, fitted with numpy: of a balanced design, the contrast is that of a·m."""
+    """y = seed + a + m + a·m, fitted with numpy: in a balanced design the interaction is the coefficient of
+    a·m."""
     result = evidence({"alpha": [0.0, 0.1], "dropout": [0.0, 0.5]}, noise=0.05)
     runs = result.runs
     smoothed, dropped = (runs["alpha"] > 0).to_numpy(float), (runs["dropout"] > 0).to_numpy(float)
@@ -127,7 +128,8 @@ def test_the_interaction_is_that_of_least_squares(evidence):
 
 
 def test_smoothing_adds_to_a_method_whose_gain_it_overlaps(evidence):
-    """5 points alone and 2 on top of dropout: better than dropout alone, and less than the sum."""
+    """Smoothing gains 5 points alone and 2 on top of dropout: better than dropout alone, less than the
+    sum."""
 
     def effect(row):
         return {"test_accuracy": usual(row) * (0.02 if row["dropout"] else 0.05)}
@@ -147,7 +149,7 @@ def test_the_slope_over_width_is_that_of_polyfit(evidence):
 
 
 def test_beside_the_slope_stands_the_gain_at_each_width(evidence):
-    """The largest against the smallest would be the slope once more, where there are three."""
+    """With three widths, the largest against the smallest would only repeat the slope."""
     grid = {"alpha": [0.0, 0.1], "model.hidden": ["[256]", "[16]", "[64]"]}
     runs = evidence(grid, noise=0.05).runs
     _, *gains = decide("width", Evidence(runs))
@@ -176,7 +178,7 @@ def test_adversarial_asks_the_probes_for_each_run(size, verdict, evidence, monke
     assert set(asked) == {("results", "pgd"), ("results", "fgsm")} and len(asked) == 40
 
 
-def test_far_too_little_confidence_is_no_improvement_on_a_little_too_much(evidence):
+def test_far_too_little_confidence_is_not_an_improvement_on_a_little_too_much(evidence):
     """From 3.2 points above accuracy to 13.1 below it: 9.9 points further away."""
 
     def effect(row):

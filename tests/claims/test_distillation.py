@@ -1,4 +1,6 @@
-"""The claim of distillation: planted truths, temperatures that test has no say in, and the whole command."""
+"""The claim of distillation: planted effects, temperatures chosen without the test split, and the whole
+command.
+"""
 
 import json
 

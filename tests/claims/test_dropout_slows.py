@@ -1,4 +1,4 @@
-"""Epochs to a target that dropout has no say in, and runs that never get there."""
+"""Epochs to a target that does not depend on dropout, and runs that never reach it."""
 
 import numpy as np
 import pandas as pd
@@ -19,13 +19,14 @@ def test_epochs_to_an_accuracy_are_counted_from_1_to_the_first_that_reaches_it()
 
 
 def straight(start: float, best: float) -> list[float]:
-    """Accuracy after each of 30 epochs, on a line that is at 1 after ``start`` and goes up to ``best``."""
+    """Accuracy after each of 30 epochs: a line from 0.5 to 1 over ``start`` epochs, capped at ``best``."""
     return [min(0.5 + 0.5 * epoch / start, best) for epoch in range(1, 31)]
 
 
 @pytest.fixture
 def dropout(evidence, tmp_path):
-    """Evidence with histories; by ``dropped(seed)`` with dropout, else ``plain`` or 8 to 10 epochs to 1."""
+    """Evidence with histories: ``dropped(seed)`` with dropout; without it ``plain``, or 8 to 10 epochs to
+    1."""
 
     def make(dropped, plain=()) -> Evidence:
         runs = evidence({"dropout": [0.0, 0.5]}).runs
@@ -50,8 +51,8 @@ def test_dropout_slows_by_the_histories(later, verdict, dropout):
 
 
 def test_the_target_is_the_plain_runs_own_whatever_dropout_reaches(dropout):
-    """95 % of 0.985 is 0.93575: with 8, 9 and 10 epochs to 1 the plain runs are there after 7, 8 and 9. Seed
-    4 never is with dropout, which counts as 31 epochs of 30, and hides nothing."""
+    """95 % of 0.985 is 0.93575: with 8, 9 and 10 epochs to 1 the plain runs reach it after 7, 8 and 9. With
+    dropout seed 4 never reaches it, which counts as epoch 31 of 30; the seed is not left out."""
     result = decide("dropout_slows", dropout(lambda seed: straight(12, 0.9 if seed == 4 else 0.94)))[0]
     plain = [(7, 8, 9)[seed % 3] for seed in range(10)]
     dropped = [31 if seed == 4 else 11 for seed in range(10)]
@@ -61,7 +62,7 @@ def test_the_target_is_the_plain_runs_own_whatever_dropout_reaches(dropout):
 
 @pytest.mark.parametrize(("never", "verdict"), [(0, "refuted"), (1, "inconclusive"), (10, "supported")])
 def test_where_dropout_never_gets_there_it_is_not_called_faster(never, verdict, dropout):
-    """The others are there after 4 epochs, and the plain runs after 25."""
+    """The other seeds reach the target after 4 epochs with dropout, and after 25 without it."""
     some = dropout(lambda seed: [0.5] * 30 if seed < never else straight(4, 0.94), straight(28, 0.985))
     result = decide("dropout_slows", some)[0]
     assert result.word == verdict and result.p_holm < 0.05

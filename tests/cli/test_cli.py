@@ -459,7 +459,7 @@ def test_two_processes_with_two_hash_seeds_write_the_same_tables(call, shell, tm
     assert shell(*sweep, "model.hidden=[8]", folders[1], PYTHONHASHSEED=other).returncode == 0
     for name in ("runs.csv", "summary.csv"):
         tables = [pd.read_csv(path) for path in sorted(tmp_path.glob(f"*here/sweep-mnist5k-mlp/{name}"))]
-        here, there = (
+        first, second = (
             table.drop(columns=table.filter(regex="^train_seconds|^finished$")) for table in tables
         )
-        assert len(here.columns) > 40 and here.to_csv() == there.to_csv(), name
+        assert len(first.columns) > 40 and first.to_csv() == second.to_csv(), name

@@ -1,4 +1,4 @@
-"""`--config-dir DIR` adds Python files too: DIR/lsbench/methods/NAME.py and so on."""
+"""Python files that `--config-dir DIR` adds: DIR/lsbench/methods/NAME.py and so on."""
 
 import json
 import subprocess

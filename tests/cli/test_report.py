@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("sketched")
 
 @pytest.fixture
 def store(tmp_path):
-    """Stores records as those of a sweep; ``missing`` runs are listed without a record."""
+    """Store records as those of a sweep; ``missing`` runs are listed without a record."""
 
     def store_records(name, records, missing=()):
         for record in records:

@@ -12,7 +12,7 @@ from lsbench.errors import DataError
 
 
 class Python2(pickle._Pickler):
-    """Writes every string as Python 2 did, as in the original files: an 8-bit string of the protocol 2."""
+    """A pickler that writes strings as Python 2 did in the original files: 8-bit strings of protocol 2."""
 
     def string(self, value):
         value = value.encode() if isinstance(value, str) else value
@@ -120,7 +120,7 @@ def test_a_damaged_file_is_never_unpickled(monkeypatch, root10, name):
 
 
 class Evil:
-    """Pickles to a call of ``function``."""
+    """An object whose pickle is a call of ``function``."""
 
     def __init__(self, function, *arguments):
         self.call = function, arguments

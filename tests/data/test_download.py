@@ -16,7 +16,7 @@ from lsbench.errors import DataError, StorageError
 
 
 class Mirror(ThreadingHTTPServer):
-    """A loopback server: the first part of a path says how it behaves, the last which file is meant."""
+    """A loopback server: the first part of a path says how it behaves, the last names the file."""
 
     daemon_threads = False
 
@@ -146,7 +146,7 @@ CONTENT = b"a batch"
 
 @pytest.fixture
 def archived(mirror):
-    """Puts a tar.gz of (member, content) pairs on the mirror and returns the source that expects it."""
+    """Put a tar.gz of (member, content) pairs on the mirror and return the source that expects it."""
 
     def put(*members):
         stream = io.BytesIO()

@@ -179,7 +179,7 @@ def test_bad_size(root, size):
 
 
 def test_another_tree_with_the_same_names_sizes_and_times_is_decoded(tmp_path):
-    """As archives that are made reproducibly unpack: every file dated 1970."""
+    """Archives that are made reproducibly date every file 1970."""
     for directory, seed in (("one", 1), ("two", 2)):
         for name in ("train/a/x.bmp", "train/b/x.bmp"):
             os.utime(picture(tmp_path / directory / name, seed=seed), (0, 0))

@@ -50,7 +50,7 @@ def two_cores():
 
 @pytest.fixture
 def start(one_thread):
-    """Starts ``function`` in a forked process."""
+    """Start ``function`` in a forked process."""
     started = []
 
     def go(function, *arguments):
@@ -70,7 +70,7 @@ def start(one_thread):
 
 @pytest.fixture
 def forked(start):
-    """Runs ``function`` in a forked process; returns its exit code, or minus the signal that ended it."""
+    """Run ``function`` in a forked process; return its exit code, or minus the signal that ended it."""
 
     def run(function, *arguments) -> int:
         process = start(function, *arguments)
@@ -81,7 +81,7 @@ def forked(start):
 
 
 def _watch(moment):
-    """Call ``moment(name)`` before every call of the system that changes files, within every write, and
+    """Call ``moment(name)`` before every system call that changes files, within every write, and
     before every training step and evaluation of a stack, in this process from now on.
 
     The moment after a call is the one before the next: nothing outside the process can tell them apart.
@@ -136,7 +136,7 @@ def moments(forked, tmp_path):
 
 @pytest.fixture
 def killed(forked):
-    """Calls ``function`` in a process that is killed at moment ``number``."""
+    """Call ``function`` in a process that is killed at moment ``number``."""
 
     def run(function, number: int) -> None:
         def doomed():
@@ -214,7 +214,7 @@ PARSERS = {
 
 @pytest.fixture
 def parse_all():
-    """Parses every visible file of a store: an incomplete file must be hidden."""
+    """Parse every visible file of a store: an incomplete file must be hidden."""
 
     def parse(results_dir):
         for path in results_dir.rglob("*"):
@@ -226,7 +226,7 @@ def parse_all():
 
 @pytest.fixture
 def is_tidy():
-    """Returns whether a store contains complete runs only, without locks, checkpoints or temporary files."""
+    """Return whether a store contains complete runs only, without locks, checkpoints or temporary files."""
 
     def check(results_dir) -> bool:
         left = list(checkpoints.stacks_dir(results_dir).rglob("*"))

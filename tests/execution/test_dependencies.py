@@ -122,7 +122,7 @@ def test_errors_name_a_teacher_as_the_user_wrote_it(job, splits, tmp_path, monke
 
 
 def test_a_student_is_resumed_bit_for_bit(job, splits, caplog):
-    """The teacher logits are computed again."""
+    """Teacher logits are not in the checkpoint; they are computed again."""
     teacher = job(seed=0)
     execute([teacher])
     student = job(teacher, seed=0, augment=1.0, dropout=0.2)

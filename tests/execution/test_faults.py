@@ -57,7 +57,8 @@ def test_a_sweep_killed_at_50_moments_ends_with_the_same_table(
 def test_a_kill_at_any_moment_of_storing_leaves_complete_files(
     count, make_jobs, table, moments, killed, steps, parse_all, is_tidy, store
 ):
-    """With one run from its evaluation on; with two from the first of the three renames that store them."""
+    """With one run, every moment from its evaluation on; with two runs, every moment from the first of the
+    three renames that store them."""
     clean = make_jobs(store / "clean")[:count]
     execute(clean)
     names = moments(lambda: execute(make_jobs(store / "watched")[:count]))
@@ -74,7 +75,7 @@ def test_a_kill_at_any_moment_of_storing_leaves_complete_files(
         assert not stored & set(again)
         parse_all(store / str(number))
         assert is_tidy(store / str(number))
-        assert number <= renames[-1 - count] or not again, "what waits to be brought in is trained"
+        assert number <= renames[-1 - count] or not again, "runs that were staged are trained again"
 
 
 def test_a_finished_sweep_trains_no_step_and_logs_that(make_jobs, steps, store, caplog):
@@ -170,7 +171,7 @@ def test_a_sweep_started_three_times_at_once_trains_each_run_once(
 def test_the_second_process_waits_for_a_stack_that_another_trains(
     make_jobs, steps, start, store, monkeypatch
 ):
-    """The other process pauses in its first step until this one logs that it waits."""
+    """The other process pauses in its first step until this process logs that it is waiting."""
     jobs, context = make_jobs(store)[:2], start.context
     begun, waiting = context.Event(), context.Event()
     step = stack.Stack.train_step
@@ -263,7 +264,7 @@ def test_a_checkpoint_that_cannot_be_read_is_reported_and_training_starts_again(
 
 
 def test_nothing_is_left_of_a_stack_that_another_process_stored_first(make_jobs, store, is_tidy):
-    """This one planned it before the other had stored it."""
+    """The stack was planned here before the other process stored it."""
     jobs = make_jobs(store)[:2]
     [plan] = plan_stacks(jobs)
     execute(jobs)

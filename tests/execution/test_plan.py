@@ -102,7 +102,8 @@ def test_convolutions_do_not_stack_on_a_cpu(splits, make_run):
 def test_a_gpu_trains_convolutions_with_the_fastest_strategy(
     fastest, expected, splits, make_run, monkeypatch
 ):
-    """It is measured once for runs that can train together, and not for a single run or for perceptrons."""
+    """Strategies are timed once for all runs that can train together, and not for a single run or for
+    MLPs."""
     measured_for = []
 
     def measured(runs, *others, graphs):
@@ -126,7 +127,8 @@ def test_a_gpu_trains_convolutions_with_the_fastest_strategy(
 
 
 def test_the_fastest_strategy_is_saved_with_the_plan(splits, make_run, monkeypatch, tmp_path):
-    """Or a stack would go on in another way, when the GPU is busier, and end with other bits."""
+    """If it were timed again on a busier GPU, a resumed stack could change its strategy and end with other
+    bits."""
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     monkeypatch.setattr(autotune, "fastest", lambda *arguments, graphs: ("streams", 3))
     jobs = [Job(make_run("resnet8", seed=s, results_dir=str(tmp_path)), splits) for s in range(6)]
@@ -188,7 +190,7 @@ def test_graphs_need_a_gpu_and_are_its_default(splits, make_run, monkeypatch):
 
 
 def test_a_model_with_torchs_own_dropout_is_refused(make_run, splits, monkeypatch):
-    """Its masks would come from a generator that all runs of the process share."""
+    """The masks of nn.Dropout come from a generator that all runs of the process share."""
     monkeypatch.setattr(plan, "load", lambda config: splits)
     run = replace(make_run(), model={"name": "dropping", "_target_": f"{__name__}.Dropping"})
     monkeypatch.setitem(sys.modules, __name__, sys.modules.get(__name__) or ModuleType(__name__))
@@ -230,7 +232,8 @@ def test_a_pool_trains_several_stacks_and_divides_the_threads(
 
 
 def test_a_kill_while_plans_are_saved_changes_no_plan(splits, make_run, tmp_path):
-    """The rest by itself would be divided again: 50 runs are 25 and 25 on two cores, but 25 are 12 and 13."""
+    """Planned alone, the remaining runs would be divided again: on two cores 50 runs are 25 and 25, but 25
+    runs are 12 and 13."""
     jobs = [Job(make_run(seed=seed, results_dir=str(tmp_path)), splits) for seed in range(50)]
     plans = plans_on(2, jobs)
     checkpoints.save_stacks(tmp_path, [stack.saved for stack in plans])

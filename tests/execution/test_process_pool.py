@@ -21,7 +21,7 @@ pytestmark = [
 
 @pytest.fixture
 def die(monkeypatch):
-    """Kills each process that trains a stack for which ``doomed(stack)`` holds, at its first step."""
+    """Kill each process that trains a stack for which ``doomed(stack)`` holds, at its first step."""
 
     def where(doomed):
         step = stack.Stack.train_step
@@ -61,7 +61,7 @@ def test_a_run_whose_process_is_killed_fails_and_the_others_are_stored(
 
 
 def test_a_stack_whose_process_is_killed_is_tried_again_in_halves(make_jobs, die, store, is_tidy, caplog):
-    """As where the machine's memory does not hold it, and the kernel kills."""
+    """The kernel kills a process that needs more memory than the machine has."""
     die(lambda trained: trained.size > 2 or trained.seeds[0] == 2)
     jobs = make_jobs(store, seeds=range(5), executor="pool")
     execute(jobs)
@@ -78,7 +78,7 @@ def test_a_stack_whose_process_is_killed_is_tried_again_in_halves(make_jobs, die
 def test_a_stack_with_a_checkpoint_is_resumed_once(
     number, make_jobs, steps, table, store, monkeypatch, is_tidy, caplog
 ):
-    """Its process is ended once, before its fourth step; the others know nothing of it."""
+    """One process is ended before its fourth step; the other stack is not affected."""
     clean = make_jobs(store / "clean", seeds=range(5), epochs=2)
     execute(clean)
     steps()
@@ -110,7 +110,7 @@ def test_stacks_train_at_once_as_long_as_their_threads_fit(make_jobs, store):
 def test_a_trained_stack_is_stored_although_its_process_is_killed(
     make_jobs, steps, store, monkeypatch, is_tidy
 ):
-    """Killed when both runs wait to be brought in."""
+    """The process is killed when its runs are staged but not yet in the store."""
     parent, commit = os.getpid(), runs.commit_staged
 
     def deadly(*arguments):
@@ -148,7 +148,7 @@ def test_a_storage_error_in_a_worker_ends_the_command(make_jobs, store, monkeypa
 def test_a_pool_killed_between_two_messages_of_its_workers_is_resumed(
     word, make_jobs, table, start, steps, store, is_tidy
 ):
-    """Its workers keep their states and end; they do not take the loss of their listener for a failure."""
+    """The workers save their checkpoints and end; they do not report the loss of the pool as a failed run."""
     settings = {"epochs": 4, "checkpoint_minutes": 1e-12}
     clean, jobs = (
         make_jobs(store / "clean", **settings),
@@ -178,7 +178,7 @@ def test_a_pool_killed_between_two_messages_of_its_workers_is_resumed(
 
 
 def test_a_worker_without_a_listener_finishes_its_stack(make_jobs, store):
-    """Until the signal comes that ends it; its runs have not failed."""
+    """Without its parent a worker goes on until a signal ends it; its runs have not failed."""
     [stack_plan] = plan.plan_stacks(make_jobs(store)[:2])
     receiver, sender = process_pool.multiprocessing.Pipe(duplex=False)
     receiver.close()
@@ -188,7 +188,7 @@ def test_a_worker_without_a_listener_finishes_its_stack(make_jobs, store):
 
 
 def test_the_first_signal_saves_checkpoints_and_the_second_does_not_wait(make_jobs, start, store, steps):
-    """The worker sends both signals to the pool: the second once it is told to end, after which it hangs."""
+    """The worker sends the pool one signal, a second one when the pool tells it to end, and then hangs."""
     jobs = make_jobs(store, executor="pool", epochs=2)[:2]
 
     def told_to_end(self, split):

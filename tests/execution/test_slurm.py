@@ -29,7 +29,7 @@ def _submitit():
 
 @pytest.fixture
 def submit(tmp_path):
-    """Starts `lsbench train -m hydra.launcher.cluster=slurm ARGUMENTS`; cancels what is left of its jobs."""
+    """Start `lsbench train -m hydra.launcher.cluster=slurm ARGUMENTS`; cancel what is left of its jobs."""
     started = []
 
     def start(*arguments: str) -> subprocess.Popen[str]:

@@ -20,7 +20,7 @@ STOPS = [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
 
 @pytest.fixture
 def command(monkeypatch, forked):
-    """Runs `lsbench train` for these jobs, and `act()` before the step number ``at``: the exit code."""
+    """Run `lsbench train` for these jobs, with ``act()`` before step ``at``; return the exit code."""
 
     def run(jobs, at=0, act=None) -> int:
         def train(arguments):
@@ -76,7 +76,7 @@ def stop_pool(number):
 def test_a_stopped_sweep_is_resumed_at_its_step(
     executor, stop, number, code, command, make_jobs, table, store, steps, capfd, caplog
 ):
-    """In the middle of an epoch, when no checkpoint is due."""
+    """The signal arrives in the middle of an epoch, when no checkpoint is due."""
     clean, jobs = (
         make_jobs(store / "clean", epochs=2),
         make_jobs(store / "stopped", epochs=2, executor=executor),

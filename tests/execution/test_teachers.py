@@ -30,7 +30,7 @@ def taught(cell, weight=0.9, temperature=4.0):
 
 @pytest.fixture
 def store(tmp_path, make_run, splits):
-    """Trains and stores a run; its record."""
+    """Train and store a run; return its record."""
 
     def stored(name="mlp", **settings):
         run = make_run(name, results_dir=str(tmp_path), **settings)
@@ -50,7 +50,7 @@ def student(tmp_path, make_run):
 
 
 def test_teacher_logits_are_those_of_the_plain_model_on_clean_images(store, student, splits, tmp_path):
-    """Computed by torch's layers from pixels that numpy normalises. Only the student has augmentation."""
+    """The reference is torch's layers on pixels that numpy normalises; only the student has augmentation."""
     record = store(seed=3, alpha=0.1, dropout=0.3, augment=1.0)
     run = student(seed=3, augment=1.0, **taught(record["cell"], temperature=2.5))
     data = DeviceDataset(splits, run.data, [3], CPU)
@@ -66,7 +66,7 @@ def test_teacher_logits_are_those_of_the_plain_model_on_clean_images(store, stud
 
 
 def test_each_member_learns_from_its_own_teacher(store, student, splits):
-    """Two teachers, two seeds, a convolution among them; and a member that learns from none."""
+    """Two teachers of different seeds, one of them convolutional, and a member without a teacher."""
     plain, smoothed = store(seed=1), store("resnet8", seed=2, alpha=0.2, epochs=1)
     members = [
         student(seed=1, **taught(plain["cell"], 0.9, 4.0)),
@@ -132,7 +132,7 @@ def test_members_with_the_same_teacher_share_its_logits(store, student, splits):
 
 
 def test_find_records_reads_each_record_once(store, student, monkeypatch):
-    """Except the teacher's record: it may have failed and been trained since."""
+    """The teacher's record is read again: it may have failed and been trained since."""
     records = [store(seed=3, alpha=alpha, epochs=1) for alpha in (0, 0.1, 0.2)]
     wanted = teacher_key(student(seed=3, **taught(records[1]["cell"])))
     assert find_records([wanted]) == {wanted: records[1]}

@@ -59,8 +59,8 @@ def test_the_smoothed_loss_is_the_mean_over_labels_from_the_target(convention):
     """The loss of every possible label by torch's cross entropy, weighted by q filled in by hand."""
     classes, alpha, gamma = 5, 0.2, 3.0
     logits, labels = draw(classes)
-    elsewhere = {"uniform": alpha / 5, "others": alpha / 4, "as_printed": alpha / 5}[convention]
-    q = torch.full((*labels.shape, classes), elsewhere, dtype=torch.float64)
+    off_value = {"uniform": alpha / 5, "others": alpha / 4, "as_printed": alpha / 5}[convention]
+    q = torch.full((*labels.shape, classes), off_value, dtype=torch.float64)
     q.scatter_(-1, labels[..., None], 1 - alpha + (alpha / 5 if convention == "uniform" else 0))
     parts = []
     for label in range(classes):

@@ -21,14 +21,15 @@ def compute(name, probs, labels):
     return import_module(f"lsbench.metrics.{name}").compute(probs, labels)
 
 
-def one(name, rows, labels):
+def scalar(name, rows, labels):
     """The metric as a number, for one member given as nested lists."""
     return compute(name, torch.tensor([rows], dtype=torch.float64), torch.tensor([labels])).item()
 
 
 @pytest.fixture(scope="module")
 def drawn():
-    """Probabilities float64 [M,N,K], the members ever sharper, and labels [M,N] drawn from the second's."""
+    """Probabilities float64 [M,N,K], sharper from member to member, and labels [M,N] drawn from those of the
+    second."""
     g = torch.Generator().manual_seed(0)
     logits = torch.randn(MEMBERS, ROWS, CLASSES, generator=g, dtype=torch.float64)
     probs = (logits * torch.tensor([0.5, 1.0, 3.0, 10.0])[:, None, None]).softmax(-1)
@@ -101,7 +102,7 @@ def test_accuracy_is_torchmetrics(drawn):
 
 @pytest.mark.parametrize(("name", "norm"), [("ece", "l1"), ("mce", "max")])
 def test_calibration_error_is_torchmetrics(drawn, name, norm):
-    """To 1e-5 only: torchmetrics sums in float32."""
+    """Agreement to 1e-5 only, because torchmetrics sums in float32."""
     for p, y, ours in zip(*drawn, compute(name, *drawn), strict=True):
         reference = multiclass_calibration_error(p, y, CLASSES, n_bins=BINS, norm=norm)
         assert ours.item() == pytest.approx(reference.item(), abs=1e-5)
@@ -175,25 +176,25 @@ def test_a_bin_holds_its_upper_edge_and_the_first_its_lower_too():
 def test_values_worked_out_by_hand():
     """Four rows: 0.9 right, 0.9 wrong, 0.6 right and 0.55 right, so that 0.55 and 0.6 share bin 9."""
     rows, labels = [[0.9, 0.1], [0.9, 0.1], [0.6, 0.4], [0.45, 0.55]], [0, 1, 0, 1]
-    assert one("accuracy", rows, labels) == 0.75
-    assert one("nll", rows, labels) == pytest.approx(-math.log(0.9 * 0.1 * 0.6 * 0.55) / 4)
-    assert one("brier", rows, labels) == pytest.approx(2 * (0.1**2 + 0.9**2 + 0.4**2 + 0.45**2) / 4)
-    assert one("ece", rows, labels) == pytest.approx((0.8 + 0.85) / 4)
-    assert one("mce", rows, labels) == pytest.approx(0.85 / 2)
-    assert one("ece_mass", rows, labels) == pytest.approx((0.45 + 0.4 + 0.1 + 0.9) / 4)  # bins of one row
+    assert scalar("accuracy", rows, labels) == 0.75
+    assert scalar("nll", rows, labels) == pytest.approx(-math.log(0.9 * 0.1 * 0.6 * 0.55) / 4)
+    assert scalar("brier", rows, labels) == pytest.approx(2 * (0.1**2 + 0.9**2 + 0.4**2 + 0.45**2) / 4)
+    assert scalar("ece", rows, labels) == pytest.approx((0.8 + 0.85) / 4)
+    assert scalar("mce", rows, labels) == pytest.approx(0.85 / 2)
+    assert scalar("ece_mass", rows, labels) == pytest.approx((0.45 + 0.4 + 0.1 + 0.9) / 4)  # bins of one row
     # class 0: bins hold {.9,.9}, {.6}, {.45}; class 1: {.1,.1}, {.4}, {.55}; the gaps mirror each other
-    assert one("ece_classwise", rows, labels) == pytest.approx((0.8 + 0.4 + 0.45) / 4)
-    assert one("confidence_gap", rows, labels) == pytest.approx(2.95 / 4 - 0.75)
+    assert scalar("ece_classwise", rows, labels) == pytest.approx((0.8 + 0.4 + 0.45) / 4)
+    assert scalar("confidence_gap", rows, labels) == pytest.approx(2.95 / 4 - 0.75)
 
 
 def test_the_gap_has_a_sign():
-    assert one("confidence_gap", [[1.0, 0.0]], [1]) == 1.0
-    assert one("confidence_gap", [[0.6, 0.4]], [0]) == pytest.approx(-0.4)
+    assert scalar("confidence_gap", [[1.0, 0.0]], [1]) == 1.0
+    assert scalar("confidence_gap", [[0.6, 0.4]], [0]) == pytest.approx(-0.4)
 
 
 def test_confidence_when_wrong_is_that_of_the_wrong_rows_alone(drawn):
-    assert one("confidence_wrong", [[0.9, 0.1], [0.6, 0.4], [0.3, 0.7]], [0, 1, 0]) == pytest.approx(0.65)
-    assert math.isnan(one("confidence_wrong", [[0.9, 0.1]], [0]))
+    assert scalar("confidence_wrong", [[0.9, 0.1], [0.6, 0.4], [0.3, 0.7]], [0, 1, 0]) == pytest.approx(0.65)
+    assert math.isnan(scalar("confidence_wrong", [[0.9, 0.1]], [0]))
     probs, labels = (tensor.numpy() for tensor in drawn)
     for member, value in enumerate(compute("confidence_wrong", *drawn)):
         wrong = probs[member].argmax(1) != labels[member]
@@ -205,30 +206,30 @@ def test_certain_and_right_or_wrong():
     assert zero_costs == pytest.approx(708.4, abs=0.05)
     for label, wrong in ((0, 0.0), (1, 1.0)):
         for name in ("ece", "mce", "ece_mass", "ece_classwise", "confidence_gap"):
-            assert one(name, [[1.0, 0.0]], [label]) == wrong
-        assert one("accuracy", [[1.0, 0.0]], [label]) == 1 - wrong
-        assert one("brier", [[1.0, 0.0]], [label]) == 2 * wrong
-        assert one("nll", [[1.0, 0.0]], [label]) == pytest.approx(wrong * zero_costs)
+            assert scalar(name, [[1.0, 0.0]], [label]) == wrong
+        assert scalar("accuracy", [[1.0, 0.0]], [label]) == 1 - wrong
+        assert scalar("brier", [[1.0, 0.0]], [label]) == 2 * wrong
+        assert scalar("nll", [[1.0, 0.0]], [label]) == pytest.approx(wrong * zero_costs)
 
 
 def test_a_tie_goes_to_the_first_class():
     for label, right in ((0, 1.0), (1, 0.0), (2, 0.0)):
-        assert one("accuracy", [[0.4, 0.4, 0.2]], [label]) == right
-        assert one("ece", [[0.4, 0.4, 0.2]], [label]) == pytest.approx(abs(0.4 - right))
+        assert scalar("accuracy", [[0.4, 0.4, 0.2]], [label]) == right
+        assert scalar("ece", [[0.4, 0.4, 0.2]], [label]) == pytest.approx(abs(0.4 - right))
 
 
 def test_one_class_is_always_right():
     for name in set(metrics.NAMES) - {"confidence_wrong"}:
-        assert one(name, [[1.0], [1.0]], [0, 0]) == (name == "accuracy")
-    assert math.isnan(one("confidence_wrong", [[1.0], [1.0]], [0, 0]))
+        assert scalar(name, [[1.0], [1.0]], [0, 0]) == (name == "accuracy")
+    assert math.isnan(scalar("confidence_wrong", [[1.0], [1.0]], [0, 0]))
 
 
 def test_torchmetrics_puts_confidence_one_into_a_bin_of_its_own():
-    """Rows at 1.0 (half of them right) and at 0.95 (right) belong into one bin: |3.9 − 3|/4."""
+    """Rows at 1.0 (half of them right) and at 0.95 (right) belong in one bin: |3.9 − 3|/4."""
     rows = [[1.0, 0.0], [1.0, 0.0], [0.95, 0.05], [0.95, 0.05]]
     labels = [0, 1, 0, 0]
     reference = multiclass_calibration_error(torch.tensor(rows), torch.tensor(labels), 2, n_bins=BINS)
-    assert one("ece", rows, labels) == pytest.approx(0.225)
+    assert scalar("ece", rows, labels) == pytest.approx(0.225)
     assert reference.item() == pytest.approx((2 * 0.5 + 2 * 0.05) / 4)
 
 

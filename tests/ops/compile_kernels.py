@@ -1,4 +1,4 @@
-"""Compiles Triton's kernels for an H100, without a GPU, and prints a line of JSON for each.
+"""Compile Triton's kernels for an H100, without a GPU, and print a line of JSON for each.
 
 It runs in a separate process, since Triton either compiles or interprets all kernels of a process.
 """

@@ -16,7 +16,7 @@ def triton_kernels():
 
 @pytest.fixture
 def as_on_a_gpu(triton_kernels, monkeypatch):
-    """All calls use Triton's kernels, and no code reads the values of labels."""
+    """Use Triton's kernels for all calls, with no code that reads the values of labels."""
     from lsbench.ops import _dispatch, _reference
 
     used = _dispatch.kernels

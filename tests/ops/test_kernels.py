@@ -149,7 +149,7 @@ def test_an_invalid_label_is_nan_in_triton(triton_kernels, classes, label):
 @pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_an_invalid_label_is_nan_on_a_gpu(weighted, reduction, as_on_a_gpu):
-    """No index is computed from it, which would end the process, in losses and first and second gradients."""
+    """Neither the loss nor its first and second gradients index by the label, which would end the process."""
     rows, _ = draw(3, 10, torch.float64, weighted=weighted)
     target = torch.tensor([3, 10, 0])
     logits = rows.logits.clone().requires_grad_()
@@ -188,7 +188,7 @@ def test_a_directional_derivative_of_bf16_is_accumulated_in_float32(kernels):
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
 def test_incoming_gradients_that_are_not_the_cached_one(kernels, reduction, weighted, dtype):
-    """Of a scaled loss, and of one loss several times, even if earlier gradients were overwritten."""
+    """Gradients of a scaled loss, and of one loss several times, even after earlier ones were overwritten."""
     rows, _ = draw(6, 1500, dtype, weighted=weighted)
     wide = rows.weight.double() if weighted else None
     for target in (rows.target, rows.target.clamp(min=0)):
@@ -213,7 +213,8 @@ def test_ignored_rows_have_no_gradient_even_if_the_loss_is_infinite():
 
 @pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")
 def test_forward_mode_differentiation(kernels, batch):
-    """In logits and in alpha; in alpha it is the difference of the losses at 1 and at 0."""
+    """Tangents of the logits and of alpha. The loss is linear in alpha, so its derivative is the loss at 1
+    minus the loss at 0."""
     z, y = batch[0][0], batch[1][0]
     with forward_ad.dual_level():
         logits, alpha = forward_ad.make_dual(z, z.flip(0)), forward_ad.make_dual(*torch.tensor([0.1, 1.0]))
@@ -237,7 +238,7 @@ def test_scaled_float16_gradients_do_not_underflow():
 
 
 def test_the_gradient_of_a_mean_is_computed_once(monkeypatch):
-    """Together with the loss, with ignored rows and weights, and for a slice of a larger batch."""
+    """In the same pass as the loss, with ignored rows and weights, and for a slice of a larger batch."""
     target = torch.arange(800) % 100
     target[3] = -100
     calls = []
@@ -267,7 +268,7 @@ def test_weights_of_half_precision_are_accumulated_in_float32():
 @pytest.mark.parametrize("classes", [1000, 2000])
 @pytest.mark.parametrize("low", [-1e3, -1e6, -1e9])
 def test_a_label_logit_far_below_the_others_loses_no_precision(kernels, classes, low):
-    """In float32, where values relative to its logit would lose precision."""
+    """In float32, logits minus that of the label would lose precision."""
     rows, grads = draw(1, classes, torch.float32)
     rows.logits[0, rows.target] = low
     losses, logit_grad = exact(rows, grads)
@@ -376,7 +377,7 @@ def test_autocast(kernels, batch):
 
 
 def test_torch_compile_makes_one_graph_for_all_alphas():
-    """It compiles without a graph break, and not again for a second and a third alpha."""
+    """No graph break, and no second compilation for another alpha."""
     from torch._dynamo.testing import CompileCounterWithBackend
 
     torch._dynamo.reset()
@@ -395,7 +396,7 @@ def test_torch_compile_makes_one_graph_for_all_alphas():
 
 @pytest.mark.parametrize("shape", [(5, 4), (3, 70_000)])
 def test_loss_and_gradient_in_one_call(shape):
-    """They equal autograd's for any scale, in one block or several, and are detached."""
+    """Loss and gradient equal autograd's for any scale, in one block of rows or several, and are detached."""
     g = torch.Generator().manual_seed(0)
     logits = torch.randn(shape, generator=g, dtype=torch.float64, requires_grad=True)
     target = torch.arange(shape[0]) % shape[1]
@@ -438,7 +439,7 @@ def test_the_default_device_may_differ_from_the_logits():
 
 
 def test_a_weight_that_requires_a_gradient_is_refused():
-    """PyTorch refuses it too."""
+    """PyTorch refuses such a weight too."""
     weight = torch.ones(10, requires_grad=True)
     with pytest.raises(ValueError, match="weight: one that needs a gradient"):
         smoothed_cross_entropy(torch.zeros(3, 10), torch.zeros(3, dtype=torch.int64), 0.1, weight=weight)
@@ -455,7 +456,8 @@ def test_the_loss_is_imported_without_hydra():
 @pytest.mark.filterwarnings("ignore:Synchronization debug mode")
 @pytest.mark.parametrize("classes", [10, 1000, 32_000])
 def test_a_gpu_neither_synchronises_nor_recompiles_and_can_replay(classes, triton_kernels):
-    """For another alpha, a number or a tensor; the replayed graph reads alpha from memory."""
+    """A second alpha, as a number or a tensor, compiles nothing new; a replayed graph reads alpha from
+    memory."""
     rows, _ = draw(64, classes, torch.float32, "row")
     logits, target, alpha = rows.logits, rows.target, rows.alpha
     kernel = triton_kernels._short if classes <= triton_kernels.TILE else triton_kernels._long

@@ -30,8 +30,8 @@ def draw(seed, scale=3.0):
 
 def explicit_q(target, classes, alpha, convention):
     """The target [N,K], filled in by hand from the definitions."""
-    elsewhere = {"uniform": alpha / classes, "others": alpha / (classes - 1), "as_printed": alpha / classes}
-    q = torch.full((len(target), classes), elsewhere[convention], dtype=torch.float64)
+    off_values = {"uniform": alpha / classes, "others": alpha / (classes - 1), "as_printed": alpha / classes}
+    q = torch.full((len(target), classes), off_values[convention], dtype=torch.float64)
     q[range(len(target)), target] = 1 - alpha + (alpha / classes if convention == "uniform" else 0)
     return q
 

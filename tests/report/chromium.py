@@ -63,7 +63,7 @@ class Page:
             self.events.append((answer["method"], answer["params"]))
 
     def run(self, expression: str) -> Any:
-        """Evaluate a JavaScript expression; raises what it throws."""
+        """Evaluate a JavaScript expression; raise what it throws."""
         answer = self("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         if "exceptionDetails" in answer:
             raise RuntimeError(answer["exceptionDetails"]["exception"]["description"])

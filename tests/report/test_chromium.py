@@ -210,7 +210,7 @@ def test_text_has_enough_contrast(tab, file, dark):
 
 
 def test_on_a_dark_page_no_marker_stays_black(tab, file):
-    """In the picture, since the computed style of a marker is not that of its copies in <use>."""
+    """A check of pixels, since the computed style of a marker is not that of its copies in <use>."""
     tab.open(file, dark=True)
     pixels = np.asarray(Image.open(io.BytesIO(tab.picture())).convert("RGB"))
     assert pixels.max(axis=2).min() >= 0x15  # no pixel is darker than the background, #15181c

@@ -50,8 +50,8 @@ def test_the_p_beside_a_verdict_is_the_one_that_decides_it():
 
 
 def test_the_power_of_more_seeds_is_that_of_scipy():
-    """The interval's half width by scipy. The difference found in four of five: the power of a paired t-test
-    at it, at 5 % over four deciding comparisons, is 0.8 by the noncentral t distribution."""
+    """Half widths are scipy's. At the difference called detectable, a paired t-test at 5 % over four deciding
+    comparisons has power 0.8 by the noncentral t distribution."""
     few = replace(FOUND, n=3, sd=0.01, exploratory=True)
     left = {
         "generalisation": [few],
@@ -193,7 +193,7 @@ MARKUP = "*x* <b>y</b> `z`"
 
 
 def test_in_markdown_text_is_text():
-    """A backtick in the command, and markup in an error and in a figure's words."""
+    """Backticks in the command, and markup in an error and in a figure's words, are escaped."""
     spec = FigureSpec("claims", "claims", "", MARKUP, (), (), f"caption {MARKUP}", f"alt {MARKUP} ]")
     judged = {"cost": [Judged(f"ValueError: {MARKUP}", "failed")]}
     results = make_results([], command="lsbench claims `x`")
@@ -206,7 +206,7 @@ def test_in_markdown_text_is_text():
 
 
 def test_where_nothing_is_judged_no_numbers_are_shown():
-    """Neither an effect of a dash nor "0 seeds; no p"."""
+    """The section has neither a dash as its effect nor "0 seeds; no p"."""
     judged = {"distillation": [Judged("none of its students is done", "inconclusive")]}
     text = html.render(claims.document(judged, make_results([]), []), {}, "claims.html").decode()
     assert "nothing could be judged: none of its students is done" in text

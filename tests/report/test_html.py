@@ -24,7 +24,7 @@ EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
 
 
 class Tables(HTMLParser):
-    """Parses a page into its start tags and the cells of every table, by the table's label."""
+    """A parser of a page into its start tags and the cells of every table, by the table's label."""
 
     def __init__(self):
         super().__init__()
@@ -81,7 +81,7 @@ def usual_page(tmp_path_factory):
 
 @pytest.fixture
 def page(tmp_path, sketched):
-    """Makes the page of records, without drawing figures."""
+    """Make the page of records, without drawing figures."""
     return partial(make_page, tmp_path)
 
 

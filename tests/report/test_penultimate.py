@@ -85,7 +85,7 @@ def test_a_class_may_be_called_none_or_nan(probed, tmp_path):
 
 
 def test_probe_tables_of_another_grid_are_removed(probed, sweep, tmp_path, sketched):
-    """But not if the grid has only grown, or if a run's name begins with a +."""
+    """The tables stay if the grid has only grown, also if a run's name begins with a +."""
     runs = probed[0].runs.assign(run="+" + probed[0].runs["run"])
     files = [tmp_path / "geo" / name for name in (penultimate.PROBES_FILE, penultimate.POINTS_FILE)]
     table = runs[["run"]].assign(fgsm_accuracy=[0.5] * 7 + [None])

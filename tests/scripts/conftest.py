@@ -1,4 +1,4 @@
-"""Imports scripts as modules; they import each other by name."""
+"""Scripts as modules; they import each other by name."""
 
 import importlib.util
 import sys

@@ -1,4 +1,4 @@
-"""bench_loss.py and bench_gpu.py run, and every implementation is right; their figures are not tested."""
+"""Runs of bench_loss.py and bench_gpu.py: every implementation is right; timings are not tested."""
 
 import sys
 
@@ -10,7 +10,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture
 def uncompiled(monkeypatch):
-    """torch.compile takes half a minute for each shape on a CPU."""
+    """Replace torch.compile, which takes half a minute for each shape on a CPU."""
     monkeypatch.setattr(torch, "compile", lambda model, **settings: model)
 
 

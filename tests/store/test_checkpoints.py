@@ -22,7 +22,7 @@ PLAN = checkpoints.SavedStack(("a", "b"), 2)
 
 @pytest.fixture(autouse=True)
 def _one_thread():
-    """With two threads these tests take 25 s instead of one if other programs use the cores."""
+    """One CPU thread: with two, these tests take 25 s instead of one if other programs use the cores."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -73,7 +73,8 @@ def run_of(model, optimizer, make_run):
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 @pytest.mark.parametrize("model", ["mlp", "resnet8"])
 def test_a_stopped_stack_is_resumed_bit_for_bit(model, optimizer, splits, make_run, tmp_path):
-    """Stopped after the first step, within and at the end of an epoch, in evaluations, and three times."""
+    """The stack is stopped after its first step, within and at the end of an epoch, in evaluations, and three
+    times in one training."""
     runs = run_of(model, optimizer, make_run)
     whole = Training(Stack(runs, splits, CPU))
     points = len(list(whole.run()))
@@ -222,7 +223,7 @@ def test_nothing_is_left_if_another_process_stores_the_staged_runs_first(tmp_pat
 
 
 def test_the_lock_of_a_killed_process_is_removed(tmp_path):
-    """One killed between the removal of its stack and that of its lock, or before it had made the stack."""
+    """A process was killed between removing its stack and its lock, or before it made the stack."""
     lock = checkpoints.stacks_dir(tmp_path) / "stack.lock"
     lock.parent.mkdir(parents=True)
     lock.touch()

@@ -79,7 +79,7 @@ class Tape(TorchDispatchMode):
 
 
 class Tapes:
-    """Stands in for cuda_graphs.Recorder; ``made`` are the tapes of all instances."""
+    """A stand-in for cuda_graphs.Recorder; ``made`` are the tapes of all instances."""
 
     made: list[Tape] = []  # noqa: RUF012
 
@@ -142,7 +142,8 @@ def test_replayed_training_equals_eager_training(model, name, members, splits, m
 
 @pytest.mark.parametrize("name", OPTIMS)
 def test_training_updates_all_state_in_place(name, splits, make_run):
-    """Also if a member is frozen. diverged_step and the losses of an epoch are not part of a step."""
+    """State stays in place also when a member is frozen. diverged_step and the losses of an epoch are not
+    part of a step."""
 
     def memory():
         optimizer = training.optimizer
@@ -235,8 +236,8 @@ def test_a_step_that_cannot_be_recorded_is_taken_eagerly(error, splits, make_run
 
 
 class OneDevice(TorchDispatchMode):
-    """Refuses operations that read or create a host tensor, except the CPU tensors [] that vmap makes of
-    Python numbers, which CUDA's arithmetic accepts.
+    """A mode that refuses operations that read or create a host tensor, except the CPU tensors [] that vmap
+    makes of Python numbers, which CUDA's arithmetic accepts.
 
     The meta device stands in for a GPU: it has no values, so operations that need one raise.
     """
@@ -340,7 +341,7 @@ def test_the_executor_trains_and_stores_replayed_stacks(splits, make_run, tapes,
 @pytest.mark.parametrize("name", OPTIMS)
 @pytest.mark.parametrize("model", ["mlp", "resnet8"])
 def test_replayed_and_eager_training_are_equal_on_a_gpu(model, name, members, splits, make_run):
-    """With a member that diverges and a short last batch."""
+    """One member diverges, and the last batch of an epoch is short."""
     runs = [make_run(model, epochs=6, optim=OPTIMS[name], **knobs) for knobs in KNOBS[:members]]
     replayed, eager = both(runs, splits, 5, torch.device("cuda"))
     assert len(replayed.stack.graphs.recorded) == 2 and not replayed.stack.graphs.failed
@@ -355,7 +356,7 @@ def test_replayed_and_eager_training_are_equal_on_a_gpu(model, name, members, sp
 @pytest.mark.filterwarnings("ignore:Synchronization debug mode")
 @pytest.mark.parametrize("graphed", [False, True])
 def test_no_step_synchronises_a_gpu(graphed, splits, make_run):
-    """CUDA's synchronisation debug mode, in the steps of an epoch after all shapes have occurred."""
+    """CUDA's synchronisation debug mode is on in the steps of an epoch after all shapes have occurred."""
     runs = [make_run(epochs=6, optim=OPTIMS["adamw"], **knobs) for knobs in KNOBS]
     training = epochs(Training(Stack(runs, splits, torch.device("cuda"), graphs=graphed)), 4)
     steps = training.stack.steps(epoch=4)

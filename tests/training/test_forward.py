@@ -78,7 +78,8 @@ def test_autotune_chooses_the_least_time_a_member(splits, make_run, monkeypatch,
 
 
 def test_autotune_avoids_vmap_for_a_network_that_vmap_cannot_map_over(splits, make_run, monkeypatch):
-    """Its forward pass reads a value. If no strategy works, autotune raises nothing."""
+    """vmap cannot map over a forward pass that reads a value. If no strategy works, autotune does not
+    raise."""
     forward = ResNet.forward
     monkeypatch.setattr(ResNet, "forward", lambda self, x: forward(self, x if x.max() > -99 else -x))
     runs = [make_run("resnet8", seed=seed) for seed in range(3)]

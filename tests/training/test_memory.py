@@ -1,4 +1,4 @@
-"""Freed memory stays in the process, by the system's count of page faults."""
+"""Freed memory that stays in the process, by the system's count of page faults."""
 
 import platform
 import subprocess

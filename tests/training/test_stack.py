@@ -78,7 +78,7 @@ def test_a_member_trains_alike_alone_in_a_stack_and_in_a_permuted_stack(model, s
 
 
 def test_every_knob_of_the_test_above_has_an_effect(splits, make_run):
-    """The test above would also pass for a stack that ignores them."""
+    """The test above would also pass for a stack that ignores its knobs."""
     plain = train([make_run(seed=1)], splits)
     for name in ("alpha", "dropout", "augment", "label_noise", "weight_decay", *METHOD_KNOBS):
         setting = method_knobs(**{name: 0.3}) if name in METHOD_KNOBS else {name: 0.3}
@@ -89,7 +89,7 @@ def test_every_knob_of_the_test_above_has_an_effect(splits, make_run):
 @pytest.mark.parametrize(("precision", "tolerance"), [("fp64", 1e-12), ("fp32", 1e-5)])
 @pytest.mark.parametrize("knob", METHOD_KNOBS)
 def test_a_member_at_strength_0_trains_as_without_the_method(knob, precision, tolerance, splits, make_run):
-    """Beside members at three strengths, and with the other knobs on."""
+    """The stack has members at three other strengths, and the other knobs are on."""
     others = {"alpha": 0.1, "augment": 1.0, "dropout": 0.3, "label_noise": 0.2, "precision": precision}
     without = [make_run(seed=seed, **others) for seed in range(4)]
     strengths = [0.0, 0.1, 1.0, 3.0]
@@ -246,8 +246,8 @@ def test_the_history_has_no_test_metrics(splits, make_run):
 @pytest.mark.parametrize("model", ["mlp", "resnet8"])
 @pytest.mark.parametrize("members", [1, 3])
 def test_bf16_computes_in_bfloat16_and_stores_float32_weights(model, members, splits, make_run):
-    """Also under vmap, which ignores autocast. Every CPU can emulate bfloat16; plan.py requires native
-    support."""
+    """This holds under vmap too, which ignores autocast. Every CPU can emulate bfloat16; plan.py requires
+    native support."""
     runs = [make_run(model, precision="bf16", seed=seed, epochs=8) for seed in range(members)]
     together, seen = Stack(runs, splits, CPU), set()
     for module in together.model.modules():

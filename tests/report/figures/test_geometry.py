@@ -15,7 +15,8 @@ RUNS = {"run-a": 0.0, "run-b": 0.1}
 
 
 def make_points(**facts) -> pd.DataFrame:
-    """Seven points of each class in each split of two runs; the smoothed run's scatter a tenth as far."""
+    """Seven points of each class in each split of two runs; those of the smoothed run scatter a tenth as
+    far."""
     random = np.random.default_rng(0)
     rows = [
         {"data": "mnist5k", "model": "mlp", "method": "none", "run": run, "alpha": alpha, "seed": 3, **facts}

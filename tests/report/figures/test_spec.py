@@ -1,4 +1,4 @@
-"""Lines can be distinguished with any colour vision, in grey print, and without colour."""
+"""Lines that can be distinguished with any colour vision, in grey print, and without colour."""
 
 from itertools import combinations, pairwise
 

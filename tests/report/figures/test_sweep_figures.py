@@ -12,7 +12,7 @@ from ...records import make_results
 
 @pytest.fixture
 def make_figures(tmp_path, traces):
-    """Makes the figures of records by name, with the traces that the store would have."""
+    """Make the figures of records by name, with the traces that the store would have."""
 
     def of(records):
         traces(tmp_path, records)

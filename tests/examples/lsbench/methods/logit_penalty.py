@@ -1,4 +1,4 @@
-"""Logit penalty: the squared norm of the logits, times a weight, is added to the loss.
+"""Logit penalty: the squared norm of the logits, times a weight, added to the loss.
 
 As in Kornblith et al. 2021 (arXiv:2010.16402), where it is one of nine losses for image classification.
 """
