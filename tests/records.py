@@ -50,7 +50,7 @@ def make_record(method: str = "none", alpha: float = 0.0, seed: int = 0, **setti
 
 
 def label_of(record: Record) -> str:
-    """As `config.Run.method_name` has it: the regularisers that are on, one with a knob of its own too."""
+    """The name that `config.Run.method_name` gives: all regularisers that are on."""
     on = {name for name in ("dropout", "augment", "weight_decay") if record[name]}
     knob_of_its_method = (
         set() if record["method"] in ("none", "dropout", "augment", "weight_decay") else {record["method"]}

@@ -190,8 +190,8 @@ def _unjudged(row: Row, question: Question) -> Judged:
 
 def _other(row: Row, question: Question) -> str:
     """The cell with which a row is compared; empty if there is none."""
-    other = str(row["unsmoothed" if question.rival else "baseline"])
-    if other == row["cell"]:
+    cell = str(row["unsmoothed" if question.rival else "baseline"])
+    if cell == row["cell"]:
         return ""
     # After scaling, the cell without smoothing may be the baseline, with which the row is compared anyway.
-    return "" if question.metric == "test_ece_ts_vs_ts" and other == row["baseline"] else other
+    return "" if question.metric == "test_ece_ts_vs_ts" and cell == row["baseline"] else cell

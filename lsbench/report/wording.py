@@ -125,7 +125,9 @@ def _beside_smoothing(row: Row, base: Row, names: Sequence[str]) -> list[str]:
         return []
     values = [(name, row[name], base[name]) for name in names]
     return [
-        name for name, value, other in values if value != other and not (pd.isna(value) and pd.isna(other))
+        name
+        for name, value, of_base in values
+        if value != of_base and not (pd.isna(value) and pd.isna(of_base))
     ]
 
 

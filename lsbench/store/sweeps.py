@@ -38,10 +38,10 @@ def write_sweep(results_dir: str | Path, sweep: Sweep) -> None:
 def _check_kind(results_dir: str | Path, name: str, claims: bool) -> None:
     """Raise `UsageError` if ``name`` is taken by a sweep of the other kind: with claims, or without."""
     try:
-        other = bool(read_sweep(results_dir, name).claims) != claims
+        differs = bool(read_sweep(results_dir, name).claims) != claims
     except (UsageError, StorageError):  # no sweep, or a damaged one, which is replaced
         return
-    if other:
+    if differs:
         kind = "a sweep without claims" if claims else "a page of claims"
         raise UsageError(f"name={name}: is {kind} under {results_dir}; choose another name")
 

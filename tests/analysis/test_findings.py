@@ -54,14 +54,14 @@ def test_holm_is_over_the_deciding_comparisons_of_all_claims(evidence):
 
 
 def test_a_claims_verdict_does_not_hang_on_how_much_is_said_of_another(evidence):
-    one, *more = draw(0.9, 0.0, 0.1, 0.2, 0.0)
+    deciding, *more = draw(0.9, 0.0, 0.1, 0.2, 0.0)
     some = evidence({"alpha": [0.0]})
     verdicts = [
         findings(claims, dict.fromkeys(claims, some))["one"]
         for claims in (
-            {"one": claim(one), "two": claim(more[0])},
-            {"one": claim(one), "two": claim(*more)},
-            {"one": claim(one, *more[1:]), "two": claim(more[0])},
+            {"one": claim(deciding), "two": claim(more[0])},
+            {"one": claim(deciding), "two": claim(*more)},
+            {"one": claim(deciding, *more[1:]), "two": claim(more[0])},
         )
     ]
     assert verdicts[0][0] == verdicts[1][0] == verdicts[2][0]
@@ -70,8 +70,8 @@ def test_a_claims_verdict_does_not_hang_on_how_much_is_said_of_another(evidence)
 
 def test_equivalences_are_adjusted_over_the_same_family(evidence):
     """The p of the nearer bound, by scipy's one-sided test."""
-    one, two, other = draw(0.1, -0.1, 0.0)
-    claims = {"one": claim(one, other, margin=2.0), "two": claim(two, margin=2.0)}
+    samples = draw(0.1, -0.1, 0.0)
+    claims = {"one": claim(samples[0], samples[2], margin=2.0), "two": claim(samples[1], margin=2.0)}
     verdicts = findings(claims, dict.fromkeys(claims, evidence({"alpha": [0.0]})))
     flat = [verdicts["one"][0], verdicts["two"][0], verdicts["one"][1]]
     p = [
@@ -79,7 +79,7 @@ def test_equivalences_are_adjusted_over_the_same_family(evidence):
             stats.ttest_1samp(sample, bound, alternative=side).pvalue
             for bound, side in ((-2.0, "greater"), (2.0, "less"))
         )
-        for sample in (one, two, other)
+        for sample in samples
     ]
     assert [item.p_tost_holm for item in flat] == pytest.approx([*by_hand(p[:2]), p[2]])
     assert [item.word for item in flat] == ["equivalent"] * 3
@@ -89,8 +89,10 @@ def test_what_a_verdict_comes_to_and_why_one_is_withheld(evidence):
     values = pd.Series(draw(5.0)[0])
     asked = Comparison("x", values, values * 0, 0.001, meaning={"supported": "well"})
     withheld = replace(asked, undecidable={"supported": "out of reach"})
-    other = replace(asked, undecidable={"refuted": "out of reach"})
-    verdicts = findings({"it": lambda _: [asked, withheld, other]}, {"it": evidence({"alpha": [0.0]})})["it"]
+    unaffected = replace(asked, undecidable={"refuted": "out of reach"})
+    verdicts = findings({"it": lambda _: [asked, withheld, unaffected]}, {"it": evidence({"alpha": [0.0]})})[
+        "it"
+    ]
     assert [(item.word, item.meaning) for item in verdicts] == [
         ("supported", "well"),
         ("inconclusive", "out of reach"),

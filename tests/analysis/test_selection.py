@@ -154,7 +154,7 @@ def test_any_other_test_results_leave_the_choices_as_they_are(sweep, record):
     before = [(c.label, c.strength, c.row["cell"], c.agree) for c in chosen(records)]
     names = [name for name in records[0] if name.startswith("test_")]
     shuffled = random.Random(0).sample(records, len(records))
-    swapped = [r | {n: other[n] for n in names} for r, other in zip(records, shuffled, strict=True)]
+    swapped = [r | {n: donor[n] for n in names} for r, donor in zip(records, shuffled, strict=True)]
     assert [(c.label, c.strength, c.row["cell"], c.agree) for c in chosen(swapped)] == before
 
 

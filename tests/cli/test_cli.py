@@ -453,10 +453,10 @@ def test_a_stopped_sweep_stores_and_reports_finished_runs(number, code, word, ex
 @pytest.mark.slow
 def test_two_processes_with_two_hash_seeds_write_the_same_tables(call, shell, tmp_path):
     sweep = ["train", "-m", "alpha=0,0.1", "dropout=0,0.5", "label_noise=0.1", "epochs=1", "data.train=300"]
-    other = "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1"
-    folders = ["results_dir=here", "results_dir=there"]
+    hash_seed = "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1"
+    folders = ["results_dir=results1", "results_dir=results2"]
     assert call(*sweep, "model.hidden=[8]", folders[0])[0] == 0
-    assert shell(*sweep, "model.hidden=[8]", folders[1], PYTHONHASHSEED=other).returncode == 0
+    assert shell(*sweep, "model.hidden=[8]", folders[1], PYTHONHASHSEED=hash_seed).returncode == 0
     for name in ("runs.csv", "summary.csv"):
         tables = [pd.read_csv(path) for path in sorted(tmp_path.glob(f"*here/sweep-mnist5k-mlp/{name}"))]
         first, second = (

@@ -125,9 +125,9 @@ def test_a_sweep_of_two_models_has_a_figure_each_and_no_stale_one(call, stored, 
     call("probe", NAME, "geometry")
     figures = tmp_path / "results" / NAME / "figures"
     assert {path.name for path in figures.glob("geometry*")} == {"geometry.png", "geometry.svg"}
-    other = {"_target_": "lsbench.models.mlp.MLP", "name": "small", "hidden": "[4]"}
+    small = {"_target_": "lsbench.models.mlp.MLP", "name": "small", "hidden": "[4]"}
     (tmp_path / "mine/model").mkdir(parents=True)
-    text = "\n".join(f"{key}: {value}" for key, value in other.items())
+    text = "\n".join(f"{key}: {value}" for key, value in small.items())
     (tmp_path / "mine/model/small.yaml").write_text(text)
     call("train", "-m", "alpha=0,0.1", "model=mlp,small", f"name={NAME}", "--config-dir", "mine", *SMALL[1:])
     code, out, _ = call("probe", NAME, "geometry")

@@ -107,8 +107,8 @@ def test_a_setting_that_changes_the_outcome_trains_another_run(splits, make_run,
         {"data": replace(run.data, select=21)},
     ]
     jobs = [Job(replace(run, **change), splits) for change in changes]
-    other = replace(splits, train_images=splits.train_images[::-1].copy())
-    jobs.append(Job(run, other))
+    reversed_splits = replace(splits, train_images=splits.train_images[::-1].copy())
+    jobs.append(Job(run, reversed_splits))
     steps()
     execute(jobs)
     assert set(steps()) == final(jobs) and len(final(jobs)) == len(changes) + 1
@@ -185,7 +185,7 @@ def test_the_second_process_waits_for_a_stack_that_another_trains(
         stack.Stack.train_step = paused
         execute(jobs)
 
-    process = start(other)
+    process = start(pausing)
     begun.wait()
     monkeypatch.setattr(
         logging.getLogger("lsbench.execution.execute"),
@@ -205,14 +205,14 @@ def test_a_diverged_member_does_not_affect_the_others(splits, make_run, store):
     mixed[4] = Job(replace(mixed[4].run, lr=1e200), splits)
     execute(clean)
     execute(mixed)
-    [*wanted], [*got] = records(clean), records(mixed)
-    wild = got.pop(4)
-    del wanted[4]
+    [*expected], [*actual] = records(clean), records(mixed)
+    wild = actual.pop(4)
+    del expected[4]
     assert wild["status"] == "diverged" and wild["diverged_step"] in range(1, 5) and wild["stack_size"] == 12
     assert f"step {wild['diverged_step']}" in wild["error"] and wild["test_nll"] is None
-    for one, other in zip(wanted, got, strict=True):
-        assert {key for key in one if one[key] != other[key]} <= {"train_seconds", "finished"}
-        stored = [runs.run_dir(store / name, one["run"]) / "predictions.npz" for name in ("clean", "mixed")]
+    for clean_row, row in zip(expected, actual, strict=True):
+        assert {key for key in row if clean_row[key] != row[key]} <= {"train_seconds", "finished"}
+        stored = [runs.run_dir(store / name, row["run"]) / "predictions.npz" for name in ("clean", "mixed")]
         assert np.array_equal(*(np.load(path)["test_logits"] for path in stored))
 
 

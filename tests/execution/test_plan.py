@@ -43,8 +43,8 @@ def test_runs_of_another_shape_are_another_stack(settings, splits, make_run):
 
 
 def test_two_data_sets_are_two_stacks(splits, make_run):
-    other = replace(splits, train_images=splits.train_images[::-1].copy())
-    assert sizes(grouped([Job(make_run(), splits), Job(make_run(seed=1), other)])) == [1, 1]
+    reversed_splits = replace(splits, train_images=splits.train_images[::-1].copy())
+    assert sizes(grouped([Job(make_run(), splits), Job(make_run(seed=1), reversed_splits)])) == [1, 1]
 
 
 def test_two_models_of_one_name_are_two_stacks(splits, make_run):

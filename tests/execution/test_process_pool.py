@@ -102,9 +102,10 @@ def test_stacks_train_at_once_as_long_as_their_threads_fit(make_jobs, store):
         [replace(stack_plan, threads=number) for stack_plan in plan.plan_stacks(make_jobs(store))]
         for number in (1, 2)
     )
-    running = [process_pool.Worker(stack_plan, None) for stack_plan in one[:1]]
-    assert process_pool.has_room(one[1], running, 2) and not process_pool.has_room(two[1], running, 2)
-    assert process_pool.has_room(two[0], [], 1), "else nothing would ever train"
+    running = [process_pool.Worker(with_one_thread[0], None)]
+    assert process_pool.has_room(with_one_thread[1], running, 2)
+    assert not process_pool.has_room(with_two[1], running, 2)
+    assert process_pool.has_room(with_two[0], [], 1), "else nothing would ever train"
 
 
 def test_a_trained_stack_is_stored_although_its_process_is_killed(

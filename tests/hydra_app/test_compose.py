@@ -1,4 +1,4 @@
-"""Jobs as Hydra composes them, and copies of a composed job with other knobs, are equal."""
+"""Equality of jobs that Hydra composes and of copies of a composed job with other knobs."""
 
 import pytest
 from hydra import initialize_config_dir

@@ -39,11 +39,11 @@ def test_a_pickled_task_function_carries_a_copy_without_state(make_run):
 
 
 def test_the_original_collects_the_runs_of_its_copies(make_run, multirun, tmp_path):
-    session, other = Session("lsbench train -m"), Session("lsbench train -m")
+    session, other_session = Session("lsbench train -m"), Session("lsbench train -m")
     run = make_run(name="mine", results_dir="results")
     for name in ("first", "second"):
         pickle.loads(pickle.dumps(session)).note(run, name)
-    pickle.loads(pickle.dumps(other)).note(run, "of another command")
+    pickle.loads(pickle.dumps(other_session)).note(run, "of another command")
     session.collect()
     assert session.reports == {(str(tmp_path / "results"), "mine"): {"first": None, "second": None}}
     assert read_sweep("results", "mine").runs == ("first", "second")

@@ -80,10 +80,12 @@ def test_penalties_are_added_in_any_order(drawn):
     logits, batch = drawn
     strength = torch.full((4,), 0.3, dtype=torch.float64)
     both = [*ON, Active(confidence_penalty.METHOD, strength, ZERO)]
-    one, other = (training_losses(logits, batch, ALPHA, "uniform", order) for order in (both, both[::-1]))
-    assert torch.equal(one, other)
+    ours, reversed_order = (
+        training_losses(logits, batch, ALPHA, "uniform", order) for order in (both, both[::-1])
+    )
+    assert torch.equal(ours, reversed_order)
     expected = training_losses(logits, batch, ALPHA, "uniform", ON)
-    torch.testing.assert_close(one, expected + confidence_penalty.penalty(logits, strength), **EXACT)
+    torch.testing.assert_close(ours, expected + confidence_penalty.penalty(logits, strength), **EXACT)
 
 
 def test_distant_logits_give_finite_losses_and_gradients():

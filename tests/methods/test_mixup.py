@@ -81,8 +81,8 @@ def test_mixtures_differ_by_step_and_not_by_stack():
     assert not torch.equal(mixed.images[0], other_step.images[0])
     alone = mixup.batch(Batch(batch.images[2:], batch.labels[2:]), BETAS[2:], KEYS[2:], 0, False)
     assert torch.equal(alone.images[0], mixed.images[2])
-    for one, other in zip(alone.others[0], mixed.others[0], strict=True):
-        assert torch.equal(one[0], other[2])
+    for ours, stacked in zip(alone.others[0], mixed.others[0], strict=True):
+        assert torch.equal(ours[0], stacked[2])
 
 
 def test_a_single_row_is_its_own_partner():

@@ -247,8 +247,8 @@ def test_torchmetrics_takes_logits_within_zero_and_one_for_probabilities():
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_the_same_on_a_gpu(drawn):
-    here = metrics.measure(drawn[0].log(), drawn[1])
-    there = metrics.measure(drawn[0].log().cuda(), drawn[1].cuda())
-    for name, values in there.items():
+    on_cpu = metrics.measure(drawn[0].log(), drawn[1])
+    on_gpu = metrics.measure(drawn[0].log().cuda(), drawn[1].cuda())
+    for name, values in on_gpu.items():
         assert values.device.type == "cuda"
-        torch.testing.assert_close(values.cpu(), here[name], rtol=1e-10, atol=1e-10)
+        torch.testing.assert_close(values.cpu(), on_cpu[name], rtol=1e-10, atol=1e-10)

@@ -70,9 +70,9 @@ def main():
             size = {"HEIGHT": max(_triton.MIN_ELEMENTS // width, 1), "WIDTH": width}
         compile_kernel(kernel, "fp32", T=tl.float32, CLASSES=classes, **usual, **size)
     for kernel, size in kernels:
-        other = usual | {"DENSE": False, "ALPHAS": False, "GRADS": True, "WEIGHTED": True, "CONVENTION": 2}
-        compile_kernel(kernel, "fp16", T=tl.float32, **(other | {"LOGIT_GRAD": False}), **size)
-        compile_kernel(kernel, "fp64", T=tl.float64, **(other | {"LOSS": False, "SMOOTH": False}), **size)
+        weighted = usual | {"DENSE": False, "ALPHAS": False, "GRADS": True, "WEIGHTED": True, "CONVENTION": 2}
+        compile_kernel(kernel, "fp16", T=tl.float32, **(weighted | {"LOGIT_GRAD": False}), **size)
+        compile_kernel(kernel, "fp64", T=tl.float64, **(weighted | {"LOSS": False, "SMOOTH": False}), **size)
 
 
 main()

@@ -466,8 +466,8 @@ def test_a_gpu_neither_synchronises_nor_recompiles_and_can_replay(classes, trito
     torch.cuda.set_sync_debug_mode("error")
     try:
         made = sum(map(len, (cache[0] for cache in kernel.device_caches.values())))
-        for other in (0.2, alpha / 2):
-            loss_and_gradient(logits, target, other)
+        for later in (0.2, alpha / 2):
+            loss_and_gradient(logits, target, later)
         assert sum(map(len, (cache[0] for cache in kernel.device_caches.values()))) == made
     finally:
         torch.cuda.set_sync_debug_mode("default")

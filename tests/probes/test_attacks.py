@@ -111,11 +111,11 @@ def test_pgd_returns_the_worst_iterate():
 
 def test_the_worse_of_two_images_is_chosen_row_by_row():
     layer, pixels, labels = linear(3)
-    other = pixels.flip(0)
-    worst = _attacks.worst_of(layer, labels, pixels, other)
-    margins = [_attacks.margin(layer(images), labels) for images in (worst, pixels, other)]
+    flipped = pixels.flip(0)
+    worst = _attacks.worst_of(layer, labels, pixels, flipped)
+    margins = [_attacks.margin(layer(images), labels) for images in (worst, pixels, flipped)]
     assert torch.equal(margins[0], torch.maximum(margins[1], margins[2]))
-    assert not torch.equal(worst, pixels) and not torch.equal(worst, other)
+    assert not torch.equal(worst, pixels) and not torch.equal(worst, flipped)
 
 
 def test_greyscale_and_colour_have_different_epsilons():
@@ -143,14 +143,14 @@ def test_a_stronger_attack_lowers_accuracy_and_epsilon_0_does_not(model, store, 
 
 
 def test_starts_depend_on_the_seed_and_the_index_of_the_row(store, tmp_path):
-    one, paired, other = (
+    plain, smoothed, other_seed = (
         load_trained_model(tmp_path, store(alpha=alpha, seed=seed), CPU)
         for alpha, seed in ((0.0, 1), (0.2, 1), (0.0, 2))
     )
     pixels = torch.full((9, 1, 12, 12), 0.5, dtype=torch.float64)
-    moved = pgd._starts(one, pixels, 0.1) - pixels
-    assert torch.equal(moved, pgd._starts(paired, pixels, 0.1) - pixels)
-    assert torch.equal(moved[:4], pgd._starts(one, pixels[:4], 0.1) - pixels[:4])
-    assert not torch.equal(moved, pgd._starts(other, pixels, 0.1) - pixels)
+    moved = pgd._starts(plain, pixels, 0.1) - pixels
+    assert torch.equal(moved, pgd._starts(smoothed, pixels, 0.1) - pixels)
+    assert torch.equal(moved[:4], pgd._starts(plain, pixels[:4], 0.1) - pixels[:4])
+    assert not torch.equal(moved, pgd._starts(other_seed, pixels, 0.1) - pixels)
     assert moved.abs().max() <= 0.1 and moved.max() > 0.09 and moved.min() < -0.09
     assert abs(moved.mean()) < 5 * 0.1 / (3 * moved.numel()) ** 0.5

@@ -37,14 +37,14 @@ def test_a_stored_model_gives_the_stored_predictions(model, precision, store, tm
 
 def test_a_sample_is_the_split_or_a_stratified_part_drawn_from_the_seed(store, tmp_path):
     ids = [store(alpha=alpha, seed=seed) for alpha, seed in ((0.0, 1), (0.2, 1), (0.0, 2))]
-    one, paired, other = (load_trained_model(tmp_path, run_id, CPU) for run_id in ids)
-    pixels, labels = one.sample("test", 100)
+    plain, smoothed, other_seed = (load_trained_model(tmp_path, run_id, CPU) for run_id in ids)
+    pixels, labels = plain.sample("test", 100)
     assert pixels.shape == (14, 1, 12, 12) and pixels.dtype == torch.float64
     assert pixels.min() >= 0 and 0.2 < pixels.max() <= 1
-    assert torch.equal(labels, one.data.labels[one.data.rows["test"][0]])
-    part, its_labels = one.sample("train", 30)
-    assert torch.equal(part, paired.sample("train", 30)[0])
-    assert not torch.equal(part, other.sample("train", 30)[0])
+    assert torch.equal(labels, plain.data.labels[plain.data.rows["test"][0]])
+    part, its_labels = plain.sample("train", 30)
+    assert torch.equal(part, smoothed.sample("train", 30)[0])
+    assert not torch.equal(part, other_seed.sample("train", 30)[0])
     assert torch.bincount(its_labels).tolist() == [10, 10, 10]
 
 
@@ -128,10 +128,10 @@ def test_missing_or_damaged_weights_are_a_storage_error(content, store, tmp_path
 
 
 def test_weights_of_another_model_are_a_storage_error(store, tmp_path):
-    one = store(epochs=1)
-    torch.save({"layers.1.weight": torch.ones(3, 144)}, runs.run_dir(tmp_path, one) / "model.pt")
+    run_id = store(epochs=1)
+    torch.save({"layers.1.weight": torch.ones(3, 144)}, runs.run_dir(tmp_path, run_id) / "model.pt")
     with pytest.raises(StorageError, match="does not fit model=mlp"):
-        run_probe(tmp_path, one, "fgsm")
+        run_probe(tmp_path, run_id, "fgsm")
 
 
 def test_runs_that_are_not_stored_or_not_done_are_a_storage_error(make_run, splits, tmp_path):

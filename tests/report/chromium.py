@@ -152,7 +152,7 @@ def requests(page: Page) -> list[str]:
     return [e["request"]["url"] for method, e in page.events if method == "Network.requestWillBeSent"]
 
 
-def contrast(one: str, other: str) -> float:
+def contrast(foreground: str, background: str) -> float:
     """The contrast ratio of WCAG 2 between two colours rgb(...)."""
 
     def luminance(text: str) -> float:
@@ -160,5 +160,5 @@ def contrast(one: str, other: str) -> float:
         linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in srgb]
         return sum(weight * c for weight, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
-    bright, dim = sorted((luminance(one), luminance(other)), reverse=True)
+    bright, dim = sorted((luminance(foreground), luminance(background)), reverse=True)
     return (bright + 0.05) / (dim + 0.05)

@@ -192,9 +192,9 @@ def test_no_text_of_a_panel_is_cut_off_or_overlaps_another(tab, file):
         [...document.querySelectorAll('.panels svg')].flatMap(svg => {
             const texts = [...svg.querySelectorAll('text')];
             const all = texts.map(text => [text.textContent, text.getBoundingClientRect()]);
-            return all.flatMap(([one, a], i) => all.slice(i + 1).filter(([, b]) =>
+            return all.flatMap(([text, a], i) => all.slice(i + 1).filter(([, b]) =>
                 a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 2 && b.top < a.bottom - 2
-            ).map(([other]) => one + ' / ' + other));
+            ).map(([overlapped]) => text + ' / ' + overlapped));
         })""")
     assert overlapping == []
 
@@ -204,9 +204,9 @@ def test_text_has_enough_contrast(tab, file, dark):
     tab.open(file, dark=dark)
     paper = tab.run("getComputedStyle(document.body).backgroundColor")
     ink = tab.run("getComputedStyle(document.querySelector('.panels text')).fill")
-    assert contrast(paper, ink) > 12
-    assert contrast(paper, tab.run("getComputedStyle(document.querySelector('.soft')).color")) > 4.5
-    assert contrast(paper, tab.run("getComputedStyle(document.querySelector('summary')).color")) > 4.5
+    assert contrast(ink, paper) > 12
+    assert contrast(tab.run("getComputedStyle(document.querySelector('.soft')).color"), paper) > 4.5
+    assert contrast(tab.run("getComputedStyle(document.querySelector('summary')).color"), paper) > 4.5
 
 
 def test_on_a_dark_page_no_marker_stays_black(tab, file):

@@ -133,9 +133,10 @@ def test_a_page_has_no_external_address_and_allows_only_its_own_script(usual_pag
 
 
 def test_ids_are_unique_and_every_link_has_a_target(usual_page, sweep, tmp_path):
-    one = sweep(seeds=[0], methods=["none"])
-    two = make_page(tmp_path, one + sweep(seeds=[0], methods=["none"], data="cifar10", model="resnet20"))
-    for page, pairs in ((usual_page, {"mnist5k--mlp"}), (two, {"mnist5k--mlp", "cifar10--resnet20"})):
+    mnist = sweep(seeds=[0], methods=["none"])
+    cifar = sweep(seeds=[0], methods=["none"], data="cifar10", model="resnet20")
+    both = make_page(tmp_path, mnist + cifar)
+    for page, pairs in ((usual_page, {"mnist5k--mlp"}), (both, {"mnist5k--mlp", "cifar10--resnet20"})):
         ids = [attrs["id"] for _, attrs in page.parsed.tags if "id" in attrs]
         assert len(set(ids)) == len(ids) > 10
         links = {attrs["href"][1:] for tag, attrs in page.parsed.tags if tag == "a"}

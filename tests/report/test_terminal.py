@@ -39,8 +39,8 @@ def test_terminal_table_fits_and_names_every_cell(sweep, record):
 def test_no_ece_stands_without_its_floor_however_little_room_there_is(sweep, record):
     named = {"model.hidden": ("[256]", "[512, 256, 64]"), "optim.momentum": (0.9, 0.5)}
     for names in ([], ["model.hidden"], list(named)):
-        usual, other = ({name: named[name][index] for name in names} for index in (0, 1))
-        records = [*sweep(**usual), *(record(seed=seed, **other) for seed in (8, 9))]
+        usual, changed = ({name: named[name][index] for name in names} for index in (0, 1))
+        records = [*sweep(**usual), *(record(seed=seed, **changed) for seed in (8, 9))]
         for item in records:
             item |= {"test_ece_floor": 0.0123, "test_ece_floor_ts": 0.0045}
         text = terminal_table(make_results(records).parts)

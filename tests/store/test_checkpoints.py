@@ -29,15 +29,15 @@ def _one_thread():
     torch.set_num_threads(before)
 
 
-def equal(one, other):
+def equal(a, b):
     """Return whether two nested containers of tensors and numbers are equal bit for bit; NaN equals NaN."""
-    if isinstance(one, torch.Tensor):
-        return one.dtype == other.dtype and torch.equal(one.nan_to_num(7e77), other.nan_to_num(7e77))
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(equal(one[key], other[key]) for key in one)
-    if isinstance(one, list | tuple):
-        return len(one) == len(other) and all(map(equal, one, other))
-    return one == other or (math.isnan(one) and math.isnan(other))
+    if isinstance(a, torch.Tensor):
+        return a.dtype == b.dtype and torch.equal(a.nan_to_num(7e77), b.nan_to_num(7e77))
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(equal(a[key], b[key]) for key in a)
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(map(equal, a, b))
+    return a == b or (math.isnan(a) and math.isnan(b))
 
 
 def final(training):
@@ -135,8 +135,8 @@ def test_a_checkpoint_that_cannot_be_read_is_reported_and_ignored(tmp_path, capl
 
 
 def test_plans_are_saved_until_their_stacks_are_dropped(tmp_path):
-    other = checkpoints.SavedStack(("b", "a"), 1)
-    for plan in (PLAN, other):
+    reordered = checkpoints.SavedStack(("b", "a"), 1)
+    for plan in (PLAN, reordered):
         checkpoints.save_stacks(tmp_path, [plan])
     assert sorted(checkpoints.saved_stacks(tmp_path), key=lambda plan: plan.run_ids) == [PLAN, other]
     for _ in range(2):

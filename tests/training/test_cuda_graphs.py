@@ -114,8 +114,8 @@ def content(training):
     return tree_leaves(state | seconds)
 
 
-def assert_same(one, other):
-    ours, reference = content(one), content(other)
+def assert_same(replayed, eager):
+    ours, reference = content(replayed), content(eager)
     assert len(ours) == len(reference) > 10
     for pair in zip(ours, reference, strict=True):
         a, b = (torch.as_tensor(value, device=CPU) for value in pair)
@@ -212,10 +212,10 @@ def test_the_comparison_detects_steps_that_a_graph_cannot_replay(harm, splits, m
 def test_steps_are_recorded_again_after_a_restore(splits, make_run, tapes):
     runs = [make_run(epochs=6, optim=OPTIMS["adamw"], **knobs) for knobs in KNOBS]
     replayed, eager = both(runs, splits, 2)
-    other = Training(Stack(runs, splits, CPU, graphs=True))
-    epochs(other, 4)
-    other.restore(copy.deepcopy(replayed.state()))
-    assert_same(epochs(other, 3), epochs(eager, 3))
+    restored = Training(Stack(runs, splits, CPU, graphs=True))
+    epochs(restored, 4)
+    restored.restore(copy.deepcopy(replayed.state()))
+    assert_same(epochs(restored, 3), epochs(eager, 3))
     assert len(tapes) == 1 + 2 + 1
 
 
@@ -346,9 +346,9 @@ def test_replayed_and_eager_training_are_equal_on_a_gpu(model, name, members, sp
     replayed, eager = both(runs, splits, 5, torch.device("cuda"))
     assert len(replayed.stack.graphs.recorded) == 2 and not replayed.stack.graphs.failed
     assert_same(replayed, eager)
-    other = Training(Stack(runs, splits, torch.device("cuda"), graphs=True))
-    other.restore(copy.deepcopy(replayed.state()))
-    assert_same(epochs(other, 1), epochs(eager, 1))
+    restored = Training(Stack(runs, splits, torch.device("cuda"), graphs=True))
+    restored.restore(copy.deepcopy(replayed.state()))
+    assert_same(epochs(restored, 1), epochs(eager, 1))
 
 
 @pytest.mark.gpu

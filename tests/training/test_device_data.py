@@ -46,9 +46,9 @@ def test_every_split_is_stratified(seed):
 
 
 def test_splits_are_reproducible_and_differ_between_seeds():
-    one, again, other = (split_rows(uneven(), config(test=60), seed) for seed in (3, 3, 4))
-    assert all(torch.equal(one[name], again[name]) for name in SPLIT_NAMES)
-    assert not any(torch.equal(one[name], other[name]) for name in SPLIT_NAMES)
+    rows, same_seed, other_seed = (split_rows(uneven(), config(test=60), seed) for seed in (3, 3, 4))
+    assert all(torch.equal(rows[name], same_seed[name]) for name in SPLIT_NAMES)
+    assert not any(torch.equal(rows[name], other_seed[name]) for name in SPLIT_NAMES)
 
 
 def test_all_rows_of_a_class_are_equally_likely_in_test():

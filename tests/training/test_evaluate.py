@@ -77,13 +77,13 @@ def test_each_column_is_computed_on_its_split():
 
 def test_temperature_and_select_metrics_do_not_depend_on_test_labels():
     stack = trained()
-    before = [outcome.columns for outcome in evaluate.evaluate(stack)]
+    true = [outcome.columns for outcome in evaluate.evaluate(stack)]
     stack.labels["test"] = stack.labels["test"].roll(13, dims=1)
-    after = [outcome.columns for outcome in evaluate.evaluate(stack)]
-    for one, other in zip(before, after, strict=True):
-        assert one["test_accuracy"] != other["test_accuracy"]
+    rolled = [outcome.columns for outcome in evaluate.evaluate(stack)]
+    for before, after in zip(true, rolled, strict=True):
+        assert before["test_accuracy"] != after["test_accuracy"]
         for name in ("temperature", "temperature_flag", "select_nll", "select_nll_ts", "select_accuracy"):
-            assert one[name] == other[name]
+            assert before[name] == after[name]
 
 
 def test_predictions_hold_test_and_calibrate():

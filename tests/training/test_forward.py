@@ -23,14 +23,14 @@ def trained(runs, splits, strategy):
 def test_both_strategies_train_alike(model, splits, make_run):
     """Losses, weights and BatchNorm statistics after an epoch, and logits in eval mode; with dropout."""
     runs = [make_run(model, seed=seed, dropout=0.3 * (seed > 0), alpha=0.1 * seed) for seed in range(3)]
-    (one, losses), (other, other_losses) = (
+    (vmap, vmap_losses), (streams, streams_losses) = (
         trained(runs, splits, strategy) for strategy in ("vmap", "streams")
     )
-    torch.testing.assert_close(losses, other_losses, rtol=1e-12, atol=0)
-    for name, tensor in (one.params | one.buffers).items():
-        torch.testing.assert_close((other.params | other.buffers)[name], tensor, rtol=0, atol=1e-12)
+    torch.testing.assert_close(vmap_losses, streams_losses, rtol=1e-12, atol=0)
+    for name, tensor in (vmap.params | vmap.buffers).items():
+        torch.testing.assert_close((streams.params | streams.buffers)[name], tensor, rtol=0, atol=1e-12)
     torch.testing.assert_close(
-        *(torch.cat(list(stack.logits("test")), dim=1) for stack in (other, one)), rtol=0, atol=1e-12
+        *(torch.cat(list(stack.logits("test")), dim=1) for stack in (streams, vmap)), rtol=0, atol=1e-12
     )
 
 
@@ -103,11 +103,11 @@ def test_autotune_times_real_steps(splits, make_run):
 def test_streams_on_a_gpu_equal_vmap(graphs, splits, make_run):
     cuda = torch.device("cuda")
     runs = [make_run("resnet8", seed=seed, dropout=0.3) for seed in range(11)]
-    one, other = (
+    vmap, streams = (
         Stack(runs, splits, cuda, graphs=graphs, strategy=strategy) for strategy in ("vmap", "streams")
     )
-    for training in (one, other):
+    for training in (vmap, streams):
         for epoch in range(3):
             list(training.steps(epoch))
-    for name, tensor in (one.params | one.buffers).items():
-        torch.testing.assert_close((other.params | other.buffers)[name], tensor, rtol=0, atol=1e-10)
+    for name, tensor in (vmap.params | vmap.buffers).items():
+        torch.testing.assert_close((streams.params | streams.buffers)[name], tensor, rtol=0, atol=1e-10)

@@ -59,16 +59,16 @@ def test_methods_combine_in_any_order(drawn):
     )
     methods = [Active(focal.METHOD, gamma, ZERO), Active(confidence_penalty.METHOD, weight, ZERO)]
     batch = Batch(NO_IMAGES, labels, ((others, share),))
-    one, other = (
+    ours, reversed_order = (
         training_losses(logits, batch, ALPHA, "uniform", order) for order in (methods, methods[::-1])
     )
-    assert torch.equal(one, other)
+    assert torch.equal(ours, reversed_order)
     losses, other_losses = (
         training_losses(logits, Batch(NO_IMAGES, classes), ALPHA, "uniform", methods[:1])
         for classes in (labels, others)
     )
     penalty = confidence_penalty.penalty(logits, weight)
-    torch.testing.assert_close(one, (1 - share) * losses + share * other_losses + penalty, **EXACT)
+    torch.testing.assert_close(ours, (1 - share) * losses + share * other_losses + penalty, **EXACT)
 
 
 @pytest.mark.parametrize("convention", ["uniform", "others", "as_printed"])

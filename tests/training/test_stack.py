@@ -56,10 +56,10 @@ def train_epochs(member, number):
     return [list(member.steps(epoch)) for epoch in range(number)]
 
 
-def largest_difference(one, other):
+def largest_difference(weights, reference):
     """The largest difference between two members' weights and buffers."""
-    assert one.keys() == other.keys()
-    return max((one[name].double() - other[name].double()).abs().max().item() for name in one)
+    assert weights.keys() == reference.keys()
+    return max((weights[name].double() - reference[name].double()).abs().max().item() for name in weights)
 
 
 @pytest.mark.parametrize("model", ["mlp", "resnet8"])
@@ -138,11 +138,12 @@ def test_runs_that_differ_in_method_and_alpha_share_split_weights_and_order(spli
     initial = [{name: weights.clone() for name, weights in stack.params.items()} for stack in stacks]
     for stack in stacks:
         train_epochs(stack, 2)
-    for (one, one_weights), (other, other_weights) in pairwise(zip(stacks, initial, strict=True)):
-        assert all(torch.equal(one.data.rows[s], other.data.rows[s]) for s in SPLIT_NAMES)
-        assert all(torch.equal(one_weights[name], other_weights[name]) for name in one_weights)
-        assert len(seen[id(one.data)]) == 2 * one.steps_per_epoch
-        assert all(map(torch.equal, seen[id(one.data)], seen[id(other.data)]))
+    for stack, following in pairwise(stacks):
+        assert all(torch.equal(stack.data.rows[s], following.data.rows[s]) for s in SPLIT_NAMES)
+        assert len(seen[id(stack.data)]) == 2 * stack.steps_per_epoch
+        assert all(map(torch.equal, seen[id(stack.data)], seen[id(following.data)]))
+    for weights, following in pairwise(initial):
+        assert all(torch.equal(weights[name], following[name]) for name in weights)
 
 
 def test_each_epoch_visits_every_row_once_and_the_orders_differ(splits, make_run, monkeypatch):

@@ -49,10 +49,10 @@ def lab(rgb):
     return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
 
 
-def contrast(one, other):
-    """The ratio of WCAG 2."""
+def contrast(foreground, background):
+    """The contrast ratio of WCAG 2."""
     bright, dark = sorted(
-        (linear(colour) @ [0.2126, 0.7152, 0.0722] for colour in (one, other)), reverse=True
+        (linear(colour) @ [0.2126, 0.7152, 0.0722] for colour in (foreground, background)), reverse=True
     )
     return (bright + 0.05) / (dark + 0.05)
 
