@@ -254,8 +254,8 @@ def _strategy(group: list[Job], device: torch.device, cuda_graphs: bool, local: 
 
 
 def _parts(group: list[Job], largest: int, cores: int) -> list[list[Job]]:
-    """As few parts as ``largest`` allows, or as many as keep the cores busy, of sizes that differ by at most
-    one."""
+    """Parts of sizes that differ by at most one: as few as ``largest`` allows, or as many as keep the cores
+    busy."""
     count = max(-(-len(group) // largest), min(cores, len(group) // SMALLEST_PART))
     bounds = [len(group) * index // count for index in range(count + 1)]
     return [group[low:high] for low, high in pairwise(bounds)]

@@ -90,9 +90,8 @@ def test_what_a_verdict_comes_to_and_why_one_is_withheld(evidence):
     asked = Comparison("x", values, values * 0, 0.001, meaning={"supported": "well"})
     withheld = replace(asked, undecidable={"supported": "out of reach"})
     unaffected = replace(asked, undecidable={"refuted": "out of reach"})
-    verdicts = findings({"it": lambda _: [asked, withheld, unaffected]}, {"it": evidence({"alpha": [0.0]})})[
-        "it"
-    ]
+    claims = {"it": lambda _: [asked, withheld, unaffected]}
+    verdicts = findings(claims, {"it": evidence({"alpha": [0.0]})})["it"]
     assert [(item.word, item.meaning) for item in verdicts] == [
         ("supported", "well"),
         ("inconclusive", "out of reach"),

@@ -261,7 +261,7 @@ def test_other_launchers_write_the_same_report(launcher, call, tmp_path):
 
 
 def test_ray_writes_the_same_report(shell, tmp_path):
-    """In a separate process, since Ray runs as long as the process that starts it; takes 20 to 40 s."""
+    """A separate process, since Ray runs as long as the process that starts it; takes 20 to 40 s."""
     needs_plugin("ray")
     quiet = {
         "RAY_AUTH_MODE": "disabled",
@@ -458,7 +458,7 @@ def test_two_processes_with_two_hash_seeds_write_the_same_tables(call, shell, tm
     assert call(*sweep, "model.hidden=[8]", folders[0])[0] == 0
     assert shell(*sweep, "model.hidden=[8]", folders[1], PYTHONHASHSEED=hash_seed).returncode == 0
     for name in ("runs.csv", "summary.csv"):
-        tables = [pd.read_csv(path) for path in sorted(tmp_path.glob(f"*here/sweep-mnist5k-mlp/{name}"))]
+        tables = [pd.read_csv(path) for path in sorted(tmp_path.glob(f"results?/sweep-mnist5k-mlp/{name}"))]
         first, second = (
             table.drop(columns=table.filter(regex="^train_seconds|^finished$")) for table in tables
         )

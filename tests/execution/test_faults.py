@@ -181,7 +181,7 @@ def test_the_second_process_waits_for_a_stack_that_another_trains(
         waiting.wait()
         return step(self, *arguments)
 
-    def other():
+    def pausing():
         stack.Stack.train_step = paused
         execute(jobs)
 

@@ -98,7 +98,7 @@ def test_a_stack_with_a_checkpoint_is_resumed_once(
 
 
 def test_stacks_train_at_once_as_long_as_their_threads_fit(make_jobs, store):
-    one, two = (
+    with_one_thread, with_two = (
         [replace(stack_plan, threads=number) for stack_plan in plan.plan_stacks(make_jobs(store))]
         for number in (1, 2)
     )

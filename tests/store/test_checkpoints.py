@@ -138,10 +138,10 @@ def test_plans_are_saved_until_their_stacks_are_dropped(tmp_path):
     reordered = checkpoints.SavedStack(("b", "a"), 1)
     for plan in (PLAN, reordered):
         checkpoints.save_stacks(tmp_path, [plan])
-    assert sorted(checkpoints.saved_stacks(tmp_path), key=lambda plan: plan.run_ids) == [PLAN, other]
+    assert sorted(checkpoints.saved_stacks(tmp_path), key=lambda plan: plan.run_ids) == [PLAN, reordered]
     for _ in range(2):
         checkpoints.drop(checkpoints.stack_dir(tmp_path, PLAN.run_ids))
-    assert checkpoints.saved_stacks(tmp_path) == [other]
+    assert checkpoints.saved_stacks(tmp_path) == [reordered]
 
 
 @pytest.mark.parametrize("damage", [{"runs": ["a"]}, {"runs": None}, {"threads": "many"}, {"threads": None}])

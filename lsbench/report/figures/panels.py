@@ -64,7 +64,7 @@ def _over_alpha(panel: OverAlpha, axes: Axes) -> None:
 
 @draw_panel.register
 def _reliability(panel: Reliability, axes: Axes) -> None:
-    """As trained and after scaling; on the diagonal confidence and accuracy agree."""
+    """Reliability as trained and after scaling; on the diagonal confidence and accuracy agree."""
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, zorder=1)
     for style, bins in panel.lines:
         for suffix, suffix_style in (("", style), ("_ts", as_scaled(style))):
