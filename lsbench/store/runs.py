@@ -188,7 +188,7 @@ def _other_settings(run: Run) -> Record:
 
 
 def read_probe(results_dir: str | Path, run_id: str, name: str) -> Any:
-    """What `write_probe` has stored, None if it is missing or damaged. Raises `StorageError` if the file
+    """The content that `write_probe` stored; None if it is missing or damaged. Raises `StorageError` if the file
     cannot be read."""
     path = _probe_file(results_dir, run_id, name)
     try:
