@@ -188,8 +188,8 @@ def _other_settings(run: Run) -> Record:
 
 
 def read_probe(results_dir: str | Path, run_id: str, name: str) -> Any:
-    """The content that `write_probe` stored; None if it is missing or damaged. Raises `StorageError` if the file
-    cannot be read."""
+    """The content that `write_probe` stored; None if it is missing or damaged. Raises `StorageError` if the
+    file cannot be read."""
     path = _probe_file(results_dir, run_id, name)
     try:
         return json.loads(path.read_bytes())
