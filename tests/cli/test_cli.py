@@ -251,7 +251,7 @@ def test_another_grid_of_the_same_name_replaces_the_list_and_reuses_runs(call, t
     assert len(list((tmp_path / "results" / "runs").iterdir())) == 3
 
 
-@pytest.mark.parametrize("launcher", ["basic", "joblib"])
+@pytest.mark.parametrize("launcher", ["basic", pytest.param("joblib", marks=pytest.mark.slow)])
 def test_other_launchers_write_the_same_report(launcher, call, tmp_path):
     if launcher != "basic":
         needs_plugin(launcher)
