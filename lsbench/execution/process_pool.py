@@ -62,7 +62,9 @@ def run(plans: Sequence[StackPlan], progress: SweepProgress, *, wait: bool) -> l
     try:
         while waiting or workers:
             while waiting and has_room(waiting[0], workers.values(), cores):
-                with _signals_blocked():  # so that a signal finds the new process among the workers
+                # So that a signal finds the new process among the workers. Blocked in this thread and in the
+                # new process, it may still come to another thread, and then waits.
+                with _signals_blocked(), signals.GATE.hold():
                     connection, worker = _start(waiting.popleft(), wait)
                     workers[connection] = worker
             for connection in cast(list[Connection], ready(list(workers))):

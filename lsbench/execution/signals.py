@@ -31,7 +31,8 @@ class SignalGate:
 
     def install(self, *, only_first: bool = False) -> None:
         """Handle the signals of this process; SIGHUP stays ignored under nohup(1). With ``only_first``,
-        further SIGTERM and SIGHUP are ignored."""
+        further SIGTERM and SIGHUP are ignored. A forked process drops what its parent holds back."""
+        self._held, self._waiting = False, None
         self._only_first, self._terminated_at = only_first, -math.inf
         for number in STOPPING:
             if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:

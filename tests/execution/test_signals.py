@@ -90,3 +90,15 @@ def test_a_waiting_signal_does_not_hide_an_error(gate):
     with pytest.raises(OSError, match="disk"), gate.hold():
         os.kill(os.getpid(), signal.SIGTERM)
         raise OSError("disk")
+
+
+def test_a_forked_process_does_not_hold_back_signals_for_its_parent(gate, forked):
+    def in_process():
+        gate.install(only_first=True)
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        except Terminated:
+            os._exit(7)
+
+    with gate.hold():
+        assert forked(in_process) == 7

@@ -112,6 +112,9 @@ def test_ctrl_c_cancels_the_jobs(submit, tmp_path):
     process.send_signal(signal.SIGINT)
     code, _, err = finish(process)
     assert code == 130 and "Traceback" not in err
+    deadline = time.monotonic() + LONG
+    while "COMPLETING" in states(tmp_path) and time.monotonic() < deadline:
+        time.sleep(0.2)
     assert states(tmp_path) == ["CANCELLED"] * 2
 
 

@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 import time
 
 import pytest
@@ -115,18 +116,29 @@ def test_a_second_signal_while_a_checkpoint_is_saved_leaves_a_valid_store(
     assert table(jobs) == table(clean) and is_tidy(store / "stopped")
 
 
-def test_a_signal_while_a_process_starts_stops_that_process_too(command, make_jobs, store, monkeypatch):
-    start, stop = process_pool._start, process_pool._stop
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_signal_while_a_process_starts_stops_that_process_too(
+    threads, command, make_jobs, store, monkeypatch
+):
+    """With a second thread, the system gives the signal to the thread that does not block it."""
+    start, stop, has_room = process_pool._start, process_pool._stop, process_pool.has_room
+
+    def in_threads(*arguments):
+        if threads == 2:
+            threading.Thread(target=time.sleep, args=(5,), daemon=True).start()
+        return has_room(*arguments)
 
     def signalled(*arguments):
         started = start(*arguments)
         os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.1)  # for the other thread to run
         return started
 
     def counted(processes):
         (store / "number").write_text(str(len(processes)))
         stop(processes)
 
+    monkeypatch.setattr(process_pool, "has_room", in_threads)
     monkeypatch.setattr(process_pool, "_start", signalled)
     monkeypatch.setattr(process_pool, "_stop", counted)
     assert command(make_jobs(store, executor="pool")) == 130
