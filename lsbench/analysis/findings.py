@@ -14,7 +14,7 @@ Compare = Callable[[Evidence], Sequence[Comparison | Measurement]]
 Findings = Mapping[str, Sequence[Judged]]  # the comparisons of each claim, the deciding one first
 
 
-def findings(claims: Mapping[str, Compare], evidence: Mapping[str, Evidence]) -> Findings:
+def judge_claims(claims: Mapping[str, Compare], evidence: Mapping[str, Evidence]) -> Findings:
     """The judged comparisons of each claim, given by name with its ``compare``, the deciding one first. A
     claim whose evidence cannot be read has a single one with the word "failed".
 

@@ -52,8 +52,8 @@ def _train(plans: Sequence[StackPlan], backends: Mapping[str, Backend], progress
         saved = [plan.saved for plan in plans if plan.results_dir == results_dir]
         checkpoints.save_stacks(results_dir, saved)
     for name, backend in backends.items():
-        own = [plan for plan in plans if plan.backend == name]
-        if own and (held := backend(own, progress, wait=False)):
+        of_backend = [plan for plan in plans if plan.backend == name]
+        if of_backend and (held := backend(of_backend, progress, wait=False)):
             log.info("waiting for another process that trains %s", ", ".join(map(str, held)))
             backend(held, progress, wait=True)
 

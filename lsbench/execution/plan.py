@@ -176,9 +176,9 @@ def _plan_group(group: list[Job], node: Node | None) -> list[StackPlan]:
     cuda_graphs = uses_cuda_graphs(run, device)
     cores = node.threads if node else torch.get_num_threads()
     may_pool = device.type == "cpu" and run.executor != "stack" and not node
-    kept, new = _split_saved(group)
+    resumed, new = _split_saved(group)
     stacks = group_jobs(new, device, cores if may_pool else 1, cuda_graphs=cuda_graphs, local=not node)
-    count = len(kept) + len(stacks)
+    count = len(resumed) + len(stacks)
     backend = "local"
     if node:
         backend = "slurm"
@@ -186,7 +186,7 @@ def _plan_group(group: list[Job], node: Node | None) -> list[StackPlan]:
         backend = "pool"
     threads = max(cores // count, 1) if backend == "pool" else cores
     plans = []
-    for members, saved in kept:
+    for members, saved in resumed:
         saved_threads = saved.threads if node else min(saved.threads, cores)
         plans.append(StackPlan(members, device, backend, saved_threads, saved.strategy, cuda_graphs))
     for members, strategy in stacks:
@@ -197,11 +197,11 @@ def _plan_group(group: list[Job], node: Node | None) -> list[StackPlan]:
 def _split_saved(group: list[Job]) -> tuple[list[tuple[tuple[Job, ...], checkpoints.SavedStack]], list[Job]]:
     """The saved stacks all of whose runs are in ``group``, with their jobs; and the other jobs."""
     remaining = {job.run_id: job for job in group}
-    kept = []
+    resumed = []
     for saved in checkpoints.saved_stacks(group[0].run.results_dir):
         if all(run_id in remaining for run_id in saved.run_ids):
-            kept.append((tuple(remaining.pop(run_id) for run_id in saved.run_ids), saved))
-    return kept, list(remaining.values())
+            resumed.append((tuple(remaining.pop(run_id) for run_id in saved.run_ids), saved))
+    return resumed, list(remaining.values())
 
 
 def uses_cuda_graphs(run: Run, device: torch.device) -> bool:

@@ -6,8 +6,7 @@ from typing import Any
 import pandas as pd
 
 from lsbench.analysis.evidence import Evidence
-from lsbench.analysis.findings import Findings
-from lsbench.analysis.findings import findings as judge_claims
+from lsbench.analysis.findings import Findings, judge_claims
 from lsbench.analysis.results import SweepResults
 from lsbench.analysis.verdicts import Judged
 from lsbench.claims import all_claims

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from lsbench.analysis.evidence import Comparison, Evidence
-from lsbench.analysis.findings import Compare, findings
+from lsbench.analysis.findings import Compare, judge_claims
 
 
 def claim(*differences: list[float], better: int = 1, margin: float = 0.001) -> Compare:
@@ -41,7 +41,7 @@ def test_holm_is_over_the_deciding_comparisons_of_all_claims(evidence):
     hand."""
     samples = draw(0.9, 0.0, 1.5, 0.7, 1.0, 0.5, 1.1)
     claims = {"one": claim(samples[0]), "two": claim(*samples[1:3]), "four": claim(*samples[3:])}
-    verdicts = findings(claims, dict.fromkeys(claims, evidence({"alpha": [0.0]})))
+    verdicts = judge_claims(claims, dict.fromkeys(claims, evidence({"alpha": [0.0]})))
     flat = [item for group in verdicts.values() for item in group]
     p = [stats.ttest_1samp(sample, 0).pvalue for sample in samples]
     assert [item.p for item in flat] == pytest.approx(p)
@@ -57,7 +57,7 @@ def test_a_claims_verdict_does_not_hang_on_how_much_is_said_of_another(evidence)
     deciding, *more = draw(0.9, 0.0, 0.1, 0.2, 0.0)
     some = evidence({"alpha": [0.0]})
     verdicts = [
-        findings(claims, dict.fromkeys(claims, some))["one"]
+        judge_claims(claims, dict.fromkeys(claims, some))["one"]
         for claims in (
             {"one": claim(deciding), "two": claim(more[0])},
             {"one": claim(deciding), "two": claim(*more)},
@@ -72,7 +72,7 @@ def test_equivalences_are_adjusted_over_the_same_family(evidence):
     """The p of the nearer bound, by scipy's one-sided test."""
     samples = draw(0.1, -0.1, 0.0)
     claims = {"one": claim(samples[0], samples[2], margin=2.0), "two": claim(samples[1], margin=2.0)}
-    verdicts = findings(claims, dict.fromkeys(claims, evidence({"alpha": [0.0]})))
+    verdicts = judge_claims(claims, dict.fromkeys(claims, evidence({"alpha": [0.0]})))
     flat = [verdicts["one"][0], verdicts["two"][0], verdicts["one"][1]]
     p = [
         max(
@@ -91,7 +91,7 @@ def test_what_a_verdict_comes_to_and_why_one_is_withheld(evidence):
     withheld = replace(asked, undecidable={"supported": "out of reach"})
     unaffected = replace(asked, undecidable={"refuted": "out of reach"})
     claims = {"it": lambda _: [asked, withheld, unaffected]}
-    verdicts = findings(claims, {"it": evidence({"alpha": [0.0]})})["it"]
+    verdicts = judge_claims(claims, {"it": evidence({"alpha": [0.0]})})["it"]
     assert [(item.word, item.meaning) for item in verdicts] == [
         ("supported", "well"),
         ("inconclusive", "out of reach"),
@@ -103,17 +103,17 @@ def test_what_a_verdict_comes_to_and_why_one_is_withheld(evidence):
 def test_an_effect_against_the_claim_refutes_it(evidence):
     sample = (5 + np.random.default_rng(0).normal(size=10)).tolist()
     claims = {"up": claim(sample), "down": claim(sample, better=-1)}
-    verdicts = findings(claims, dict.fromkeys(claims, evidence({"alpha": [0.0]})))
+    verdicts = judge_claims(claims, dict.fromkeys(claims, evidence({"alpha": [0.0]})))
     assert [verdicts[name][0].word for name in claims] == ["supported", "refuted"]
 
 
 @pytest.mark.parametrize(("n", "exploratory"), [(7, True), (8, False)])
 def test_few_seeds_only_explore(n, exploratory, evidence):
     sample = (5 + np.random.default_rng(0).normal(size=n)).tolist()
-    verdicts = findings({"up": claim(sample)}, {"up": evidence({"alpha": [0.0]})})["up"][0]
+    verdicts = judge_claims({"up": claim(sample)}, {"up": evidence({"alpha": [0.0]})})["up"][0]
     assert (verdicts.word, verdicts.exploratory) == ("supported", exploratory)
 
 
-def test_no_run_is_no_failure():
-    verdicts = findings({"up": claim([1.0, 2.0])}, {"up": Evidence(pd.DataFrame())})["up"]
+def test_a_claim_without_runs_is_not_a_failure():
+    verdicts = judge_claims({"up": claim([1.0, 2.0])}, {"up": Evidence(pd.DataFrame())})["up"]
     assert [(item.word, item.words) for item in verdicts] == [("inconclusive", "none of its runs is done")]

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from lsbench.analysis.evidence import Evidence
-from lsbench.analysis.findings import findings
+from lsbench.analysis.findings import judge_claims
 from lsbench.analysis.verdicts import Judged
 from lsbench.claims import all_claims
 
@@ -55,4 +55,4 @@ def evidence():
 
 def decide(name: str, evidence: Evidence) -> list[Judged]:
     """The judged comparisons of one claim, as if it were the only one."""
-    return findings({name: all_claims()[name].compare}, {name: evidence})[name]
+    return judge_claims({name: all_claims()[name].compare}, {name: evidence})[name]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lsbench.analysis.evidence import Evidence
-from lsbench.analysis.findings import findings
+from lsbench.analysis.findings import judge_claims
 from lsbench.claims import all_claims
 from lsbench.claims.width import gains_by_width
 
@@ -197,7 +197,7 @@ def test_far_too_little_confidence_is_not_an_improvement_on_a_little_too_much(ev
 def test_what_cannot_be_read_fails_its_claim_alone(evidence):
     good, bad = evidence(*PLANTED["generalisation"], 0.01), evidence({"dropout": [0.0, 0.5]})
     claims = {name: all_claims()[name].compare for name in ("generalisation", "dropout_slows")}
-    result = findings(claims, {"generalisation": good, "dropout_slows": bad})
+    result = judge_claims(claims, {"generalisation": good, "dropout_slows": bad})
     assert result["dropout_slows"][0].word == "failed"
     assert "history.csv" in result["dropout_slows"][0].words
     assert result["generalisation"][0].word == "supported"

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from lsbench.analysis.evidence import Evidence
-from lsbench.analysis.findings import findings
+from lsbench.analysis.findings import judge_claims
 from lsbench.claims import all_claims
 from lsbench.claims.distillation import taught_by
 from lsbench.cli import main
@@ -41,7 +41,7 @@ def make(effect, noise, seeds=10):
 
 
 def decide(runs):
-    return findings({"it": all_claims()["distillation"].compare}, {"it": Evidence(runs)})["it"]
+    return judge_claims({"it": all_claims()["distillation"].compare}, {"it": Evidence(runs)})["it"]
 
 
 TRUTHS = {
