@@ -79,8 +79,9 @@ def _diverged(trained: Trained, member: int) -> Outcome:
 
 
 def _predictions(trained: Trained, member: int) -> dict[str, Any]:
-    """Logits and labels of test and calibrate, from which all figures of a report can be recomputed."""
-    arrays = {}
+    """Logits and labels of test and calibrate, from which all figures of a report can be recomputed, and the
+    test rows, by which runs with different splits are compared."""
+    arrays: dict[str, Any] = {"test_rows": trained.test_rows[member].cpu().numpy()}
     for split in ("test", "calibrate"):
         arrays[f"{split}_logits"] = trained.logits[split][member].float().cpu().numpy()
         arrays[f"{split}_labels"] = trained.labels[split][member].cpu().numpy()

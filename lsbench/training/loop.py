@@ -19,11 +19,13 @@ class Trained:
     """A stack after its last epoch, by split and by member, before any metric is computed.
 
     ``logits`` float64 [M,N,K] and ``labels`` int64 [M,N] for each split; the train labels are those that were
-    trained on. ``diverged_step`` is -1 for a member that did not diverge. ``seconds`` is the whole stack's.
+    trained on. ``test_rows`` int64 [M,N] index the data set, its train images followed by its test images.
+    ``diverged_step`` is -1 for a member that did not diverge. ``seconds`` is the whole stack's.
     """
 
     logits: dict[str, Tensor]
     labels: dict[str, Tensor]
+    test_rows: Tensor
     history: list[list[dict[str, float]]]
     weights: list[dict[str, Tensor]]
     diverged_step: list[int]
@@ -65,6 +67,7 @@ class Training:
         return Trained(
             logits=self._logits,
             labels={split: stack.labels(split) for split in SPLIT_NAMES},
+            test_rows=stack.data.rows["test"],
             history=self.history,
             weights=[stack.weights(member) for member in range(stack.size)],
             diverged_step=stack.diverged_step.tolist(),

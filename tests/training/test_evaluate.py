@@ -25,6 +25,7 @@ def trained(members=3, diverged=(), seed=0):
     return Trained(
         logits,
         labels,
+        test_rows=torch.randint(500, (members, SIZES["test"]), generator=generator),
         history=[[{"epoch": 1, "train_loss": 0.5}] for _ in range(members)],
         weights=[{"w": torch.full((2,), float(member))} for member in range(members)],
         diverged_step=[7 if member in diverged else -1 for member in range(members)],
@@ -88,10 +89,12 @@ def test_temperature_and_select_metrics_do_not_depend_on_test_labels():
 
 def test_predictions_hold_test_and_calibrate():
     outcome = evaluate.evaluate(trained())[1]
-    assert set(outcome.predictions) == {"test_logits", "test_labels", "calibrate_logits", "calibrate_labels"}
+    arrays = {"test_rows", "test_logits", "test_labels", "calibrate_logits", "calibrate_labels"}
+    assert set(outcome.predictions) == arrays
     assert outcome.predictions["test_logits"].dtype == np.float32
     assert np.allclose(outcome.predictions["test_logits"], trained().logits["test"][1])
     assert np.array_equal(outcome.predictions["calibrate_labels"], trained().labels["calibrate"][1])
+    assert np.array_equal(outcome.predictions["test_rows"], trained().test_rows[1])
 
 
 def test_the_stored_bins_give_the_calibration_errors():

@@ -71,6 +71,7 @@ def test_a_member_trains_alike_alone_in_a_stack_and_in_a_permuted_stack(model, s
         alone = train([runs[member]], splits)
         for trained, at in ((alone, 0), (permuted, position)):
             assert largest_difference(stacked.weights[member], trained.weights[at]) <= 1e-12
+            assert torch.equal(stacked.test_rows[member], trained.test_rows[at])
             for split in SPLIT_NAMES:
                 assert torch.equal(stacked.labels[split][member], trained.labels[split][at])
                 difference = stacked.logits[split][member] - trained.logits[split][at]
