@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 # Re-exported errors of lsbench.errors: extensions import them from here, together with the records.
 __all__ = [
+    "BINS",
     "COLUMNS",
     "CONVENTIONS",
     "DIVERGED",
@@ -46,6 +47,8 @@ __all__ = [
     "UsageError",
     "did_you_mean",
 ]
+
+BINS = 15  # of equal width, of the confidence, in every ECE and reliability table
 
 # The columns of runs.csv, and the keys of result.json, in their order.
 COLUMNS = (

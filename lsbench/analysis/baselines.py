@@ -1,4 +1,5 @@
-"""Baselines of a cell: the cell without any treatment, and the cell that lacks only smoothing.
+"""Baselines of a cell: the cell without any treatment, the cell that lacks only smoothing, and, for smoothing
+with another convention, the same cell with the convention uniform.
 
 Treatments and conditions:
 
@@ -32,10 +33,12 @@ SIZES = ("data.train", "data.test")
 
 
 class Compared(NamedTuple):
-    """The cells that a cell is compared with, by name; empty where there is none."""
+    """The cells that a cell is compared with, by name; empty where there is none. ``uniform`` is the cell
+    with this convention."""
 
     baseline: str
     unsmoothed: str
+    uniform: str
 
 
 def treatments(settings: Iterable[str]) -> list[str]:
@@ -102,14 +105,19 @@ class _Peers:
         self.names = names
         self.varies = {name for name in names if any(peer[name] == 0 for peer in peers)}
         self.unsmoothed: dict[Key, list[Row]] = defaultdict(list)
+        self.uniform: dict[Key, list[Row]] = defaultdict(list)
         for peer in peers:
             if peer["alpha"] == 0:
                 self.unsmoothed[tuple(peer[name] for name in names)].append(peer)
+            elif peer["convention"] == "uniform":
+                self.uniform[tuple(peer[name] for name in ("alpha", *names))].append(peer)
 
     def baselines_of(self, cell: Row) -> Compared:
         plain = tuple(0 if name in self.varies else cell[name] for name in self.names)
         same = self.unsmoothed.get(tuple(cell[name] for name in self.names), [])
-        return Compared(_pick(cell, self.unsmoothed.get(plain, same)), _pick(cell, same))
+        uniform = self.uniform.get(tuple(cell[name] for name in ("alpha", *self.names)), [])
+        baseline = _pick(cell, self.unsmoothed.get(plain, same))
+        return Compared(baseline, _pick(cell, same), _pick(cell, uniform))
 
 
 def _pick(cell: Row, fitting: Sequence[Row]) -> str:

@@ -4,7 +4,6 @@ from typing import Any
 
 import pandas as pd
 
-from lsbench.analysis.stats import Paired
 from lsbench.terms import COLUMNS
 
 Row = dict[str, Any]
@@ -15,17 +14,14 @@ PER_RUN = [
     *("cell", "temperature_flag", "diverged_step"),
 ]
 METRIC_PREFIXES = ("test_", "select_", "train_")
+NOT_COMPARED = ("train_seconds",)  # a share of the time of a whole stack, on whatever machine
 
-# The columns of a metric's paired difference, by the fields of `Paired`, each behind the metric's name.
-PAIRED = {
-    "diff": "_diff",
-    "low": "_diff_low",
-    "high": "_diff_high",
-    "sd": "_diff_sd",
-    "n": "_diff_n",
-    "p": "_p",
-}
+# The kinds of comparison, by what a cell is compared with: the same cell without smoothing, plain training,
+# the same cell with the convention uniform, or the cell without smoothing after temperature scaling.
+SMOOTHING, PLAIN, CONVENTION, SCALING = KINDS = ("smoothing", "plain", "convention", "scaling")
+STEMS = {SMOOTHING: "_diff_unsmoothed", PLAIN: "", CONVENTION: "_diff_uniform", SCALING: "_vs_ts"}
 P_HOLM, P_TOST, P_TOST_HOLM, VERDICT = "_p_holm", "_p_tost", "_p_tost_holm", "_verdict"
+TEST_SET = "_test_set"  # ends the columns that hold for new seeds on the same test rows
 
 
 def is_metric(name: str) -> bool:
@@ -58,12 +54,15 @@ def as_rows(table: pd.DataFrame) -> list[Row]:
     return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
 
 
-def paired_columns(metric: str, pair: Paired) -> Row:
-    """A paired difference as columns of the summary."""
-    return {f"{metric}{suffix}": getattr(pair, field) for field, suffix in PAIRED.items()}
+def stem(metric: str, kind: str) -> str:
+    """The beginning of the columns of a comparison of this ``kind``."""
+    return f"{metric}{STEMS[kind]}"
 
 
-def read_paired(row: Row, metric: str) -> Paired:
-    """The paired difference in a row of the summary."""
-    values = {field: row[f"{metric}{suffix}"] for field, suffix in PAIRED.items()}
-    return Paired(**values | {"n": int(values["n"])})
+def paired_columns(metric: str, kind: str) -> dict[str, str]:
+    """The columns of a paired difference by the fields of `stats.Paired`."""
+    start = stem(metric, kind)
+    diff = start if kind in (SMOOTHING, CONVENTION) else f"{start}_diff"
+    return (
+        {"diff": diff} | {name: f"{diff}_{name}" for name in ("low", "high", "sd", "n")} | {"p": f"{start}_p"}
+    )

@@ -41,9 +41,10 @@ def crossed_variance(values: Sequence[Floats], rows: Sequence[Integers]) -> Cros
     n, sizes = len(values), [len(scores) for scores in values]
     centred = np.concatenate([(scores - scores.mean()) / len(scores) for scores in values]) / n
     bessel = np.mean(sizes) / (np.mean(sizes) - 1)
-    sums = np.bincount(np.concatenate(rows), weights=centred)
+    index = np.concatenate(rows)
+    sums = np.bincount(index, weights=centred).astype(np.float64, copy=False)
     of_rows = float(bessel * sums @ sums)
-    df_rows = _degrees_of_freedom(sums[np.bincount(np.concatenate(rows)) > 0])
+    df_rows = _degrees_of_freedom(sums[np.bincount(index) > 0])
     if n == 1:
         return CrossedVariance(math.sqrt(of_rows), df_rows, math.sqrt(of_rows))
     of_seeds = float(np.var([scores.mean() for scores in values], ddof=1)) / n

@@ -8,9 +8,19 @@ from typing import Any
 import pandas as pd
 
 from lsbench.analysis import selection, traces, verdicts
-from lsbench.analysis.columns import Row, as_rows
+from lsbench.analysis.columns import NOT_COMPARED, PLAIN, SMOOTHING, Row, as_rows
+from lsbench.analysis.differences import Difference, difference_columns, differences, test_set_columns
 from lsbench.analysis.labels import lines
-from lsbench.analysis.tables import PAIR, cells_table, runs_table
+from lsbench.analysis.rows import CellScores, stored_scores
+from lsbench.analysis.tables import (
+    PAIR,
+    cells_table,
+    metrics_of,
+    runs_table,
+    test_set_means,
+    values_by_cell,
+    with_columns,
+)
 from lsbench.store.runs import Record, read_all
 from lsbench.store.sweeps import Sweep, read_sweep
 from lsbench.terms import DONE
@@ -24,6 +34,7 @@ class Part:
     model: str
     runs: pd.DataFrame
     cells: pd.DataFrame
+    differences: list[Difference]
 
     @property
     def title(self) -> str:
@@ -52,13 +63,19 @@ class Part:
 
     @cached_property
     def judged(self) -> list[verdicts.Judged]:
-        """`verdicts.judge_cells` of ``cells``."""
-        return verdicts.judge_cells(self.cells, self.labels)
+        """`verdicts.judge_cells` of ``cells``: what smoothing does first, and again as the difference from
+        plain training where the two are the same."""
+        return verdicts.judge_cells(self.cells, self.labels, self.differences)
 
     @property
     def verdicts(self) -> list[verdicts.Judged]:
-        """Every comparison of a cell with another and its verdict, in the order of ``cells``."""
-        return [judged for judged in self.judged if judged.against]
+        """Every comparison of a cell with another and its verdict, once."""
+        smoothing = {(judged.cell, judged.other) for judged in self.judged if judged.kind == SMOOTHING}
+        return [
+            judged
+            for judged in self.judged
+            if judged.kind != PLAIN or (judged.cell, judged.other) not in smoothing
+        ]
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,28 +94,61 @@ class SweepResults:
 
     @cached_property
     def summary(self) -> pd.DataFrame:
-        """The table of summary.csv: `cells_table`, and behind it `verdicts.verdict_columns`."""
-        columns: dict[str, Row] = {}
+        """The table of summary.csv: ``cells``, the verdicts, and the columns for this test set."""
+        verdict_columns: dict[str, Row] = {}
         for part in self.parts:
-            columns |= verdicts.verdict_columns(part.judged)
-        if not columns:
-            return self.cells
-        added = pd.DataFrame([columns[cell] for cell in self.cells["cell"]], index=self.cells.index)
-        return pd.concat([self.cells, added], axis=1)
+            verdict_columns |= verdicts.verdict_columns(part.cells["cell"], part.judged)
+        table = with_columns(self.cells, verdict_columns)
+        means = {cell: test_set_means(self._metrics, values) for cell, values in self._values.items()}
+        return with_columns(with_columns(table, means), test_set_columns(list(means), self.differences))
 
     @cached_property
     def cells(self) -> pd.DataFrame:
-        """`cells_table` of the runs."""
-        return cells_table(self.runs)
+        """`cells_table` of the runs, and behind it the columns of their ``differences``."""
+        columns = difference_columns(list(self._values), self._compared_metrics, self.differences)
+        return with_columns(self._means, columns)
+
+    @cached_property
+    def differences(self) -> list[Difference]:
+        """Every difference between two cells in a metric."""
+        if self._means.empty:
+            return []
+        return [
+            difference
+            for _, cells in self._means.groupby(PAIR, sort=False)
+            for difference in differences(cells, self._values, self._compared_metrics, self._scores)
+        ]
+
+    @cached_property
+    def _scores(self) -> CellScores:
+        return stored_scores(self.folder.parent, self.runs)
+
+    @cached_property
+    def _means(self) -> pd.DataFrame:
+        return cells_table(self.runs, self._scores)
+
+    @cached_property
+    def _metrics(self) -> list[str]:
+        return metrics_of(self.runs)
+
+    @property
+    def _compared_metrics(self) -> list[str]:
+        return [name for name in self._metrics if name not in NOT_COMPARED]
+
+    @cached_property
+    def _values(self) -> dict[str, dict[int, dict[str, float]]]:
+        return values_by_cell(self.runs, self._metrics)
 
     @cached_property
     def parts(self) -> tuple[Part, ...]:
         """The sweep by data set and model."""
         runs: dict[Any, pd.DataFrame] = dict(iter(self.runs.groupby(PAIR, sort=False)))
-        return tuple(
-            Part(str(key[0]), str(key[1]), runs[key], cells)
-            for key, cells in self.cells.groupby(PAIR, sort=False)
-        )
+        parts = []
+        for key, cells in self.cells.groupby(PAIR, sort=False):
+            names = set(cells["cell"])
+            differences = [difference for difference in self.differences if difference.cell in names]
+            parts.append(Part(str(key[0]), str(key[1]), runs[key], cells, differences))
+        return tuple(parts)
 
     @cached_property
     def bins(self) -> pd.DataFrame:

@@ -11,13 +11,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.special import nctdtrinc, stdtr, stdtrit
 
+from lsbench.analysis.crossed import CrossedVariance
+
 Values = Sequence[float] | np.ndarray[Any, np.dtype[np.float64]]
 
 POWER = 0.8  # of the tests whose detectable difference is reported
+UNKNOWN = CrossedVariance(math.nan, math.nan, math.nan)
 
 
 class Interval(NamedTuple):
-    """A mean, the sample's standard deviation, and the 95 % t-interval of the mean; NaN where undefined."""
+    """A mean, the standard deviation of the sample, and the mean's 95 % interval; NaN where undefined."""
 
     mean: float
     sd: float
@@ -26,8 +29,12 @@ class Interval(NamedTuple):
 
 
 class Paired(NamedTuple):
-    """The mean of n paired differences, its 95 % t-interval, the two-sided p of no difference, and the
-    differences' standard deviation."""
+    """The mean ``diff`` of n paired differences, its 95 % interval, and the two-sided p of no difference.
+
+    ``sd`` is the standard deviation of the differences, ``se`` the standard error of their mean with its
+    degrees of freedom ``df``, and ``rows_se`` the part of it that more pairs would not remove: NaN if the
+    differences alone were given, whose interval then holds for new seeds on the same test rows.
+    """
 
     diff: float
     low: float
@@ -35,69 +42,71 @@ class Paired(NamedTuple):
     p: float
     n: int
     sd: float
+    se: float
+    df: float
+    rows_se: float
 
 
-def t_interval(values: Values) -> Interval:
-    """Mean, sd and 95 % t-interval, in the unit of ``values``.
+def t_interval(values: Values, variance: CrossedVariance | None = None) -> Interval:
+    """Mean, sd and 95 % t-interval, in the unit of ``values``; for new rows too if their ``variance`` is
+    given.
 
     There is no interval at n = 1, and none if all values are equal: they give no estimate of their standard
     deviation, and an interval of width 0 would claim a certainty that was not measured.
     """
     x = np.asarray(values, dtype=np.float64)
-    return _interval(x, scale=abs(_mean(x)))
+    mean, sd, (se, df, _) = _spread(x, abs(_mean(x)), variance)
+    half = half_width(se, df)
+    return Interval(mean, sd, mean - half, mean + half)
 
 
-def paired(a: Values, b: Values) -> Paired:
-    """The paired t-test of ``a`` − ``b``, paired by position. Raises `ValueError` on unequal lengths.
+def paired(a: Values, b: Values, variance: CrossedVariance | None = None) -> Paired:
+    """The paired t-test of ``a`` − ``b``, paired by position; for new rows too if the ``variance`` of the
+    differences is given. Raises `ValueError` on unequal lengths.
 
-    If all differences are equal, the t statistic has no denominator and there is no interval. The exact
-    sign-flip test still has a p: 1 if they are all 0, and otherwise 2^(1−n), the least that n signs can give
-    (0.0625 at n = 5).
+    There is no interval and no p at n = 1, nor if all differences are equal: the t statistic then has no
+    denominator.
     """
     x, y = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     if x.shape != y.shape:
         raise ValueError(f"paired values differ in number: {x.size} and {y.size}")
-    n, scale = int(x.size), max(abs(_mean(x)), abs(_mean(y)))
     with np.errstate(invalid="ignore"):  # inf − inf
-        mean, sd, low, high = _interval(x - y, scale)
-    if math.isnan(sd):
-        p = math.nan
-    elif math.isnan(low):
-        p = 1.0 if abs(mean) <= _rounding(scale) else 2.0 ** (1 - n)
-    else:
-        p = 2 * float(stdtr(n - 1, -abs(mean) / sd * math.sqrt(n)))
-    return Paired(mean, low, high, p, n, sd)
+        mean, sd, (se, df, rows_se) = _spread(x - y, max(abs(_mean(x)), abs(_mean(y))), variance)
+    half = half_width(se, df)
+    p = 2 * float(stdtr(df, -abs(mean) / se)) if se > 0 else math.nan
+    return Paired(mean, mean - half, mean + half, p, int(x.size), sd, se, df, rows_se)
 
 
 def equivalence(pair: Paired, margin: float) -> float:
     """The p of two one-sided paired t-tests (TOST, Schuirmann 1987) that the difference lies within ±margin.
 
-    It is the larger p of the two, that of the nearer bound. If all differences are equal, it is that of the
-    exact sign-flip test as in `paired`: 2^(−n) inside the margin, else 1. Raises `ValueError` unless
-    ``margin`` is above 0.
+    It is the larger p of the two, that of the nearer bound, and NaN where `paired` has no p. Raises
+    `ValueError` unless ``margin`` is above 0.
     """
     if not margin > 0:
         raise ValueError(f"margin {margin}: equivalence needs a margin above 0")
-    inside = margin - abs(pair.diff)
-    if math.isnan(pair.sd):
-        return math.nan
-    if math.isnan(pair.low):
-        return 2.0**-pair.n if inside > _rounding(margin) else 1.0
-    return float(stdtr(pair.n - 1, -inside / pair.sd * math.sqrt(pair.n)))
+    return float(stdtr(pair.df, (abs(pair.diff) - margin) / pair.se)) if pair.se > 0 else math.nan
 
 
-def half_width(sd: float, n: int) -> float:
-    """Half the 95 % t-interval of a mean of ``n`` values whose standard deviation is ``sd``."""
-    return float(stdtrit(n - 1, 0.975)) * sd / math.sqrt(n)
+def half_width(se: float, df: float) -> float:
+    """Half the 95 % t-interval of a mean with this standard error."""
+    return float(stdtrit(df, 0.975)) * se
 
 
-def detectable(sd: float, n: int, level: float = 0.05) -> float:
-    """The true difference that a two-sided paired t-test of ``n`` differences with standard deviation ``sd``
-    detects with a power of `POWER` at ``level``.
+def with_pairs(sd: float, rows_se: float, n: int) -> tuple[float, float]:
+    """The standard error of the mean of ``n`` differences with the fields ``sd`` and ``rows_se`` of `Paired`,
+    and its degrees of freedom: Satterthwaite's, those of the rows taken as many."""
+    of_seeds, of_rows = sd**2 / n, 0.0 if math.isnan(rows_se) else rows_se**2
+    return math.sqrt(of_seeds + of_rows), (n - 1) * (1 + of_rows / of_seeds) ** 2
+
+
+def detectable(se: float, df: float, level: float = 0.05) -> float:
+    """The true difference that a two-sided t-test of a mean with this standard error detects with a power of
+    `POWER` at ``level``.
 
     From the noncentral t distribution, without the opposite tail, which is below 1e-5 at this power.
     """
-    return float(nctdtrinc(n - 1, 1 - POWER, stdtrit(n - 1, 1 - level / 2))) * sd / math.sqrt(n)
+    return float(nctdtrinc(df, 1 - POWER, stdtrit(df, 1 - level / 2))) * se
 
 
 def median_interval(values: Values) -> tuple[float, float]:
@@ -119,15 +128,18 @@ def holm(p: Values) -> list[float]:
     return [float(value) for value in adjusted]
 
 
-def _interval(x: "np.ndarray[Any, np.dtype[np.float64]]", scale: float) -> Interval:
+def _spread(
+    x: "np.ndarray[Any, np.dtype[np.float64]]", scale: float, variance: CrossedVariance | None
+) -> tuple[float, float, CrossedVariance]:
+    """Mean, standard deviation, and the variance of the mean: NaN if there is none, or nothing but rounding
+    of numbers of this ``scale``."""
     mean, n = _mean(x), x.size
     if n < 2 or not np.isfinite(x).all():
-        return Interval(mean, math.nan, math.nan, math.nan)
+        return mean, math.nan, UNKNOWN
     sd = float(x.std(ddof=1))
-    if sd / math.sqrt(n) <= _rounding(scale):
-        return Interval(mean, sd, math.nan, math.nan)
-    half = half_width(sd, n)
-    return Interval(mean, sd, mean - half, mean + half)
+    if variance is None:
+        variance = CrossedVariance(sd / math.sqrt(n), n - 1.0, math.nan)
+    return mean, sd, variance if variance.se > _rounding(scale) else UNKNOWN
 
 
 def _mean(x: "np.ndarray[Any, np.dtype[np.float64]]") -> float:

@@ -1,27 +1,20 @@
-"""Tables of records: a row per run, and a row per cell (all settings but the seed).
-
-Differences are paired by seed and taken from the baseline that baselines.py defines: the cell without
-smoothing and without any other treatment under the same conditions. ECE is compared with temperature scaling
-too, the alternative to smoothing: see `RIVALS`.
-"""
+"""Tables of records: a row per run, and a row per cell (all settings but the seed)."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import pandas as pd
 
-from lsbench.analysis.baselines import compared
-from lsbench.analysis.columns import P_HOLM, PAIRED, Row, is_knob, is_metric, is_setting, paired_columns
+from lsbench.analysis.baselines import Compared, compared
+from lsbench.analysis.columns import NOT_COMPARED, TEST_SET, Row, is_knob, is_metric, is_setting
+from lsbench.analysis.rows import METRICS, CellScores, RowScores, crossed_scores
 from lsbench.analysis.selection import CRITERION, marks
-from lsbench.analysis.stats import holm, paired, t_interval
+from lsbench.analysis.stats import t_interval
 from lsbench.terms import COLUMNS, DONE, METHOD_KNOBS
 
-Values = dict[int, dict[str, float]]  # the metrics of a cell's runs, by seed
+Values = Mapping[int, Mapping[str, float]]  # the metrics of a cell's finished runs, by seed
 
-# Comparisons with temperature scaling alone, that is, with the cell without smoothing after scaling: a name,
-# the metric of the cell, and the metric of the other cell.
-RIVALS = {"test_ece_vs_ts": ("test_ece", "test_ece_ts"), "test_ece_ts_vs_ts": ("test_ece_ts", "test_ece_ts")}
 # Settings that order the rows, after treatments and knobs.
 ORDER = ["label_noise", "lr", "epochs", "batch_size", "convention"]
 PAIR = ["data", "model"]  # the rows of one of each may be compared
@@ -40,39 +33,37 @@ def runs_table(records: Sequence[Row]) -> pd.DataFrame:
     return pd.DataFrame({name: _column(name, [record.get(name) for record in complete]) for name in names})
 
 
-def cells_table(runs: pd.DataFrame) -> pd.DataFrame:
+def cells_table(runs: pd.DataFrame, scores: CellScores) -> pd.DataFrame:
     """One row per cell. The columns, in order:
 
-    - the settings, ``cell``, ``baseline`` and ``unsmoothed`` (names of cells; empty if there is none);
+    - the settings, ``cell``, and the names of the cells that it is compared with (baselines.py);
     - the numbers of runs that are done (``n``), that failed or diverged (``n_failed``), and whose temperature
       is undetermined (``n_flagged``);
     - ``chosen_by`` (the criterion of selection.py) and `selection.marks`;
-    - for each metric, in its own unit: mean, sd and 95 % t-interval, then the paired difference from the
-      baseline; at the end the differences of `RIVALS`.
+    - for each metric, in its own unit: mean, sd and 95 % interval, for new images where ``scores`` has its
+      contributions by row.
     """
     if runs.empty:
         return runs[PAIR]
-    metrics = [name for name in runs.columns if is_metric(name)]
+    metrics = metrics_of(runs)
     settings = [name for name in runs.columns if is_setting(name, runs[name])]
     cells = runs.groupby("cell", sort=False)[settings].first().reset_index()[[*settings, "cell"]]
     others = compared(cells, [name for name in settings if name not in COLUMNS])
-    cells["baseline"], cells["unsmoothed"] = zip(*others, strict=True)
-    values = _values(runs, metrics)
-    same = {name: (name, name) for name in metrics}
-    rows = []
-    for cell, (baseline, unsmoothed) in zip(cells["cell"], others, strict=True):
-        row = _means(metrics, values[cell])
-        row |= _differences(same, values[cell], {} if baseline == cell else values.get(baseline, {}))
-        row |= _differences(RIVALS, values[cell], {} if unsmoothed == cell else values.get(unsmoothed, {}))
-        rows.append(row)
+    cells[list(Compared._fields)] = others
+    values = values_by_cell(runs, metrics)
+    rows = [_means(metrics, values[cell], scores(cell)) for cell in cells["cell"]]
     counts = _counts(runs).loc[cells["cell"]].reset_index(drop=True)
     cells = pd.concat([cells, counts], axis=1).assign(chosen_by=CRITERION)
     marked = [marks(runs, part) for _, part in cells.groupby(PAIR, sort=False)]
-    table = pd.concat([cells, pd.concat(marked), pd.DataFrame(rows)], axis=1)
-    for _, part in table.groupby(PAIR, sort=False):
-        for name in (*metrics, *RIVALS):
-            table.loc[part.index, f"{name}{P_HOLM}"] = holm(part[f"{name}{PAIRED['p']}"].to_numpy())
-    return table
+    return pd.concat([cells, pd.concat(marked), pd.DataFrame(rows)], axis=1)
+
+
+def with_columns(table: pd.DataFrame, columns: Mapping[str, Row]) -> pd.DataFrame:
+    """``table`` with further ``columns``, given by the value of its column ``cell``."""
+    if table.empty or not any(columns.values()):
+        return table
+    added = pd.DataFrame([columns[cell] for cell in table["cell"]], index=table.index)
+    return pd.concat([table, added], axis=1)
 
 
 def _sort_key(record: Row, knobs: Sequence[str], dotted: Sequence[str]) -> tuple[Any, ...]:
@@ -102,37 +93,37 @@ def _counts(runs: pd.DataFrame) -> pd.DataFrame:
     return counted.groupby("cell", sort=False).sum()
 
 
-def _values(runs: pd.DataFrame, metrics: Sequence[str]) -> dict[str, Values]:
-    """The metrics of each cell's finished runs."""
-    values: dict[str, Values] = {cell: {} for cell in runs["cell"]}
-    done = runs[runs["status"] == DONE]
+def metrics_of(runs: pd.DataFrame) -> list[str]:
+    """The columns of `runs_table` that hold results of training."""
+    return [name for name in runs.columns if is_metric(name)]
+
+
+def values_by_cell(runs: pd.DataFrame, metrics: Sequence[str]) -> dict[str, dict[int, dict[str, float]]]:
+    """The metrics of each cell's finished runs, by seed."""
+    values: dict[str, dict[int, dict[str, float]]] = {cell: {} for cell in runs.get("cell", ())}
+    done = runs[runs["status"] == DONE].reindex(columns=["cell", "seed", *metrics])
     rows = done[list(metrics)].to_dict("records")
     for cell, seed, row in zip(done["cell"], done["seed"], rows, strict=True):
         values[cell][seed] = cast(dict[str, float], row)
     return values
 
 
-def _means(metrics: Sequence[str], values: Values) -> Row:
-    return {
-        f"{metric}_{name}": value
-        for metric in metrics
-        for name, value in t_interval(_known(run[metric] for run in values.values()))._asdict().items()
-    }
-
-
-def _differences(metrics: Mapping[str, tuple[str, str]], values: Values, others: Values) -> Row:
-    """For each name in ``metrics`` the difference between its first metric in ``values`` and its second in
-    ``others``, paired by seed."""
-    pairs = [(values[seed], others[seed]) for seed in values if seed in others]
+def _means(metrics: Sequence[str], values: Values, scores: Mapping[int, RowScores]) -> Row:
     row: Row = {}
-    for name, (first, second) in metrics.items():
-        known = [
-            (a[first], b[second]) for a, b in pairs if not (math.isnan(a[first]) or math.isnan(b[second]))
-        ]
-        row |= paired_columns(name, paired([a for a, _ in known], [b for _, b in known]))
-        row[f"{name}{P_HOLM}"] = math.nan
+    for metric in metrics:
+        known = {seed: run[metric] for seed, run in values.items() if not math.isnan(run[metric])}
+        numbers = list(known.values())
+        variance = crossed_scores(known, [(1.0, scores, metric)])
+        interval = t_interval(numbers, variance)._asdict()
+        ends = ("mean", "sd") if metric in NOT_COMPARED else interval
+        row |= {f"{metric}_{name}": interval[name] for name in ends}
     return row
 
 
-def _known(values: Iterable[float]) -> list[float]:
-    return [value for value in values if not math.isnan(value)]
+def test_set_means(metrics: Sequence[str], values: Values) -> Row:
+    """The 95 % intervals of the means for new seeds on the same test rows, of `rows.METRICS`."""
+    row: Row = {}
+    for metric in (name for name in METRICS if name in metrics):
+        interval = t_interval([run[metric] for run in values.values() if not math.isnan(run[metric])])
+        row |= {f"{metric}_{end}{TEST_SET}": getattr(interval, end) for end in ("low", "high")}
+    return row

@@ -7,30 +7,46 @@
   equivalent: nobody would act on a smaller difference than the margin.
 - inconclusive: neither was shown. That is not evidence of equality.
 
+They hold for the ``target`` of a comparison: *new images* from the same source (crossed.py), or, where the
+contributions of single rows are not stored, only for new seeds on *this test set*.
+
 Below `VERDICT_SEEDS` pairs a verdict is exploratory and is always shown as such (`Judged.verdict_label`): at
 n = 5 no test by signs or ranks can reach a p below 0.0625, and the t-test relies on a standard deviation
 estimated from five numbers.
 
-Multiplicity: the comparisons of one table in one metric are a family, with all cells and not only the chosen
-ones. Holm's correction is applied to the differences of a family and, separately, to its equivalences. So the
-chance of any wrong supported or refuted in a family is at most 5 %, and so is that of any wrong equivalent. A
-single comparison can be wrong in only one of the two ways, since the true difference can't be both 0 and
-beyond the margin. Different metrics are different families: they answer different questions, and every p is
-printed.
+Multiplicity: the comparisons of one kind (columns.py) in one metric are a family, with all cells of a table
+and not only the chosen ones. Holm's correction is applied to the differences of a family and, separately, to
+its equivalences. So the chance of any wrong supported or refuted in a family is at most 5 %, and so is that
+of any wrong equivalent. A single comparison can be wrong in only one of the two ways, since the true
+difference can't be both 0 and beyond the margin. Different metrics and kinds are different families: they
+answer different questions, and every p is printed.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from lsbench.analysis.columns import P_TOST, P_TOST_HOLM, VERDICT, Row, as_rows, read_paired
+from lsbench.analysis.columns import (
+    KINDS,
+    P_TOST,
+    P_TOST_HOLM,
+    PLAIN,
+    SCALING,
+    SMOOTHING,
+    VERDICT,
+    Row,
+    stem,
+)
+from lsbench.analysis.differences import SCALED, Difference
 from lsbench.analysis.selection import choice_groups, chosen
 from lsbench.analysis.stats import Paired, equivalence, holm
 from lsbench.formatting import NATS, POINTS, Unit, format_setting
 
 NAN = math.nan
+SCALED_WORDS = ", after temperature scaling"
+NEW_IMAGES, THIS_TEST_SET = "new images", "this test set"
 VERDICT_SEEDS = 8  # with fewer a verdict is exploratory; 10 or more are better
 LEVEL = 0.05
 
@@ -57,8 +73,12 @@ class Judged:
     is for reading. ``meaning`` says what the verdict implies, or why there is none. ``bounded`` marks a
     measurement, whose margin is an upper bound.
 
-    Of a cell: the ``label`` of its line, its ``alpha``, the ``metric`` that begins its columns of the
-    summary, what it is compared ``against``, and whether it is ``chosen`` on the select split.
+    ``se`` is the standard error of the effect, with its degrees of freedom ``df``; ``rows_se`` is the part of
+    it that more seeds would not remove, NaN if the target is this test set. ``wrong_way`` is the share of
+    single pairs that point the other way than the effect.
+
+    Of a cell: the ``label`` of its line, its ``alpha``, the ``metric``, the ``kind`` of comparison, the
+    ``other`` cell and the words for it (``against``), and whether the cell is ``chosen`` on the select split.
     """
 
     words: str
@@ -72,6 +92,10 @@ class Judged:
     p_tost: float = NAN
     p_tost_holm: float = NAN
     sd: float = NAN
+    se: float = NAN
+    df: float = NAN
+    rows_se: float = NAN
+    wrong_way: float = NAN
     margin: float = NAN
     better: int = 1
     unit: Unit = POINTS
@@ -82,9 +106,16 @@ class Judged:
     label: str = ""
     alpha: float = NAN
     metric: str = ""
+    kind: str = ""
     against: str = ""
+    other: str = ""
     chosen: bool = False
     cell: str = ""
+
+    @property
+    def target(self) -> str:
+        """The images that the effect's interval, p and verdict hold for."""
+        return THIS_TEST_SET if math.isnan(self.rows_se) else NEW_IMAGES
 
     @property
     def verdict_label(self) -> str:
@@ -95,15 +126,13 @@ class Judged:
 
 @dataclass(frozen=True)
 class Question:
-    """A comparison that is made for every cell; ``better`` is the sign of an improvement. Cells are compared
-    with their baseline or, with ``rival``, with the cell without smoothing after temperature scaling."""
+    """A metric in which cells are compared; ``better`` is the sign of an improvement."""
 
     words: str
     metric: str
     better: int
     margin: float
     unit: Unit = POINTS
-    rival: bool = False
 
 
 QUESTIONS = (
@@ -111,9 +140,8 @@ QUESTIONS = (
     Question("ECE as trained", "test_ece", -1, ECE_MARGIN),
     Question("ECE after scaling", "test_ece_ts", -1, ECE_MARGIN),
     Question("NLL after scaling", "test_nll_ts", -1, NLL_MARGIN, NATS),
-    Question("ECE as trained", "test_ece_vs_ts", -1, ECE_MARGIN, rival=True),
-    Question("ECE after scaling", "test_ece_ts_vs_ts", -1, ECE_MARGIN, rival=True),
 )
+BY_METRIC = {question.metric: question for question in QUESTIONS}
 
 
 def unjudged(words: str, pair: Paired, margin: float, better: int, unit: Unit = POINTS) -> Judged:
@@ -136,6 +164,7 @@ def judge_family(comparisons: Sequence[Judged]) -> list[Judged]:
             p_tost_holm=equal,
             exploratory=judged.n < VERDICT_SEEDS,
             family=family,
+            meaning=judged.meaning or _no_test(judged),
         )
         for judged, different, equal in zip(comparisons, p_holm, p_tost_holm, strict=True)
     ]
@@ -149,49 +178,70 @@ def _word(judged: Judged, p_holm: float, p_tost_holm: float) -> str:
     return "inconclusive"
 
 
-def judge_cells(cells: pd.DataFrame, labels: Mapping[str, str]) -> list[Judged]:
-    """Each of ``cells``, the rows of one data set and model, in each of `QUESTIONS`, in this order.
+def _no_test(judged: Judged) -> str:
+    """The reason why a comparison of several pairs has no p."""
+    if judged.n < 2 or not math.isnan(judged.se):
+        return ""
+    if judged.effect == 0:
+        return "the two are equal in every run, so nothing can be tested"
+    return f"all {judged.n} differences are equal, so their spread is unknown"
 
-    ``against`` is empty where a cell has nothing to be compared with. ``labels`` are those of the cells.
-    """
-    rows = as_rows(cells)
-    names = {row["cell"]: f"{labels[row['cell']]}, α = {format_setting(row['alpha'])}" for row in rows}
+
+def judge_cells(
+    cells: pd.DataFrame, labels: Mapping[str, str], differences: Sequence[Difference]
+) -> list[Judged]:
+    """The ``differences`` in `QUESTIONS` between ``cells``, the rows of one data set and model, with their
+    verdicts: by kind, in each by cell, and for each cell by question. ``labels`` are those of the cells."""
+    alphas = dict(zip(cells["cell"], cells["alpha"], strict=True))
+    names = {cell: f"{labels[cell]}, α = {format_setting(alpha)}" for cell, alpha in alphas.items()}
     best = {row["cell"] for _, _, group in choice_groups(cells) if (row := chosen(group))}
-    families = [judge_family([_unjudged(row, question) for row in rows]) for question in QUESTIONS]
-    comparisons = []
-    for row, of_row in zip(rows, zip(*families, strict=True), strict=True):
-        for question, judged in zip(QUESTIONS, of_row, strict=True):
-            against = names.get(_other(row, question), "")
-            if against and question.rival:
-                against += ", after temperature scaling"
-            label, is_chosen = labels[row["cell"]], row["cell"] in best
-            comparisons.append(replace(judged, label=label, against=against, chosen=is_chosen))
-    return comparisons
+    families: dict[tuple[str, str], list[Judged]] = {}
+    for difference in differences:
+        if difference.metric in BY_METRIC:
+            judged = replace(
+                _unjudged(difference),
+                label=labels[difference.cell],
+                alpha=alphas[difference.cell],
+                against=names[difference.other] + (SCALED_WORDS if difference.kind == SCALING else ""),
+                chosen=difference.cell in best,
+            )
+            families.setdefault((difference.kind, difference.metric), []).append(judged)
+    comparisons = [judged for family in families.values() for judged in judge_family(family)]
+    order = {cell: index for index, cell in enumerate(cells["cell"])}
+    metrics = list(BY_METRIC)
+    return sorted(comparisons, key=lambda j: (KINDS.index(j.kind), order[j.cell], metrics.index(j.metric)))
 
 
-def verdict_columns(comparisons: Sequence[Judged]) -> dict[str, Row]:
-    """The columns of the summary that `judge_cells` adds to each cell: for each of `QUESTIONS` the p of TOST,
-    the same adjusted by Holm's method, and the verdict's label, empty if nothing is compared."""
-    columns: dict[str, Row] = {judged.cell: {} for judged in comparisons}
+def _unjudged(difference: Difference) -> Judged:
+    question = BY_METRIC[difference.metric]
+    judged = unjudged(question.words, difference.pair, question.margin, question.better, question.unit)
+    return replace(
+        judged,
+        metric=difference.metric,
+        kind=difference.kind,
+        cell=difference.cell,
+        other=difference.other,
+        wrong_way=difference.wrong_way,
+    )
+
+
+def verdict_columns(cells: Iterable[str], comparisons: Sequence[Judged]) -> dict[str, Row]:
+    """The columns of the summary that `judge_cells` adds to each of ``cells``: for each kind of comparison
+    and metric the p of TOST, the same adjusted by Holm's method, and the verdict's label, empty where a cell
+    is not compared."""
+    asked = {(SMOOTHING, metric) for metric in BY_METRIC} | {(PLAIN, metric) for metric in BY_METRIC}
+    asked |= {(SCALING, metric) for metric in SCALED} | {(j.kind, j.metric) for j in comparisons}
+    ordered = [(kind, metric) for kind in KINDS for metric in BY_METRIC if (kind, metric) in asked]
+    empty: Row = {}
+    for kind, metric in ordered:
+        empty |= _verdict_columns(Judged("", metric=metric, kind=kind), "")
+    columns = {cell: dict(empty) for cell in cells}
     for judged in comparisons:
-        columns[judged.cell] |= {
-            f"{judged.metric}{P_TOST}": judged.p_tost,
-            f"{judged.metric}{P_TOST_HOLM}": judged.p_tost_holm,
-            f"{judged.metric}{VERDICT}": judged.verdict_label if judged.against else "",
-        }
+        columns[judged.cell] |= _verdict_columns(judged, judged.verdict_label)
     return columns
 
 
-def _unjudged(row: Row, question: Question) -> Judged:
-    pair = read_paired(row, question.metric)
-    judged = unjudged(question.words, pair, question.margin, question.better, question.unit)
-    return replace(judged, alpha=row["alpha"], metric=question.metric, cell=row["cell"])
-
-
-def _other(row: Row, question: Question) -> str:
-    """The cell with which a row is compared; empty if there is none."""
-    cell = str(row["unsmoothed" if question.rival else "baseline"])
-    if cell == row["cell"]:
-        return ""
-    # After scaling, the cell without smoothing may be the baseline, with which the row is compared anyway.
-    return "" if question.metric == "test_ece_ts_vs_ts" and cell == row["baseline"] else cell
+def _verdict_columns(judged: Judged, label: str) -> Row:
+    start = stem(judged.metric, judged.kind)
+    p = {f"{start}{P_TOST}": judged.p_tost, f"{start}{P_TOST_HOLM}": judged.p_tost_holm}
+    return {**p, f"{start}{VERDICT}": label}

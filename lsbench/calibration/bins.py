@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-BINS = 15
+from lsbench.terms import BINS
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,8 @@ import math
 import torch
 from torch import Tensor
 
-from lsbench.calibration.bins import BINS, bin_index
+from lsbench.calibration.bins import bin_index
+from lsbench.terms import BINS
 
 LAST = 27  # the highest frequency: all of them up to σ = 2.8, and enough of them above
 

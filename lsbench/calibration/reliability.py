@@ -8,8 +8,9 @@ reliability.csv has one row per bin, the 15 of equal width of the ECE (bins.py):
 import torch
 from torch import Tensor
 
-from lsbench.calibration.bins import BINS, equal_width_bins, top_confidence
+from lsbench.calibration.bins import equal_width_bins, top_confidence
 from lsbench.calibration.temperature import Temperature, rescale
+from lsbench.terms import BINS
 
 COLUMNS = ("lower", "upper", "n", "confidence", "correct", "n_ts", "confidence_ts", "correct_ts")
 

@@ -2,7 +2,8 @@
 
 from torch import Tensor
 
-from lsbench.calibration.bins import BINS, top_confidence
+from lsbench.calibration.bins import top_confidence
+from lsbench.terms import BINS
 
 
 def compute(probs: Tensor, labels: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from lsbench.analysis.columns import Row
+from lsbench.analysis.columns import SCALING, Row
 from lsbench.analysis.labels import distinguishing_columns
 from lsbench.analysis.results import Part
 from lsbench.formatting import format_setting, number, probability
@@ -40,7 +40,7 @@ def _against_scaling(row: Row) -> str:
     """The difference in ECE between the cell as trained and temperature scaling without smoothing."""
     if row["unsmoothed"] == row["cell"]:
         return "T alone"
-    return difference(row, "test_ece_vs_ts")
+    return difference(row, "test_ece", SCALING)
 
 
 def _setting(name: str) -> Callable[[Row], str]:

@@ -3,13 +3,19 @@
 import math
 from collections.abc import Iterable, Sequence
 
-from lsbench.analysis.columns import Row, read_paired
-from lsbench.analysis.stats import detectable, half_width
+from lsbench.analysis.columns import CONVENTION, PLAIN, SCALING, SMOOTHING, Row, paired_columns
+from lsbench.analysis.stats import detectable, half_width, with_pairs
 from lsbench.analysis.verdicts import LEVEL, QUESTIONS, Judged
 from lsbench.formatting import DASH, POINTS, format_setting, plus_minus, probability
 
 Table = tuple[list[str], list[list[str]]]
 
+AGAINST = {
+    SMOOTHING: "",
+    PLAIN: ", against plain training",
+    CONVENTION: ", against uniform",
+    SCALING: ", against T alone",
+}
 SEEDS = (8, 10, 20)  # numbers of seeds in a power table
 POWER_TITLE = "What more seeds would show"
 POWER_NOTE = (
@@ -32,12 +38,12 @@ def floor(row: Row, scaled: str) -> float:
     return float(row.get(f"test_ece_floor{scaled}_mean", math.nan))
 
 
-def difference(row: Row, metric: str) -> str:
+def difference(row: Row, metric: str, kind: str = PLAIN) -> str:
     """Δ [low, high] of a fraction, in percentage points."""
-    if row["baseline"] == row["cell"]:
+    if kind == PLAIN and row["baseline"] == row["cell"]:
         return "baseline"
-    pair = read_paired(row, metric)
-    diff, low, high = (POINTS.number(value, sign=True) for value in (pair.diff, pair.low, pair.high))
+    names = paired_columns(metric, kind)
+    diff, low, high = (POINTS.number(row[names[field]], sign=True) for field in ("diff", "low", "high"))
     return diff if low == DASH else f"{diff} [{low}, {high}]"
 
 
@@ -59,18 +65,16 @@ def sentence(judged: Judged) -> str:
 
 
 def word_table(verdicts: Sequence[Judged]) -> Table:
-    """Header and rows: the words of ``verdicts``, a row per cell and a column per question."""
-    by_question = {(judged.cell, judged.metric): judged for judged in verdicts}
+    """Header and rows: the words of ``verdicts``, a row per cell and a column per comparison and metric."""
+    by_question = {(judged.cell, judged.kind, judged.metric): judged for judged in verdicts}
     cells = {judged.cell: judged for judged in verdicts}.values()
-    asked = {judged.metric for judged in verdicts}
-    questions = [question for question in QUESTIONS if question.metric in asked]
-    titles = [f"{q.words}, against T alone" if q.rival else q.words for q in questions]
+    titles = {(judged.kind, judged.metric): f"{judged.words}{AGAINST[judged.kind]}" for judged in verdicts}
     rows = []
     for cell in cells:
-        of_cell = [by_question.get((cell.cell, question.metric)) for question in questions]
+        of_cell = [by_question.get((cell.cell, *question)) for question in titles]
         labels = [judged.verdict_label if judged else DASH for judged in of_cell]
         rows.append([cell.label, format_setting(cell.alpha), *labels])
-    return ["method", "α", *titles], rows
+    return ["method", "α", *titles.values()], rows
 
 
 def full_table(verdicts: Sequence[Judged]) -> Table:
@@ -107,7 +111,7 @@ def power_table(titles: Sequence[str], comparisons: Iterable[tuple[Sequence[str]
         [
             *names,
             str(judged.n),
-            judged.unit.write(half_width(judged.sd, judged.n)),
+            judged.unit.write(half_width(judged.se, judged.df)),
             *(_power(judged, n) if judged.n < n else DASH for n in counts),
         ]
         for names, judged in open_comparisons
@@ -124,8 +128,9 @@ def _is_open(judged: Judged) -> bool:
 
 
 def _power(judged: Judged, n: int) -> str:
-    difference = detectable(judged.sd, n, level=LEVEL / judged.family)
-    return f"{judged.unit.number(half_width(judged.sd, n))} ({judged.unit.number(difference)})"
+    se, df = with_pairs(judged.sd, judged.rows_se, n)
+    difference = detectable(se, df, level=LEVEL / judged.family)
+    return f"{judged.unit.number(half_width(se, df))} ({judged.unit.number(difference)})"
 
 
 def margins() -> str:

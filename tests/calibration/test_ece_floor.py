@@ -8,8 +8,9 @@ import pytest
 import torch
 from scipy import stats
 
-from lsbench.calibration.bins import BINS, bin_index, equal_width_bins
+from lsbench.calibration.bins import bin_index, equal_width_bins
 from lsbench.calibration.ece_floor import ece_floor, expected_ece
+from lsbench.terms import BINS
 
 
 def convolved(confidence):

@@ -12,7 +12,8 @@ import torch
 from torchmetrics.functional.classification import multiclass_accuracy, multiclass_calibration_error
 
 from lsbench import metrics
-from lsbench.calibration.bins import BINS, equal_width_bins
+from lsbench.calibration.bins import equal_width_bins
+from lsbench.terms import BINS
 
 MEMBERS, ROWS, CLASSES = 4, 1000, 5
 

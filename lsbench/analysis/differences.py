@@ -1,0 +1,148 @@
+"""Paired differences between the cells of a sweep, and their columns in the summary.
+
+A cell is compared with up to four others (columns.py lists the kinds): what smoothing does is the difference
+from the same cell without it, and the difference from plain training is another question. Intervals and p
+hold for new images, seeds and test rows both random (crossed.py), where the metric is a mean over test rows
+(`rows.METRICS`) and the runs have stored their predictions; otherwise for new seeds on the same test rows.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from lsbench.analysis.columns import (
+    CONVENTION,
+    P_HOLM,
+    PLAIN,
+    SCALING,
+    SMOOTHING,
+    TEST_SET,
+    Row,
+    paired_columns,
+    stem,
+)
+from lsbench.analysis.rows import CellScores, RowScores, crossed_scores
+from lsbench.analysis.stats import Paired, holm, paired
+
+Values = Mapping[int, Mapping[str, float]]  # the metrics of a cell's finished runs, by seed
+
+# The column of a cell that names the other cell of each kind of comparison.
+OTHER = {SMOOTHING: "unsmoothed", PLAIN: "baseline", CONVENTION: "uniform", SCALING: "unsmoothed"}
+# A comparison with temperature scaling: the metric of the cell, and the metric of the other cell.
+SCALED = {"test_ece": "test_ece_ts"}
+# The fields of `Paired` whose columns stand at the end, and those that differ between the two targets.
+SPREAD = ("se", "df", "rows_se")
+INFERENCE = ("low", "high", "p")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The difference of ``metric`` between two cells, paired by seed.
+
+    ``pair`` holds for new images if ``pair.rows_se`` is a number, and ``test_set`` for new seeds on the same
+    test rows. ``p_holm`` is adjusted over the cells of one data set and model. ``wrong_way`` is the share of
+    pairs whose difference has the other sign than their mean.
+    """
+
+    cell: str
+    other: str
+    kind: str
+    metric: str
+    pair: Paired
+    test_set: Paired
+    wrong_way: float
+    p_holm: float = math.nan
+
+    @property
+    def stem(self) -> str:
+        """The beginning of its columns in the summary."""
+        return stem(self.metric, self.kind)
+
+
+def differences(
+    cells: pd.DataFrame, values: Mapping[str, Values], metrics: Sequence[str], scores: CellScores
+) -> list[Difference]:
+    """Every difference of ``metrics`` between the ``cells`` of one data set and model, whose finished runs
+    have ``values`` and ``scores``."""
+    made = list(_differences(cells, values, metrics, scores))
+    families: dict[str, list[int]] = {}
+    for index, difference in enumerate(made):
+        families.setdefault(difference.stem, []).append(index)
+    for members in families.values():
+        adjusted = holm([made[index].pair.p for index in members])
+        for index, p_holm in zip(members, adjusted, strict=True):
+            made[index] = replace(made[index], p_holm=p_holm)
+    return made
+
+
+def _differences(
+    cells: pd.DataFrame, values: Mapping[str, Values], metrics: Sequence[str], scores: CellScores
+) -> Iterator[Difference]:
+    for kind, column in OTHER.items():
+        compared = SCALED.items() if kind == SCALING else [(metric, metric) for metric in metrics]
+        for cell, other in zip(cells["cell"], cells[column], strict=True):
+            if other and other != cell:
+                for metric, of_other in compared:
+                    sides = [(values[cell], scores(cell), metric), (values[other], scores(other), of_other)]
+                    yield _difference(cell, other, kind, *sides)
+
+
+def _difference(
+    cell: str,
+    other: str,
+    kind: str,
+    first: tuple[Values, Mapping[int, RowScores], str],
+    second: tuple[Values, Mapping[int, RowScores], str],
+) -> Difference:
+    """The difference between two sides: the values and scores of a cell, and the metric."""
+    (values, scores, metric), (of_other, other_scores, other_metric) = first, second
+    pairs = {
+        seed: (values[seed][metric], of_other[seed][other_metric])
+        for seed in values
+        if seed in of_other
+        and not (math.isnan(values[seed][metric]) or math.isnan(of_other[seed][other_metric]))
+    }
+    sides = [a for a, _ in pairs.values()], [b for _, b in pairs.values()]
+    variance = crossed_scores(pairs, [(1.0, scores, metric), (-1.0, other_scores, other_metric)])
+    pair = paired(*sides, variance)
+    wrong = [(a - b) * pair.diff < 0 for a, b in pairs.values()]
+    wrong_way = sum(wrong) / len(wrong) if wrong else math.nan
+    return Difference(cell, other, kind, metric, pair, paired(*sides), wrong_way)
+
+
+def difference_columns(
+    cells: Sequence[str], metrics: Sequence[str], made: Sequence[Difference]
+) -> dict[str, Row]:
+    """The columns of the summary for each of ``cells``: difference, interval, sd, n, p and Holm's p in each
+    of ``metrics``, empty where a cell is not compared. Conventions have columns if some are compared."""
+    kinds = {difference.kind for difference in made} | {SMOOTHING, PLAIN, SCALING}
+    nothing = paired([], [])
+    empty: Row = {}
+    for kind in (kind for kind in OTHER if kind in kinds):
+        for metric in SCALED if kind == SCALING else metrics:
+            empty |= _columns(metric, kind, nothing, math.nan)
+    columns = {cell: dict(empty) for cell in cells}
+    for d in made:
+        columns[d.cell] |= _columns(d.metric, d.kind, d.pair, d.p_holm)
+    return columns
+
+
+def _columns(metric: str, kind: str, pair: Paired, p_holm: float) -> Row:
+    names = paired_columns(metric, kind)
+    row: Row = {name: getattr(pair, field) for field, name in names.items()}
+    return row | {f"{stem(metric, kind)}{P_HOLM}": p_holm}
+
+
+def test_set_columns(cells: Sequence[str], made: Iterable[Difference]) -> dict[str, Row]:
+    """Further columns for each of ``cells``, of the differences that hold for new images: their standard
+    errors, and interval and p for new seeds on the same test rows."""
+    columns: dict[str, Row] = {cell: {} for cell in cells}
+    for d in made:
+        if not math.isnan(d.pair.rows_se):
+            names = paired_columns(d.metric, d.kind)
+            columns[d.cell] |= {f"{names['diff']}_{field}": getattr(d.pair, field) for field in SPREAD}
+            same_rows = {f"{names[field]}{TEST_SET}": getattr(d.test_set, field) for field in INFERENCE}
+            columns[d.cell] |= same_rows
+    return columns

@@ -1,0 +1,184 @@
+"""Contributions of single test rows to a run's metrics, from its stored predictions."""
+
+import zipfile
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.special import logsumexp
+
+from lsbench.analysis.crossed import CrossedVariance, crossed_variance
+from lsbench.errors import StorageError
+from lsbench.store.runs import REMEDY, run_dir
+from lsbench.terms import BINS, DONE
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+Integers = np.ndarray[Any, np.dtype[np.int64]]
+
+CELLS_IN_MEMORY = 6
+TINY = float(np.finfo(np.float64).tiny)  # the least probability of a label, as in metrics/nll.py
+
+
+@dataclass(frozen=True)
+class RowScores:
+    """``rows`` int64 [N] index the data set; ``scores`` has for each metric the contributions of these rows,
+    float32 [N], whose mean is the run's value."""
+
+    rows: Integers
+    scores: Mapping[str, "np.ndarray[Any, np.dtype[np.float32]]"]
+
+
+CellScores = Callable[[str], Mapping[int, RowScores]]  # the scores of a cell's runs, by seed
+
+
+@dataclass(frozen=True)
+class _Predictions:
+    """Log-probabilities [N,K] and labels [N], and the confidence and correctness of each row."""
+
+    log_probs: Floats
+    labels: Integers
+    confidence: Floats
+    correct: "np.ndarray[Any, np.dtype[np.bool_]]"
+
+
+def _accuracy(predictions: _Predictions) -> Floats:
+    return predictions.correct.astype(float)
+
+
+def _nll(predictions: _Predictions) -> Floats:
+    of_label = np.take_along_axis(predictions.log_probs, predictions.labels[:, None], axis=1)[:, 0]
+    nll: Floats = -np.maximum(of_label, np.log(TINY))
+    return nll
+
+
+def _brier(predictions: _Predictions) -> Floats:
+    error = np.exp(predictions.log_probs)
+    error[np.arange(len(error)), predictions.labels] -= 1
+    squared: Floats = np.einsum("nk,nk->n", error, error)
+    return squared
+
+
+def _confidence_gap(predictions: _Predictions) -> Floats:
+    gaps: Floats = predictions.confidence - predictions.correct
+    return gaps
+
+
+def _confidence_wrong(predictions: _Predictions) -> Floats:
+    """The linearisation of the ratio: the mean over the wrong rows, and each one's deviation from it over
+    their share."""
+    wrong = ~predictions.correct
+    if not wrong.any():
+        return np.full(len(wrong), np.nan)
+    mean = float(predictions.confidence[wrong].mean())
+    deviations: Floats = np.where(wrong, predictions.confidence - mean, 0.0) / float(wrong.mean())
+    return mean + deviations
+
+
+def _ece(predictions: _Predictions) -> Floats:
+    """ECE with the signs of the bins' gaps held fixed. Where the true gap of a bin is about 0 its sign is
+    chance, so that intervals of an ECE near its noise floor are approximate."""
+    gaps = _confidence_gap(predictions)
+    index = np.clip(np.ceil(predictions.confidence * BINS).astype(int) - 1, 0, BINS - 1)
+    signs: Floats = np.sign(np.bincount(index, weights=gaps, minlength=BINS))
+    contributions: Floats = signs[index] * gaps
+    return contributions
+
+
+# The metrics whose value is a mean over test rows, or is linearised to one.
+AS_TRAINED: Mapping[str, Callable[[_Predictions], Floats]] = {
+    "test_accuracy": _accuracy,
+    "test_nll": _nll,
+    "test_brier": _brier,
+    "test_confidence_gap": _confidence_gap,
+    "test_confidence_wrong": _confidence_wrong,
+    "test_ece": _ece,
+}
+AFTER_SCALING = {"test_nll_ts": _nll, "test_brier_ts": _brier, "test_ece_ts": _ece}
+METRICS = (*AS_TRAINED, *AFTER_SCALING)
+
+
+def stored_scores(results_dir: str | Path, runs: "pd.DataFrame") -> CellScores:
+    """The scores of the finished ``runs`` of each cell that has several, as far as they are stored.
+
+    They are read when they are asked for. The last few cells stay in memory: a cell is compared with the same
+    one or two as its neighbours in the table.
+    """
+    columns = ["cell", "seed", "run", "temperature"]
+    done = runs[runs["status"] == DONE].reindex(columns=columns)
+    members: dict[str, list[tuple[int, str, float]]] = defaultdict(list)
+    for cell, seed, run, temperature in zip(*(done[name] for name in columns), strict=True):
+        members[cell].append((int(seed), run, float(temperature)))
+
+    @lru_cache(maxsize=CELLS_IN_MEMORY)
+    def of_cell(cell: str) -> Mapping[int, RowScores]:
+        if len(members[cell]) < 2:  # no interval
+            return {}
+        read = {seed: row_scores(results_dir, run, scale) for seed, run, scale in members[cell]}
+        return {seed: scores for seed, scores in read.items() if scores}
+
+    return of_cell
+
+
+def row_scores(results_dir: str | Path, run: str, temperature: float) -> RowScores | None:
+    """The contributions of the test rows of a stored ``run``, whose fitted temperature is known.
+
+    None if its predictions are not stored, or without the indices of their rows, as by lsbench 0.1. Raises
+    `StorageError` for a file that is damaged.
+    """
+    path = run_dir(results_dir, run) / "predictions.npz"
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            if "test_rows" not in stored:
+                return None
+            rows, logits, labels = (stored[f"test_{name}"] for name in ("rows", "logits", "labels"))
+        return RowScores(rows.astype(np.int64), scores(logits, labels.astype(np.int64), temperature))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, IndexError, zipfile.BadZipFile) as error:
+        raise StorageError(f"{path}: {error}; {REMEDY}") from error
+
+
+def crossed_scores(
+    seeds: Iterable[int], terms: Sequence[tuple[float, Mapping[int, RowScores], str]]
+) -> CrossedVariance | None:
+    """The variance of the mean over ``seeds`` of a sum of ``terms``, each a weight, the row scores of runs by
+    seed, and a metric. None if rows are unknown, or a seed's runs have different rows."""
+    values, rows = [], []
+    for seed in seeds:
+        of_seed = [(weight, scores.get(seed), metric) for weight, scores, metric in terms]
+        known = [(w, scores, metric) for w, scores, metric in of_seed if scores and metric in METRICS]
+        first = known[0][1].rows if known else None
+        if first is None or len(known) < len(of_seed):
+            return None
+        if any(scores.rows is not first and not (scores.rows == first).all() for _, scores, _ in known):
+            return None
+        values.append(
+            np.sum([w * scores.scores[metric].astype(float) for w, scores, metric in known], axis=0)
+        )
+        rows.append(first)
+    return crossed_variance(values, rows) if len(values) > 1 else None
+
+
+def scores(
+    logits: Floats, labels: Integers, temperature: float
+) -> dict[str, "np.ndarray[Any, np.dtype[np.float32]]"]:
+    """The contributions of rows [N] to each of `METRICS`, from logits [N,K] and labels int64 [N]."""
+    trained, scaled = (_predictions(logits, labels, scale) for scale in (1.0, temperature))
+    values = {name: function(trained) for name, function in AS_TRAINED.items()}
+    values |= {name: function(scaled) for name, function in AFTER_SCALING.items()}
+    return {name: value.astype(np.float32) for name, value in values.items()}
+
+
+def _predictions(logits: Floats, labels: Integers, temperature: float) -> _Predictions:
+    logits = logits.astype(np.float64) / temperature
+    log_probs = logits - logsumexp(logits, axis=1, keepdims=True)
+    predicted = log_probs.argmax(axis=1)
+    confidence = np.exp(np.take_along_axis(log_probs, predicted[:, None], axis=1)[:, 0])
+    return _Predictions(log_probs, labels, confidence, predicted == labels)
