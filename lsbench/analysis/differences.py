@@ -9,6 +9,7 @@ hold for new images, seeds and test rows both random (crossed.py), where the met
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -23,7 +24,7 @@ from lsbench.analysis.columns import (
     paired_columns,
     stem,
 )
-from lsbench.analysis.rows import CellScores, RowScores, crossed_scores
+from lsbench.analysis.rows import RowScores, StoredScores, crossed_scores
 from lsbench.analysis.stats import Paired, holm, paired
 
 Values = Mapping[int, Mapping[str, float]]  # the metrics of a cell's finished runs, by seed
@@ -62,7 +63,7 @@ class Difference:
 
 
 def differences(
-    cells: pd.DataFrame, values: Mapping[str, Values], metrics: Sequence[str], scores: CellScores
+    cells: pd.DataFrame, values: Mapping[str, Values], metrics: Sequence[str], scores: StoredScores
 ) -> list[Difference]:
     """Every difference of ``metrics`` between the ``cells`` of one data set and model, whose finished runs
     have ``values`` and ``scores``."""
@@ -78,38 +79,35 @@ def differences(
 
 
 def _differences(
-    cells: pd.DataFrame, values: Mapping[str, Values], metrics: Sequence[str], scores: CellScores
+    cells: pd.DataFrame, values: Mapping[str, Values], metrics: Sequence[str], scores: StoredScores
 ) -> Iterator[Difference]:
     for kind, column in OTHER.items():
-        compared = SCALED.items() if kind == SCALING else [(metric, metric) for metric in metrics]
+        compared = SCALED if kind == SCALING else dict(zip(metrics, metrics, strict=True))
         for cell, other in zip(cells["cell"], cells[column], strict=True):
             if other and other != cell:
-                for metric, of_other in compared:
-                    sides = [(values[cell], scores(cell), metric), (values[other], scores(other), of_other)]
-                    yield _difference(cell, other, kind, *sides)
+                sides = _Side(values[cell], scores.of_cell(cell)), _Side(values[other], scores.of_cell(other))
+                for metric, of_other in compared.items():
+                    pair, test_set, wrong_way = _compare(*sides, metric, of_other)
+                    yield Difference(cell, other, kind, metric, pair, test_set, wrong_way)
 
 
-def _difference(
-    cell: str,
-    other: str,
-    kind: str,
-    first: tuple[Values, Mapping[int, RowScores], str],
-    second: tuple[Values, Mapping[int, RowScores], str],
-) -> Difference:
-    """The difference between two sides: the values and scores of a cell, and the metric."""
-    (values, scores, metric), (of_other, other_scores, other_metric) = first, second
-    pairs = {
-        seed: (values[seed][metric], of_other[seed][other_metric])
-        for seed in values
-        if seed in of_other
-        and not (math.isnan(values[seed][metric]) or math.isnan(of_other[seed][other_metric]))
-    }
-    sides = [a for a, _ in pairs.values()], [b for _, b in pairs.values()]
-    variance = crossed_scores(pairs, [(1.0, scores, metric), (-1.0, other_scores, other_metric)])
-    pair = paired(*sides, variance)
-    wrong = [(a - b) * pair.diff < 0 for a, b in pairs.values()]
-    wrong_way = sum(wrong) / len(wrong) if wrong else math.nan
-    return Difference(cell, other, kind, metric, pair, paired(*sides), wrong_way)
+class _Side(NamedTuple):
+    """The metrics and the row scores of a cell's runs, by seed."""
+
+    values: Values
+    scores: Mapping[int, RowScores | None]
+
+
+def _compare(a: _Side, b: _Side, metric: str, of_b: str) -> tuple[Paired, Paired, float]:
+    """The difference of a's ``metric`` and b's ``of_b`` over their common seeds: for new images, for new
+    seeds on the same test rows, and the share of seeds that point the other way."""
+    common = [(seed, run[metric], b.values[seed][of_b]) for seed, run in a.values.items() if seed in b.values]
+    known = [pair for pair in common if not (math.isnan(pair[1]) or math.isnan(pair[2]))]
+    firsts, seconds = [first for _, first, _ in known], [second for _, _, second in known]
+    terms = ([(1.0, a.scores.get(s), metric), (-1.0, b.scores.get(s), of_b)] for s, _, _ in known)
+    pair = paired(firsts, seconds, crossed_scores(terms))
+    wrong = [(first - second) * pair.diff < 0 for _, first, second in known]
+    return pair, paired(firsts, seconds), sum(wrong) / len(wrong) if wrong else math.nan
 
 
 def difference_columns(

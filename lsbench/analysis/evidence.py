@@ -1,13 +1,13 @@
 """Evidence for a claim: the finished runs of its grid, and the comparisons made from them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from lsbench.analysis.by_seed import BySeed, metric_of
+from lsbench.analysis.rows import RowScores
 from lsbench.analysis.selection import CRITERION
 from lsbench.formatting import PER_CENT, POINTS, Unit
 from lsbench.store import runs
@@ -15,14 +15,8 @@ from lsbench.store import runs
 if TYPE_CHECKING:
     import pandas as pd
 
-    BySeed = pd.Series[float]
-
 CONFIDENCE_MARGIN = 0.01  # one percentage point of confidence
 DEFAULT_ALPHA = 0.1  # that of Szegedy et al. 2016, fixed in advance, so that nothing has to be chosen
-
-
-class NothingToJudgeError(Exception):
-    """The error that ``compare`` of a claim raises if the evidence lacks what it compares; it says what."""
 
 
 class Knob(Enum):
@@ -36,7 +30,8 @@ ON = Knob.ON
 
 @dataclass(frozen=True)
 class Comparison:
-    """``values`` against ``base``, both by seed; the seeds in both are compared.
+    """``values`` against ``base``, both by seed; the seeds in both are compared. The verdict holds for new
+    images if both are sums of metrics by row (by_seed.py), otherwise for new seeds on this test set.
 
     ``better`` is the sign of the difference if the claim is true. Differences within ``margin``, in the
     metric's own unit, do not matter. ``meaning`` says what a verdict implies, by its word, if that is not
@@ -45,8 +40,8 @@ class Comparison:
     """
 
     words: str
-    values: "BySeed"
-    base: "BySeed"
+    values: BySeed
+    base: BySeed
     margin: float
     better: int = 1
     unit: Unit = POINTS
@@ -60,19 +55,20 @@ class Measurement:
     of their median decides; there is no test over seeds and no p."""
 
     words: str
-    values: "BySeed"
+    values: "pd.Series[float]"
     bound: float
     unit: Unit = PER_CENT
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """The finished ``runs`` of a claim's grid, one per row, the folder that they are stored in, and the table
-    of the claim's own `measure`, if it has one."""
+    """The finished ``runs`` of a claim's grid, one per row, the folder that they are stored in, the table of
+    the claim's own `measure`, if it has one, and the ``scores`` of the test rows of a run, if stored."""
 
     runs: "pd.DataFrame"
     results_dir: Path = Path("results")
     measured: "pd.DataFrame | None" = None
+    scores: Callable[[str], RowScores | None] = lambda run: None
 
     def where(self, **settings: object) -> "Evidence":
         """The runs with these settings. A condition is a value, a set of values, or `ON`."""
@@ -86,35 +82,35 @@ class Evidence:
                 table = table[table[name] == value]
         return replace(self, runs=table)
 
-    def by_seed(self, metric: str, **settings: object) -> "BySeed":
+    def by_seed(self, metric: str, **settings: object) -> BySeed:
         """``metric`` of the runs with these settings, at most one for each seed."""
         table = self.where(**settings).runs.set_index("seed")
         if table.index.has_duplicates:
             raise ValueError(f"several runs per seed match {settings}")
-        return table[metric].astype(float).dropna()
+        return metric_of(table, metric)
 
     def names(self) -> "dict[int, str]":
         """The names of the runs, by seed."""
         return {int(seed): str(run) for seed, run in zip(self.runs["seed"], self.runs["run"], strict=True)}
 
-    def smoothed_and_plain(self, metric: str, **settings: object) -> "tuple[BySeed, BySeed]":
+    def smoothed_and_plain(self, metric: str, **settings: object) -> tuple[BySeed, BySeed]:
         """``metric`` at alpha 0.1 and at alpha 0, by seed."""
         smoothed = self.by_seed(metric, alpha=DEFAULT_ALPHA, **settings)
         return smoothed, self.by_seed(metric, alpha=0.0, **settings)
 
-    def gain(self, metric: str, **settings: object) -> "BySeed":
+    def gain(self, metric: str, **settings: object) -> BySeed:
         """``metric`` at alpha 0.1 minus ``metric`` at alpha 0, by seed."""
         smoothed, plain = self.smoothed_and_plain(metric, **settings)
-        return (smoothed - plain).dropna()
+        return smoothed - plain
 
     def interaction(
         self, metric: str, settings: Mapping[str, object], reference: Mapping[str, object]
-    ) -> "tuple[BySeed, BySeed]":
+    ) -> tuple[BySeed, BySeed]:
         """Two sums by seed, whose difference is the `gain` under ``settings`` minus that under ``reference``.
         They are sums of measured values so that rounding can be told from a difference."""
         smoothed, plain = self.smoothed_and_plain(metric, **settings)
         reference_smoothed, reference_plain = self.smoothed_and_plain(metric, **reference)
-        return (smoothed + reference_plain).dropna(), (plain + reference_smoothed).dropna()
+        return smoothed + reference_plain, plain + reference_smoothed
 
     def chosen(self, by: str = "alpha", **settings: object) -> "pd.DataFrame":
         """For each seed the run with the least `CRITERION`, and of equal ones that with the smaller value of
@@ -141,21 +137,7 @@ def comparison(
     return Comparison(f"{words}, α = {DEFAULT_ALPHA:g} against 0", smoothed, plain, margin, better, unit)
 
 
-def regression_slopes(table: "pd.DataFrame", over: Sequence[float]) -> "BySeed":
-    """The least-squares slope of each row over the numbers ``over``, one per column; no rows if there is one
-    column.
-
-    Rounded to 12 digits: otherwise equal numbers in a row have a slope of 1e-17, equal in all rows and
-    significant.
-    """
-    centred = np.asarray(over, dtype=float) - np.mean(over)
-    if len(centred) < 2:
-        return table.iloc[:0, 0]
-    slopes: BySeed = table @ centred / float(centred @ centred)
-    return slopes.round(12)
-
-
-def at_grid_boundary(chosen: "BySeed", largest: float) -> bool:
+def at_grid_boundary(chosen: "pd.Series[float]", largest: float) -> bool:
     """True if most seeds choose the ``largest`` alpha of the grid, so that a larger one might be better. An
     alpha of 0 is not a boundary: none is below it, and a grid of 0 alone leaves no choice."""
     return largest > 0 and bool((chosen == largest).mean() > 0.5)

@@ -4,13 +4,17 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from lsbench.analysis.evidence import Comparison, Evidence, Measurement, NothingToJudgeError
+from lsbench.analysis.by_seed import BySeed, NothingToJudgeError
+from lsbench.analysis.crossed import CrossedVariance
+from lsbench.analysis.evidence import Comparison, Evidence, Measurement
+from lsbench.analysis.rows import crossed_scores
 from lsbench.analysis.stats import median_interval, paired
 from lsbench.analysis.verdicts import Judged, judge_family, unjudged
 
 log = logging.getLogger(__name__)
 
 Compare = Callable[[Evidence], Sequence[Comparison | Measurement]]
+_Item = tuple[Comparison, Judged] | Measurement | Judged  # a comparison with its paired difference
 Findings = Mapping[str, Sequence[Judged]]  # the comparisons of each claim, the deciding one first
 
 
@@ -29,11 +33,15 @@ def judge_claims(claims: Mapping[str, Compare], evidence: Mapping[str, Evidence]
     }
 
 
-def _compare(compare: Compare, evidence: Evidence) -> Sequence[Comparison | Measurement | Judged]:
+def _compare(compare: Compare, evidence: Evidence) -> Sequence[_Item]:
+    """The comparisons that a claim makes, each with its paired difference, and its measurements."""
     if evidence.runs.empty:
         return [Judged("none of its runs is done")]
     try:
-        return compare(evidence) or [Judged("nothing was measured")]
+        items = compare(evidence)
+        return [_paired(item, evidence) if isinstance(item, Comparison) else item for item in items] or [
+            Judged("nothing was measured")
+        ]
     except NothingToJudgeError as reason:
         return [Judged(str(reason))]
     except Exception as error:  # one claim's error must not lose the others
@@ -41,26 +49,39 @@ def _compare(compare: Compare, evidence: Evidence) -> Sequence[Comparison | Meas
         return [Judged(f"{type(error).__name__}: {error}".splitlines()[0], "failed")]
 
 
-def _judge(items: Sequence[Comparison | Measurement | Judged]) -> list[Judged]:
-    """Each item judged, the comparisons among them as one family."""
-    comparisons = [item for item in items if isinstance(item, Comparison)]
-    family = judge_family([_paired(comparison) for comparison in comparisons])
-    judged = iter(map(_interpret, comparisons, family))
-    return [next(judged) if isinstance(item, Comparison) else _judge_alone(item) for item in items]
-
-
-def _paired(comparison: Comparison) -> Judged:
+def _paired(comparison: Comparison, evidence: Evidence) -> tuple[Comparison, Judged]:
     """The differences between the seeds that both sides have."""
-    seeds = comparison.values.index.intersection(comparison.base.index)
-    pair = paired(comparison.values.loc[seeds].tolist(), comparison.base.loc[seeds].tolist())
-    return unjudged(comparison.words, pair, comparison.margin, comparison.better, comparison.unit)
+    values, base = comparison.values, comparison.base
+    seeds = values.seeds.intersection(base.seeds)
+    numbers, others = (side.values.loc[seeds].tolist() for side in (values, base))
+    pair = paired(numbers, others, _variance(values - base, evidence))
+    return comparison, unjudged(comparison.words, pair, comparison.margin, comparison.better, comparison.unit)
+
+
+def _variance(difference: BySeed, evidence: Evidence) -> CrossedVariance | None:
+    if difference.terms is None:
+        return None
+    return crossed_scores(
+        [(term.weight, evidence.scores(term.run), term.metric) for term in terms]
+        for terms in difference.terms.values()
+    )
+
+
+def _judge(items: Sequence[_Item]) -> list[Judged]:
+    """Each item judged, the comparisons among them as one family."""
+    comparisons = [item for item in items if isinstance(item, tuple)]
+    family = judge_family([difference for _, difference in comparisons])
+    judged = iter(
+        [_interpret(comparison, of) for (comparison, _), of in zip(comparisons, family, strict=True)]
+    )
+    return [next(judged) if isinstance(item, tuple) else _judge_alone(item) for item in items]
 
 
 def _interpret(comparison: Comparison, judged: Judged) -> Judged:
     """The verdict with its meaning, or inconclusive with the reason if the values cannot support it."""
     if judged.word in comparison.undecidable:
         return replace(judged, word="inconclusive", meaning=comparison.undecidable[judged.word])
-    return replace(judged, meaning=comparison.meaning.get(judged.word, ""))
+    return replace(judged, meaning=judged.meaning or comparison.meaning.get(judged.word, ""))
 
 
 def _judge_alone(item: Measurement | Judged) -> Judged:

@@ -11,7 +11,7 @@ from lsbench.analysis import selection, traces, verdicts
 from lsbench.analysis.columns import NOT_COMPARED, PLAIN, SMOOTHING, Row, as_rows
 from lsbench.analysis.differences import Difference, difference_columns, differences, test_set_columns
 from lsbench.analysis.labels import lines
-from lsbench.analysis.rows import CellScores, stored_scores
+from lsbench.analysis.rows import StoredScores
 from lsbench.analysis.tables import (
     PAIR,
     cells_table,
@@ -116,16 +116,17 @@ class SweepResults:
         return [
             difference
             for _, cells in self._means.groupby(PAIR, sort=False)
-            for difference in differences(cells, self._values, self._compared_metrics, self._scores)
+            for difference in differences(cells, self._values, self._compared_metrics, self.scores)
         ]
 
     @cached_property
-    def _scores(self) -> CellScores:
-        return stored_scores(self.folder.parent, self.runs)
+    def scores(self) -> StoredScores:
+        """The contributions of single test rows to the metrics of each run."""
+        return StoredScores(self.folder.parent, self.runs)
 
     @cached_property
     def _means(self) -> pd.DataFrame:
-        return cells_table(self.runs, self._scores)
+        return cells_table(self.runs, self.scores)
 
     @cached_property
     def _metrics(self) -> list[str]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 Integers = np.ndarray[Any, np.dtype[np.int64]]
 
-CELLS_IN_MEMORY = 6
+RUNS_IN_MEMORY = 200
 TINY = float(np.finfo(np.float64).tiny)  # the least probability of a label, as in metrics/nll.py
 
 
@@ -35,7 +35,7 @@ class RowScores:
     scores: Mapping[str, "np.ndarray[Any, np.dtype[np.float32]]"]
 
 
-CellScores = Callable[[str], Mapping[int, RowScores]]  # the scores of a cell's runs, by seed
+Term = tuple[float, RowScores | None, str]  # a weight, the scores of a run, a metric
 
 
 @dataclass(frozen=True)
@@ -104,26 +104,33 @@ AFTER_SCALING = {"test_nll_ts": _nll, "test_brier_ts": _brier, "test_ece_ts": _e
 METRICS = (*AS_TRAINED, *AFTER_SCALING)
 
 
-def stored_scores(results_dir: str | Path, runs: "pd.DataFrame") -> CellScores:
-    """The scores of the finished ``runs`` of each cell that has several, as far as they are stored.
+class StoredScores:
+    """The scores of the finished ``runs`` of a table, read when they are asked for.
 
-    They are read when they are asked for. The last few cells stay in memory: a cell is compared with the same
-    one or two as its neighbours in the table.
+    The last few hundred stay in memory: a cell is compared with the same one or two as its neighbours.
     """
-    columns = ["cell", "seed", "run", "temperature"]
-    done = runs[runs["status"] == DONE].reindex(columns=columns)
-    members: dict[str, list[tuple[int, str, float]]] = defaultdict(list)
-    for cell, seed, run, temperature in zip(*(done[name] for name in columns), strict=True):
-        members[cell].append((int(seed), run, float(temperature)))
 
-    @lru_cache(maxsize=CELLS_IN_MEMORY)
-    def of_cell(cell: str) -> Mapping[int, RowScores]:
-        if len(members[cell]) < 2:  # no interval
-            return {}
-        read = {seed: row_scores(results_dir, run, scale) for seed, run, scale in members[cell]}
-        return {seed: scores for seed, scores in read.items() if scores}
+    def __init__(self, results_dir: str | Path, runs: "pd.DataFrame") -> None:
+        self.seeds: dict[str, dict[int, str]] = defaultdict(dict)  # by cell, the run of each seed
+        columns = ["cell", "seed", "run", "temperature"]
+        done = runs[runs["status"] == DONE].reindex(columns=columns)
+        temperatures = {}
+        for cell, seed, run, temperature in zip(*(done[name] for name in columns), strict=True):
+            self.seeds[cell][int(seed)] = run
+            temperatures[run] = float(temperature)
+        size = max(RUNS_IN_MEMORY, 4 * max(map(len, self.seeds.values()), default=0))
 
-    return of_cell
+        @lru_cache(maxsize=size)
+        def of_run(run: str) -> RowScores | None:
+            """The scores of a run; None if they are not stored."""
+            return row_scores(results_dir, run, temperatures[run])
+
+        self.of_run = of_run
+
+    def of_cell(self, cell: str) -> dict[int, RowScores | None]:
+        """The scores of a cell's runs by seed; none for a single run, which has no interval."""
+        runs = self.seeds[cell]
+        return {seed: self.of_run(run) for seed, run in runs.items()} if len(runs) > 1 else {}
 
 
 def row_scores(results_dir: str | Path, run: str, temperature: float) -> RowScores | None:
@@ -134,7 +141,7 @@ def row_scores(results_dir: str | Path, run: str, temperature: float) -> RowScor
     """
     path = run_dir(results_dir, run) / "predictions.npz"
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             if "test_rows" not in stored:
                 return None
             rows, logits, labels = (stored[f"test_{name}"] for name in ("rows", "logits", "labels"))
@@ -145,19 +152,18 @@ def row_scores(results_dir: str | Path, run: str, temperature: float) -> RowScor
         raise StorageError(f"{path}: {error}; {REMEDY}") from error
 
 
-def crossed_scores(
-    seeds: Iterable[int], terms: Sequence[tuple[float, Mapping[int, RowScores], str]]
-) -> CrossedVariance | None:
-    """The variance of the mean over ``seeds`` of a sum of ``terms``, each a weight, the row scores of runs by
-    seed, and a metric. None if rows are unknown, or a seed's runs have different rows."""
+def crossed_scores(seeds: Iterable[Sequence[Term]]) -> CrossedVariance | None:
+    """The variance of the mean over seeds of a weighted sum, given by the terms of each seed.
+
+    None for a single seed, for a metric without scores, and if the runs of a seed have different rows.
+    """
     values, rows = [], []
-    for seed in seeds:
-        of_seed = [(weight, scores.get(seed), metric) for weight, scores, metric in terms]
-        known = [(w, scores, metric) for w, scores, metric in of_seed if scores and metric in METRICS]
-        first = known[0][1].rows if known else None
-        if first is None or len(known) < len(of_seed):
+    for terms in seeds:
+        known = [(w, scores, metric) for w, scores, metric in terms if scores and metric in METRICS]
+        if not known or len(known) < len(terms):
             return None
-        if any(scores.rows is not first and not (scores.rows == first).all() for _, scores, _ in known):
+        first = known[0][1].rows
+        if not all(np.array_equal(scores.rows, first) for _, scores, _ in known):
             return None
         values.append(
             np.sum([w * scores.scores[metric].astype(float) for w, scores, metric in known], axis=0)

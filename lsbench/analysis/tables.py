@@ -8,7 +8,7 @@ import pandas as pd
 
 from lsbench.analysis.baselines import Compared, compared
 from lsbench.analysis.columns import NOT_COMPARED, TEST_SET, Row, is_knob, is_metric, is_setting
-from lsbench.analysis.rows import METRICS, CellScores, RowScores, crossed_scores
+from lsbench.analysis.rows import METRICS, RowScores, StoredScores, crossed_scores
 from lsbench.analysis.selection import CRITERION, marks
 from lsbench.analysis.stats import t_interval
 from lsbench.terms import COLUMNS, DONE, METHOD_KNOBS
@@ -33,7 +33,7 @@ def runs_table(records: Sequence[Row]) -> pd.DataFrame:
     return pd.DataFrame({name: _column(name, [record.get(name) for record in complete]) for name in names})
 
 
-def cells_table(runs: pd.DataFrame, scores: CellScores) -> pd.DataFrame:
+def cells_table(runs: pd.DataFrame, scores: StoredScores) -> pd.DataFrame:
     """One row per cell. The columns, in order:
 
     - the settings, ``cell``, and the names of the cells that it is compared with (baselines.py);
@@ -51,7 +51,7 @@ def cells_table(runs: pd.DataFrame, scores: CellScores) -> pd.DataFrame:
     others = compared(cells, [name for name in settings if name not in COLUMNS])
     cells[list(Compared._fields)] = others
     values = values_by_cell(runs, metrics)
-    rows = [_means(metrics, values[cell], scores(cell)) for cell in cells["cell"]]
+    rows = [_means(metrics, values[cell], scores.of_cell(cell)) for cell in cells["cell"]]
     counts = _counts(runs).loc[cells["cell"]].reset_index(drop=True)
     cells = pd.concat([cells, counts], axis=1).assign(chosen_by=CRITERION)
     marked = [marks(runs, part) for _, part in cells.groupby(PAIR, sort=False)]
@@ -108,12 +108,12 @@ def values_by_cell(runs: pd.DataFrame, metrics: Sequence[str]) -> dict[str, dict
     return values
 
 
-def _means(metrics: Sequence[str], values: Values, scores: Mapping[int, RowScores]) -> Row:
+def _means(metrics: Sequence[str], values: Values, scores: Mapping[int, RowScores | None]) -> Row:
     row: Row = {}
     for metric in metrics:
         known = {seed: run[metric] for seed, run in values.items() if not math.isnan(run[metric])}
         numbers = list(known.values())
-        variance = crossed_scores(known, [(1.0, scores, metric)])
+        variance = crossed_scores([(1.0, scores.get(seed), metric)] for seed in known)
         interval = t_interval(numbers, variance)._asdict()
         ends = ("mean", "sd") if metric in NOT_COMPARED else interval
         row |= {f"{metric}_{name}": interval[name] for name in ends}

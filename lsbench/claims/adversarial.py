@@ -1,13 +1,10 @@
 """Claim: smoothing makes a model robust to adversarial examples."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from lsbench.analysis.by_seed import BySeed
 from lsbench.analysis.evidence import DEFAULT_ALPHA, Comparison, Evidence
 from lsbench.claims._claim import Claim
-
-if TYPE_CHECKING:
-    from lsbench.analysis.evidence import BySeed
 
 MARGIN = 0.01
 
@@ -23,7 +20,7 @@ def _under(attack: str, evidence: Evidence) -> Comparison:
     )
 
 
-def _accuracy(attack: str, evidence: Evidence) -> "BySeed":
+def _accuracy(attack: str, evidence: Evidence) -> BySeed:
     import pandas as pd
 
     from lsbench.probes import run_probe
@@ -32,7 +29,7 @@ def _accuracy(attack: str, evidence: Evidence) -> "BySeed":
         seed: run_probe(evidence.results_dir, run, attack)[f"{attack}_accuracy"]
         for seed, run in evidence.names().items()
     }
-    return pd.Series(values, dtype=float).dropna()
+    return BySeed(pd.Series(values, dtype=float).dropna())
 
 
 CLAIM = Claim(

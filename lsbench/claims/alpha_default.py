@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from lsbench.analysis.by_seed import metric_of
 from lsbench.analysis.evidence import DEFAULT_ALPHA, Comparison, Evidence, at_grid_boundary, undecidable
 from lsbench.analysis.selection import CRITERION_TITLE
 from lsbench.analysis.verdicts import ACCURACY_MARGIN, NLL_MARGIN
@@ -27,7 +28,7 @@ def compare(evidence: Evidence) -> Sequence[Comparison]:
         Comparison(
             f"test accuracy, {words}",
             default.by_seed("test_accuracy"),
-            chosen["test_accuracy"],
+            metric_of(chosen, "test_accuracy"),
             ACCURACY_MARGIN,
             meaning=MEANING,
             undecidable=reasons,
@@ -35,7 +36,7 @@ def compare(evidence: Evidence) -> Sequence[Comparison]:
         Comparison(
             f"NLL after scaling, {words}",
             default.by_seed("test_nll_ts"),
-            chosen["test_nll_ts"],
+            metric_of(chosen, "test_nll_ts"),
             NLL_MARGIN,
             better=-1,
             unit=NATS,

@@ -28,11 +28,11 @@ def distance(evidence: Evidence) -> Comparison:
     """The distance between mean confidence and accuracy. The signed gaps are reported and not judged: going
     from slightly over-confident to far under-confident is not an improvement."""
     smoothed, plain = evidence.smoothed_and_plain(GAP)
-    seeds = smoothed.index.intersection(plain.index)
-    means = (POINTS.number(gap.loc[seeds].mean(), sign=True) for gap in (smoothed, plain))
+    seeds = smoothed.seeds.intersection(plain.seeds)
+    means = (POINTS.number(gap.values.loc[seeds].mean(), sign=True) for gap in (smoothed, plain))
     signed = " against ".join(means)
     words = f"distance of confidence from accuracy, α = {DEFAULT_ALPHA:g} against 0 (signed: {signed})"
-    return Comparison(words, smoothed.abs(), plain.abs(), ECE_MARGIN, -1)
+    return Comparison(words, abs(smoothed), abs(plain), ECE_MARGIN, -1)
 
 
 CLAIM = Claim(

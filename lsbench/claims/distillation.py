@@ -1,15 +1,12 @@
 """Claim: smoothing the teacher harms the student."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from lsbench.analysis.evidence import DEFAULT_ALPHA, Comparison, Evidence, NothingToJudgeError, comparison
+from lsbench.analysis.by_seed import BySeed, NothingToJudgeError, metric_of
+from lsbench.analysis.evidence import DEFAULT_ALPHA, Comparison, Evidence, comparison
 from lsbench.analysis.selection import CRITERION_TITLE
 from lsbench.analysis.verdicts import ACCURACY_MARGIN
 from lsbench.claims._claim import Claim
-
-if TYPE_CHECKING:
-    from lsbench.analysis.evidence import BySeed
 
 
 def compare(evidence: Evidence) -> Sequence[Comparison]:
@@ -31,11 +28,11 @@ def compare(evidence: Evidence) -> Sequence[Comparison]:
     ]
 
 
-def taught_by(teachers: Evidence, evidence: Evidence) -> "BySeed":
+def taught_by(teachers: Evidence, evidence: Evidence) -> BySeed:
     """Test accuracy by seed of the students of these teachers, each at the temperature that select chooses,
     the lower of equal ones; test results have no influence."""
     students = {"method.teacher": set(teachers.runs["cell"])}
-    return evidence.chosen("teacher_temperature", **students)["test_accuracy"].astype(float)
+    return metric_of(evidence.chosen("teacher_temperature", **students), "test_accuracy")
 
 
 CLAIM = Claim(

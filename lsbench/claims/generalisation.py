@@ -2,7 +2,15 @@
 
 from collections.abc import Sequence
 
-from lsbench.analysis.evidence import Comparison, Evidence, at_grid_boundary, comparison, undecidable
+from lsbench.analysis.by_seed import metric_of
+from lsbench.analysis.evidence import (
+    DEFAULT_ALPHA,
+    Comparison,
+    Evidence,
+    at_grid_boundary,
+    comparison,
+    undecidable,
+)
 from lsbench.analysis.selection import CRITERION_TITLE
 from lsbench.analysis.verdicts import ACCURACY_MARGIN
 from lsbench.claims._claim import Claim
@@ -10,7 +18,6 @@ from lsbench.claims._claim import Claim
 
 def compare(evidence: Evidence) -> Sequence[Comparison]:
     runs = evidence.runs
-    with_gap = Evidence(runs.assign(gap=runs["train_accuracy"] - runs["test_accuracy"]))
     chosen, plain = evidence.chosen(), evidence.by_seed("test_accuracy", alpha=0.0)
     largest = runs["alpha"].max()
     reasons = {}
@@ -19,9 +26,22 @@ def compare(evidence: Evidence) -> Sequence[Comparison]:
     words = f"test accuracy, α chosen by {CRITERION_TITLE} against 0"
     return [
         comparison("test accuracy", evidence, "test_accuracy", ACCURACY_MARGIN),
-        Comparison(words, chosen["test_accuracy"], plain, ACCURACY_MARGIN, undecidable=reasons),
-        comparison("train minus test accuracy", with_gap, "gap", ACCURACY_MARGIN, better=-1),
+        Comparison(words, metric_of(chosen, "test_accuracy"), plain, ACCURACY_MARGIN, undecidable=reasons),
+        _gap(evidence),
     ]
+
+
+def _gap(evidence: Evidence) -> Comparison:
+    smoothed, plain = (
+        train - test
+        for train, test in zip(
+            evidence.smoothed_and_plain("train_accuracy"),
+            evidence.smoothed_and_plain("test_accuracy"),
+            strict=True,
+        )
+    )
+    words = f"train minus test accuracy, α = {DEFAULT_ALPHA:g} against 0"
+    return Comparison(words, smoothed, plain, ACCURACY_MARGIN, -1)
 
 
 CLAIM = Claim(

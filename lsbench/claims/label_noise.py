@@ -1,14 +1,11 @@
 """Claim: smoothing helps if training labels are wrong."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from lsbench.analysis.by_seed import BySeed, mean
 from lsbench.analysis.evidence import DEFAULT_ALPHA, Comparison, Evidence
 from lsbench.analysis.verdicts import ACCURACY_MARGIN
 from lsbench.claims._claim import Claim
-
-if TYPE_CHECKING:
-    from lsbench.analysis.evidence import BySeed
 
 
 def compare(evidence: Evidence) -> Sequence[Comparison]:
@@ -22,12 +19,9 @@ def compare(evidence: Evidence) -> Sequence[Comparison]:
     ]
 
 
-def _mean(evidence: Evidence, levels: Sequence[float]) -> "BySeed":
+def _mean(evidence: Evidence, levels: Sequence[float]) -> BySeed:
     """Test accuracy by seed, averaged over ``levels`` of noise."""
-    import pandas as pd
-
-    values = {level: evidence.by_seed("test_accuracy", label_noise=level) for level in levels}
-    return pd.DataFrame(values).dropna().mean(axis=1)
+    return mean({level: evidence.by_seed("test_accuracy", label_noise=level) for level in levels})
 
 
 def _at(level: float, evidence: Evidence) -> Comparison:

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from lsbench.analysis.evidence import Comparison, Evidence, at_grid_boundary, regression_slopes, undecidable
+from lsbench.analysis.by_seed import BySeed, regression_slopes
+from lsbench.analysis.evidence import Comparison, Evidence, at_grid_boundary, undecidable
 from lsbench.analysis.selection import CRITERION_TITLE
 from lsbench.claims._claim import Claim
 from lsbench.formatting import Unit
@@ -17,7 +18,7 @@ MEANING = {"refuted": "it should be higher", "equivalent": "noise does not matte
 
 def compare(evidence: Evidence) -> Sequence[Comparison]:
     chosen = chosen_by_noise(evidence)
-    slope = regression_slopes(chosen, chosen.columns.to_numpy(dtype=float).tolist())
+    slope = regression_slopes({float(level): BySeed(chosen[level]) for level in chosen.columns})
     words = f"slope of the α chosen by {CRITERION_TITLE} over the share of noisy labels"
     reasons = undecidable_slopes(chosen, evidence.runs["alpha"].max())
     return [Comparison(words, slope, slope * 0, SLOPE_MARGIN, -1, Unit("", 1, 3), MEANING, reasons)]

@@ -1,19 +1,23 @@
 """Claim: smoothing reduces overconfidence."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
-from lsbench.analysis.evidence import CONFIDENCE_MARGIN, Comparison, Evidence, comparison
+from lsbench.analysis.by_seed import BySeed
+from lsbench.analysis.evidence import CONFIDENCE_MARGIN, DEFAULT_ALPHA, Comparison, Evidence, comparison
 from lsbench.claims._claim import Claim
 
 
 def compare(evidence: Evidence) -> Sequence[Comparison]:
-    mean = evidence.runs["test_confidence_gap"] + evidence.runs["test_accuracy"]
-    with_mean = replace(evidence, runs=evidence.runs.assign(confidence=mean))
+    words = f"mean confidence, α = {DEFAULT_ALPHA:g} against 0"
+    smoothed, plain = (_confidence(evidence.where(alpha=alpha)) for alpha in (DEFAULT_ALPHA, 0.0))
     return [
-        comparison("confidence when wrong", with_mean, "test_confidence_wrong", CONFIDENCE_MARGIN, better=-1),
-        comparison("mean confidence", with_mean, "confidence", CONFIDENCE_MARGIN, better=-1),
+        comparison("confidence when wrong", evidence, "test_confidence_wrong", CONFIDENCE_MARGIN, better=-1),
+        Comparison(words, smoothed, plain, CONFIDENCE_MARGIN, -1),
     ]
+
+
+def _confidence(evidence: Evidence) -> BySeed:
+    return evidence.by_seed("test_confidence_gap") + evidence.by_seed("test_accuracy")
 
 
 CLAIM = Claim(

@@ -1,18 +1,14 @@
 """Claim: small models gain less from smoothing."""
 
 import json
+import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-import numpy as np
-
-from lsbench.analysis.evidence import DEFAULT_ALPHA, Comparison, Evidence, comparison, regression_slopes
+from lsbench.analysis.by_seed import BySeed, regression_slopes
+from lsbench.analysis.evidence import DEFAULT_ALPHA, Comparison, Evidence, comparison
 from lsbench.analysis.verdicts import ACCURACY_MARGIN
 from lsbench.claims._claim import Claim
 from lsbench.formatting import Unit
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 SLOPE_MARGIN = 0.001
 PER_DOUBLING = Unit(" points per doubling", 100, 3)
@@ -21,7 +17,7 @@ MEANING = {"refuted": "small models gain more", "equivalent": "width does not ma
 
 def compare(evidence: Evidence) -> Sequence[Comparison]:
     gains = gains_by_width(evidence)
-    slope = regression_slopes(gains, np.log2(gains.columns.to_numpy(dtype=float)))
+    slope = regression_slopes({math.log2(width): gain for width, gain in gains.items()})
     words = f"slope of the gain in test accuracy at α = {DEFAULT_ALPHA:g} over width"
     return [
         Comparison(words, slope, slope * 0, SLOPE_MARGIN, 1, PER_DOUBLING, MEANING),
@@ -43,15 +39,12 @@ def layers_by_width(evidence: Evidence) -> dict[int, str]:
     return dict(sorted(widths.items()))
 
 
-def gains_by_width(evidence: Evidence) -> "pd.DataFrame":
-    """The gain in test accuracy of alpha 0.1: a row per seed, a column per width, ascending."""
-    import pandas as pd
-
-    gains = {
+def gains_by_width(evidence: Evidence) -> dict[int, BySeed]:
+    """The gain in test accuracy of alpha 0.1 by width, ascending."""
+    return {
         width: evidence.gain("test_accuracy", **{"model.hidden": text})
         for width, text in layers_by_width(evidence).items()
     }
-    return pd.DataFrame(gains).dropna()
 
 
 CLAIM = Claim(

@@ -55,7 +55,7 @@ def _evidence(results: SweepResults, claim: str, members: Sequence[str]) -> Evid
     file = measured_file(results.folder, claim)
     measured = pd.read_csv(file) if file.exists() else None
     done = results.runs[results.runs["run"].isin(members) & (results.runs["status"] == DONE)]
-    return Evidence(done, results.folder.parent, measured)
+    return Evidence(done, results.folder.parent, measured, results.scores.of_run)
 
 
 def document(findings: Findings, results: SweepResults, specs: Sequence[FigureSpec]) -> doc.Document:

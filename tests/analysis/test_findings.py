@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from lsbench.analysis.by_seed import BySeed
 from lsbench.analysis.evidence import Comparison, Evidence
 from lsbench.analysis.findings import Compare, judge_claims
 
@@ -15,7 +16,7 @@ from lsbench.analysis.findings import Compare, judge_claims
 def claim(*differences: list[float], better: int = 1, margin: float = 0.001) -> Compare:
     def compare(evidence):
         return [
-            Comparison("x", pd.Series(values), pd.Series(values) * 0, margin, better)
+            Comparison("x", BySeed(pd.Series(values)), BySeed(pd.Series(values) * 0), margin, better)
             for values in differences
         ]
 
@@ -87,7 +88,7 @@ def test_equivalences_are_adjusted_over_the_same_family(evidence):
 
 def test_what_a_verdict_comes_to_and_why_one_is_withheld(evidence):
     values = pd.Series(draw(5.0)[0])
-    asked = Comparison("x", values, values * 0, 0.001, meaning={"supported": "well"})
+    asked = Comparison("x", BySeed(values), BySeed(values * 0), 0.001, meaning={"supported": "well"})
     withheld = replace(asked, undecidable={"supported": "out of reach"})
     unaffected = replace(asked, undecidable={"refuted": "out of reach"})
     claims = {"it": lambda _: [asked, withheld, unaffected]}

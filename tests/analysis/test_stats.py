@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
+from lsbench.analysis.crossed import CrossedVariance
 from lsbench.analysis.stats import (
     detectable,
     equivalence,
@@ -12,6 +13,7 @@ from lsbench.analysis.stats import (
     median_interval,
     paired,
     t_interval,
+    with_pairs,
 )
 
 A = [0.951, 0.947, 0.955, 0.949, 0.958, 0.944]
@@ -72,20 +74,28 @@ def test_equal_values_have_no_interval():
     assert math.isnan(low)
 
 
-def test_differences_that_are_all_zero_are_no_evidence():
-    got = paired(A, A)
-    assert (got.diff, got.p) == (0, 1)
-    assert math.isnan(got.low)
-
-
+@pytest.mark.parametrize("shift", [0.0, 0.01])
 @pytest.mark.parametrize("n", [2, 5, 8])
-def test_equal_differences_get_the_sign_flip_p(n):
+def test_equal_differences_cannot_be_tested(n, shift):
     # as floats these differ in the last digit, which is rounding and not spread
     b = np.linspace(0.9, 0.95, n)
-    got = paired(b + 0.01, b)
-    assert got.diff == pytest.approx(0.01)
-    assert got.p == 2.0 ** (1 - n)
-    assert math.isnan(got.low)
+    got = paired(b + shift, b)
+    assert got.diff == pytest.approx(shift)
+    assert all(math.isnan(value) for value in (got.low, got.high, got.p, got.se))
+    assert math.isnan(equivalence(got, 0.1))
+
+
+def test_a_given_variance_replaces_that_of_the_pairs():
+    """The interval and the p of scipy's t distribution with this standard error and degrees of freedom."""
+    got = paired(A, B, CrossedVariance(0.004, 7.5, 0.003))
+    t = scipy_stats.t(7.5)
+    assert got.high - got.diff == pytest.approx(0.004 * t.ppf(0.975), rel=1e-12)
+    assert got.p == pytest.approx(2 * t.sf(got.diff / 0.004), rel=1e-12)
+    assert equivalence(got, 0.01) == pytest.approx(t.sf((0.01 - got.diff) / 0.004), rel=1e-12)
+    assert got.sd == pytest.approx(np.std(np.subtract(A, B), ddof=1), rel=1e-12)
+    assert t_interval(A, CrossedVariance(0.004, 7.5, 0.003)).high - np.mean(A) == pytest.approx(
+        0.004 * t.ppf(0.975), rel=1e-12
+    )
 
 
 def test_infinite_values_give_no_interval():
@@ -128,14 +138,6 @@ def test_equivalence_at_5_percent_is_a_90_percent_interval_inside_the_margin():
     assert equivalence(paired(A, B), bound) == pytest.approx(0.05, rel=1e-9)
 
 
-def test_equivalence_without_spread_is_the_sign_flip_test():
-    assert equivalence(paired(A, A), 0.001) == 2.0**-6
-    b = np.linspace(0.9, 0.95, 8)
-    assert equivalence(paired(b + 0.01, b), 0.02) == 2.0**-8
-    assert equivalence(paired(b + 0.01, b), 0.01) == 1  # on the margin is not within it
-    assert equivalence(paired(b + 0.01, b), 0.005) == 1
-
-
 def test_equivalence_needs_two_values_and_a_margin():
     assert math.isnan(equivalence(paired([0.9], [0.9]), 0.1))
     for margin in (0.0, -1.0, math.nan):
@@ -145,22 +147,28 @@ def test_equivalence_needs_two_values_and_a_margin():
 
 def test_half_width_is_that_of_the_interval():
     mean, sd, _, high = t_interval(A)
-    assert half_width(sd, len(A)) == pytest.approx(high - mean, rel=1e-12)
-    assert half_width(sd, 24) == pytest.approx(sd * scipy_stats.t.ppf(0.975, 23) / math.sqrt(24), rel=1e-12)
+    se, df = with_pairs(sd, math.nan, len(A))
+    assert half_width(se, df) == pytest.approx(high - mean, rel=1e-12)
+
+
+def test_with_more_pairs_the_variance_of_the_rows_stays():
+    """sd²/n + rows², and Satterthwaite's V²/((sd²/n)²/(n − 1)), by hand: 4/16 + 0.75 = 1, 1/(1/16/15)."""
+    assert with_pairs(2.0, math.sqrt(0.75), 16) == pytest.approx((1.0, 240.0))
+    assert with_pairs(2.0, math.nan, 16) == pytest.approx((0.5, 15.0))
 
 
 @pytest.mark.parametrize(
     ("n", "level"), [(3, 0.05), (5, 0.05), (8, 0.05), (10, 0.01), (20, 0.05 / 14), (100, 0.05)]
 )
 def test_what_is_detectable_is_found_with_that_power_by_scipys_noncentral_t(n, level):
-    shift = detectable(0.7, n, level) / 0.7 * math.sqrt(n)
+    shift = detectable(0.7, n - 1, level) / 0.7
     critical = scipy_stats.t.ppf(1 - level / 2, n - 1)
     result = scipy_stats.nct.sf(critical, n - 1, shift) + scipy_stats.nct.cdf(-critical, n - 1, shift)
     assert result == pytest.approx(0.8, abs=1e-4)
 
 
 def test_what_is_detectable_is_found_with_that_power_in_simulated_experiments():
-    d = np.random.default_rng(0).normal(detectable(2.0, 8), 2.0, (20_000, 8))
+    d = np.random.default_rng(0).normal(detectable(2 / math.sqrt(8), 7), 2.0, (20_000, 8))
     result = np.mean(scipy_stats.ttest_1samp(d, 0, axis=1).pvalue < 0.05)
     assert result == pytest.approx(0.8, abs=0.01)
 
@@ -168,7 +176,7 @@ def test_what_is_detectable_is_found_with_that_power_in_simulated_experiments():
 def test_power_and_equivalence_are_those_of_statsmodels():
     # statsmodels 0.15.0: TTestPower().solve_power(nobs=n, alpha=0.05, power=0.8), ttost_paired(A, B, -m, m)
     expected = {5: 1.6819971, 8: 1.1560353, 10: 0.9960019, 20: 0.6604417}
-    assert {n: detectable(1.0, n) for n in expected} == pytest.approx(expected, rel=2e-6)
+    assert {n: detectable(n**-0.5, n - 1) for n in expected} == pytest.approx(expected, rel=2e-6)
     assert equivalence(paired(A, B), 0.005) == pytest.approx(0.03412433135258256, rel=1e-9)
 
 

@@ -6,6 +6,7 @@ import pytest
 from scipy import stats as scipy_stats
 
 from lsbench.analysis.baselines import strengths
+from lsbench.analysis.columns import stem
 from lsbench.analysis.labels import distinguishing_columns, lines, varying_settings
 from lsbench.analysis.selection import chosen
 from lsbench.analysis.tables import runs_table
@@ -280,24 +281,28 @@ def test_smoothing_alone_is_left_out_of_what_a_cell_is_unsmoothed(sweep):
 
 
 @pytest.mark.parametrize(
-    ("name", "metric", "rival"),
-    [("test_ece_vs_ts", "test_ece", "test_ece_ts"), ("test_ece_ts_vs_ts", "test_ece_ts", "test_ece_ts")],
+    ("diff", "p", "metric", "other"),
+    [
+        ("test_ece_vs_ts_diff", "test_ece_vs_ts_p", "test_ece", "test_ece_ts"),
+        ("test_ece_ts_diff_unsmoothed", "test_ece_ts_diff_unsmoothed_p", "test_ece_ts", "test_ece_ts"),
+        ("test_nll_diff_unsmoothed", "test_nll_diff_unsmoothed_p", "test_nll", "test_nll"),
+    ],
 )
-def test_temperature_scaling_is_a_rival_paired_by_seed(name, metric, rival, sweep):
+def test_smoothing_is_compared_with_its_method_without_it_and_with_scaling(diff, p, metric, other, sweep):
     records = sweep(methods=["dropout"], seeds=range(6))
     summary = summarise(records)
 
     def values(alpha, column):
         return [r[column] for r in records if r["alpha"] == alpha]
 
-    expected = scipy_stats.ttest_rel(values(0.05, metric), values(0.0, rival))
+    expected = scipy_stats.ttest_rel(values(0.05, metric), values(0.0, other))
     interval = expected.confidence_interval(0.95)
     row = cell(summary, alpha=0.05)
-    assert row[f"{name}_p"] == pytest.approx(expected.pvalue, rel=1e-9)
-    assert row[f"{name}_diff_low"] == pytest.approx(interval.low, rel=1e-9)
-    assert row[f"{name}_diff_high"] == pytest.approx(interval.high, rel=1e-9)
-    assert row[f"{name}_diff_n"] == 6
-    assert math.isnan(cell(summary, alpha=0.0)[f"{name}_p"])
+    assert row[p] == pytest.approx(expected.pvalue, rel=1e-9)
+    assert row[f"{diff}_low"] == pytest.approx(interval.low, rel=1e-9)
+    assert row[f"{diff}_high"] == pytest.approx(interval.high, rel=1e-9)
+    assert row[f"{diff}_n"] == 6
+    assert math.isnan(cell(summary, alpha=0.0)[p])
 
 
 def test_the_spread_of_differences_is_numpys(sweep):
@@ -340,7 +345,7 @@ def test_the_summary_has_the_p_of_tost_and_the_verdict_of_every_comparison(sweep
     [part] = make_results(records).parts
     for judged in part.verdicts:
         row = cell(summary, cell=judged.cell)
-        assert row[f"{judged.metric}_verdict"] == judged.verdict_label
+        assert row[f"{stem(judged.metric, judged.kind)}_verdict"] == judged.verdict_label
     assert set(cell(summary, alpha=0.0)[[f"{m}_verdict" for m in ("test_accuracy", "test_ece_vs_ts")]]) == {
         ""
     }

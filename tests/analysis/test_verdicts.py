@@ -119,15 +119,16 @@ def holm(ps):
 def test_every_cell_is_judged_in_every_question_and_corrected_over_the_table(sweep):
     records = sweep(seeds=range(10))
     _, verdict = judged(records)
-    # 14 cells against the baseline in 4 questions; 12 smoothed ones against T alone, and the 8 of other
-    # methods once more after scaling, where the none line's question is the one against the baseline
-    assert len(verdict) == 14 * 4 + 12 + 8
+    # 12 smoothed cells against the same without smoothing, 14 against plain training (4 of them are the same
+    # comparison), both in 4 metrics; and the 12 against T alone
+    assert len(verdict) == 12 * 4 + (14 - 4) * 4 + 12
+    verdict = make_results(records).parts[0].judged
 
     def values(method, alpha, metric):
         return np.array([r[metric] for r in records if (r["method"], r["alpha"]) == (method, alpha)])
 
-    for question in [q for q in QUESTIONS if not q.rival]:
-        of_question = [v for v in verdict if v.metric == question.metric]
+    for question in QUESTIONS:
+        of_question = [v for v in verdict if (v.kind, v.metric) == ("plain", question.metric)]
         pairs = [
             (values(v.label, v.alpha, v.metric), values("none", 0.0, v.metric), question.margin)
             for v in of_question
@@ -153,7 +154,7 @@ def test_every_cell_is_judged_in_every_question_and_corrected_over_the_table(swe
 def test_smoothing_as_trained_is_judged_against_temperature_scaling_alone(sweep):
     records = sweep(methods=["none", "dropout"], seeds=range(10))
     _, comparisons = judged(records)
-    verdict = one(comparisons, label="dropout", alpha=0.2, metric="test_ece_vs_ts")
+    verdict = one(comparisons, label="dropout", alpha=0.2, metric="test_ece", kind="scaling")
     smoothed, plain = (
         np.array([r[metric] for r in records if (r["method"], r["alpha"]) == ("dropout", alpha)])
         for alpha, metric in ((0.2, "test_ece"), (0.0, "test_ece_ts"))
@@ -161,19 +162,21 @@ def test_smoothing_as_trained_is_judged_against_temperature_scaling_alone(sweep)
     assert verdict.against == "dropout, α = 0, after temperature scaling"
     assert verdict.effect == pytest.approx((smoothed - plain).mean())
     assert verdict.effect > 0.1 and verdict.word == "refuted" and verdict.margin == ECE_MARGIN
-    both = one(comparisons, label="dropout", alpha=0.2, metric="test_ece_ts_vs_ts")
-    assert both.words == "ECE after scaling" and abs(both.effect) < 0.01
-    assert not [v for v in comparisons if v.label == "none" and v.metric == "test_ece_ts_vs_ts"]
-    assert not [v for v in comparisons if v.alpha == 0 and "_vs_ts" in v.metric]
+    both = one(comparisons, label="dropout", alpha=0.2, metric="test_ece_ts", kind="smoothing")
+    assert both.words == "ECE after scaling" and both.against == "dropout, α = 0" and abs(both.effect) < 0.01
+    assert not [v for v in comparisons if v.alpha == 0 and v.kind != "plain"]
 
 
 def test_the_chosen_cells_are_marked_and_cells_are_in_order(sweep):
     table, verdict = judged(sweep(methods=["none", "dropout"]))
     assert {(v.label, v.alpha) for v in verdict if v.chosen} == {("none", 0.05), ("dropout", 0.05)}
-    positions = [list(table["cell"]).index(v.cell) for v in verdict]
-    assert positions == sorted(positions)
-    first = [v.metric for v in verdict if v.cell == verdict[0].cell]
-    assert first == [q.metric for q in QUESTIONS if q.metric in first]
+    kinds = list(dict.fromkeys(v.kind for v in verdict))
+    assert kinds == ["smoothing", "plain", "scaling"]
+    for kind in kinds:
+        positions = [list(table["cell"]).index(v.cell) for v in verdict if v.kind == kind]
+        assert positions == sorted(positions)
+    first = [v.metric for v in verdict if (v.cell, v.kind) == (verdict[0].cell, "smoothing")]
+    assert first == [q.metric for q in QUESTIONS]
 
 
 def test_failed_cells_and_missing_baselines_have_no_verdict_that_says_anything(sweep, record):
@@ -192,7 +195,7 @@ def test_margins_are_stated_and_not_wider_than_what_is_published_as_a_gain():
 
 def test_what_more_seeds_would_find_is_after_holms_correction_over_the_table(sweep):
     _, verdict = judged(sweep(seeds=range(5)))
-    accuracy = one(verdict, label="dropout", alpha=0.1, metric="test_accuracy")
+    accuracy = one(verdict, label="dropout", alpha=0.1, metric="test_accuracy", kind="plain")
     assert accuracy.family == 14  # of 15 cells, one of which is the baseline
     header, [row] = power_table(["comparison"], [(["accuracy"], accuracy)])
     shown = dict(zip(header, row, strict=True))["n = 20"]

@@ -143,8 +143,8 @@ def test_smoothing_adds_to_a_method_whose_gain_it_overlaps(evidence):
 def test_the_slope_over_width_is_that_of_polyfit(evidence):
     result = evidence({"alpha": [0.0, 0.1], "model.hidden": ["[16]", "[64, 64]", "[512]"]}, noise=0.05)
     gains = gains_by_width(result)
-    assert list(gains.columns) == [16, 128, 512]
-    fitted = np.polyfit([4, 7, 9], gains.mean(), 1)[0]
+    assert list(gains) == [16, 128, 512]
+    fitted = np.polyfit([4, 7, 9], [gain.values.mean() for gain in gains.values()], 1)[0]
     assert decide("width", result)[0].effect == pytest.approx(fitted, rel=1e-9)
 
 

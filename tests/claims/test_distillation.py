@@ -67,10 +67,10 @@ def test_each_seeds_temperature_is_chosen_on_select_and_the_lower_one_on_a_tie()
     by_4 = runs[(runs["method.teacher"] == "c0") & (runs["teacher_temperature"] == 4)]
     teachers = Evidence(runs[runs["cell"] == "c0"])
     chosen = taught_by(teachers, Evidence(runs))
-    assert chosen.tolist() == by_4["test_accuracy"].tolist()
+    assert chosen.values.tolist() == by_4["test_accuracy"].tolist()
     tied = runs.assign(select_nll_ts=0.3)
     by_1 = runs[(runs["method.teacher"] == "c0") & (runs["teacher_temperature"] == 1)]
-    assert taught_by(teachers, Evidence(tied)).tolist() == by_1["test_accuracy"].tolist()
+    assert taught_by(teachers, Evidence(tied)).values.tolist() == by_1["test_accuracy"].tolist()
     words = [item.words for item in decide(runs) if "student" in item.words]
     assert len(words) == 3 and all(item.endswith("(softening chosen by select NLL scaled)") for item in words)
 

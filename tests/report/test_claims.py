@@ -52,12 +52,24 @@ def test_the_p_beside_a_verdict_is_the_one_that_decides_it():
 def test_the_power_of_more_seeds_is_that_of_scipy():
     """Half widths are scipy's. At the difference called detectable, a paired t-test at 5 % over four deciding
     comparisons has power 0.8 by the noncentral t distribution."""
-    few = replace(FOUND, n=3, sd=0.01, exploratory=True)
+    few = replace(FOUND, n=3, sd=0.01, se=0.01 / np.sqrt(3), df=2, exploratory=True)
     left = {
         "generalisation": [few],
-        "calibration": [replace(few, n=12, exploratory=False, word="inconclusive")],
-        "overconfidence": [replace(few, n=12, exploratory=False)],  # decided
-        "noise_alpha": [replace(few, n=12, exploratory=False, word="inconclusive", meaning="at the edge")],
+        "calibration": [
+            replace(few, n=12, se=0.01 / np.sqrt(12), df=11, exploratory=False, word="inconclusive")
+        ],
+        "overconfidence": [replace(few, n=12, se=0.01 / np.sqrt(12), df=11, exploratory=False)],  # decided
+        "noise_alpha": [
+            replace(
+                few,
+                n=12,
+                se=0.01 / np.sqrt(12),
+                df=11,
+                exploratory=False,
+                word="inconclusive",
+                meaning="at the edge",
+            )
+        ],
         "cost": [replace(few, sd=np.nan, p=np.nan, n=51, exploratory=False, word="inconclusive")],
     }
     header, rows = power_table(left)

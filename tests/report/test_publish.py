@@ -5,7 +5,6 @@ import sys
 import pandas as pd
 import pytest
 
-from lsbench.analysis.tables import cells_table, runs_table
 from lsbench.errors import StorageError
 from lsbench.formatting import number
 from lsbench.report.document import plain
@@ -177,7 +176,7 @@ def test_csv_round_trip_keeps_every_digit(tmp_path, sweep, record):
     ]
     folder = write(tmp_path, records)
     back = pd.read_csv(folder / "runs.csv", dtype={"cell": str})
-    runs = runs_table(records)
+    runs = make_results(records).runs
     assert list(back.columns) == list(runs.columns)
     for name in ("test_nll", "temperature", "alpha", "seed"):
         assert back[name].dropna().tolist() == runs[name].dropna().tolist()
@@ -216,4 +215,4 @@ def test_importing_the_package_loads_nothing_heavy():
 )
 def test_the_number_of_epochs_agrees_with_its_noun(lengths, words, sweep):
     records = [record for epochs in lengths for record in sweep(methods=["none"], epochs=epochs)]
-    assert words in plain(setup(cells_table(runs_table(records))))
+    assert words in plain(setup(make_results(records).cells))
