@@ -12,7 +12,8 @@ import lsbench
 PACKAGE = Path(lsbench.__file__).parent
 LAYERS = [
     {"errors", "formatting", "registry", "rng"},
-    {"terms", "calibration"},
+    {"terms"},
+    {"calibration"},
     {"ops", "metrics"},
     {"methods", "models"},
     {"config"},

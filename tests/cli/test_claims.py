@@ -130,7 +130,8 @@ def test_claims_are_trained_judged_and_reported_again(call, tmp_path, monkeypatc
     assert code == 0, err
     names = [line.split()[0] for line in out.splitlines()[:3]]
     assert names == ["overconfidence", "cost", "dropout_slows"]
-    assert f"Holm-adjusted over the 2 deciding comparisons of 3 of the {len(GRIDS)} claims" in out
+    # epochs to an accuracy differ alike in both seeds, which cannot be tested, and a cost has no p
+    assert f"Holm-adjusted over the 1 deciding comparison of 3 of the {len(GRIDS)} claims" in out
     assert "12 of 12 runs done" in out
     assert "next: lsbench claims overconfidence cost dropout_slows" in out and "seed=range(4)" in out
     name = "claims-mnist5k-mlp-overconfidence+cost+dropout_slows"
