@@ -81,7 +81,8 @@ def store(results_dir: Path, cell: Cell, seed: int, rows: int) -> str:
     folder.mkdir(parents=True)
     write_csv(folder / "history.csv", history)
     write_csv(folder / "reliability.csv", reliability.tables(logits, labels, fitted)[0])
-    np.savez(folder / "predictions.npz", test_logits=logits[0].numpy(), test_labels=labels.numpy())
+    arrays = {"test_logits": logits[0].numpy(), "test_labels": labels.numpy(), "test_rows": np.arange(rows)}
+    np.savez(folder / "predictions.npz", **arrays)
     (folder / "result.json").write_text(json.dumps(record))
     return str(record["run"])
 

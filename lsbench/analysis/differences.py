@@ -11,8 +11,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-import pandas as pd
-
 from lsbench.analysis.columns import (
     CONVENTION,
     P_HOLM,
@@ -63,32 +61,29 @@ class Difference:
 
 
 def differences(
-    cells: pd.DataFrame, values: Mapping[str, Values], metrics: Sequence[str], scores: StoredScores
-) -> list[Difference]:
-    """Every difference of ``metrics`` between the ``cells`` of one data set and model, whose finished runs
-    have ``values`` and ``scores``."""
-    made = list(_differences(cells, values, metrics, scores))
-    families: dict[str, list[int]] = {}
-    for index, difference in enumerate(made):
-        families.setdefault(difference.stem, []).append(index)
-    for members in families.values():
-        adjusted = holm([made[index].pair.p for index in members])
-        for index, p_holm in zip(members, adjusted, strict=True):
-            made[index] = replace(made[index], p_holm=p_holm)
-    return made
-
-
-def _differences(
-    cells: pd.DataFrame, values: Mapping[str, Values], metrics: Sequence[str], scores: StoredScores
+    row: Row, values: Mapping[str, Values], metrics: Sequence[str], scores: StoredScores
 ) -> Iterator[Difference]:
+    """Every difference of ``metrics`` between a cell, a ``row`` of `tables.cells_table`, and the cells that
+    it is compared with, whose finished runs have ``values`` and ``scores``."""
+    cell = row["cell"]
     for kind, column in OTHER.items():
-        compared = SCALED if kind == SCALING else dict(zip(metrics, metrics, strict=True))
-        for cell, other in zip(cells["cell"], cells[column], strict=True):
-            if other and other != cell:
-                sides = _Side(values[cell], scores.of_cell(cell)), _Side(values[other], scores.of_cell(other))
-                for metric, of_other in compared.items():
-                    pair, test_set, wrong_way = _compare(*sides, metric, of_other)
-                    yield Difference(cell, other, kind, metric, pair, test_set, wrong_way)
+        other = row[column]
+        if other and other != cell:
+            sides = _Side(values[cell], scores.of_cell(cell)), _Side(values[other], scores.of_cell(other))
+            compared = SCALED if kind == SCALING else dict(zip(metrics, metrics, strict=True))
+            for metric, of_other in compared.items():
+                pair, test_set, wrong_way = _compare(*sides, metric, of_other)
+                yield Difference(cell, other, kind, metric, pair, test_set, wrong_way)
+
+
+def adjusted(made: Sequence[Difference]) -> list[Difference]:
+    """The differences between the cells of one data set and model with ``p_holm``, which is adjusted over all
+    of one kind and metric."""
+    families: dict[str, list[float]] = {}
+    for difference in made:
+        families.setdefault(difference.stem, []).append(difference.pair.p)
+    p_holm = {stem: iter(holm(p)) for stem, p in families.items()}
+    return [replace(difference, p_holm=next(p_holm[difference.stem])) for difference in made]
 
 
 class _Side(NamedTuple):

@@ -9,12 +9,19 @@ import pandas as pd
 
 from lsbench.analysis import selection, traces, verdicts
 from lsbench.analysis.columns import NOT_COMPARED, PLAIN, SMOOTHING, Row, as_rows
-from lsbench.analysis.differences import Difference, difference_columns, differences, test_set_columns
+from lsbench.analysis.differences import (
+    Difference,
+    adjusted,
+    difference_columns,
+    differences,
+    test_set_columns,
+)
 from lsbench.analysis.labels import lines
 from lsbench.analysis.rows import StoredScores
 from lsbench.analysis.tables import (
     PAIR,
     cells_table,
+    means,
     metrics_of,
     runs_table,
     test_set_means,
@@ -99,25 +106,37 @@ class SweepResults:
         for part in self.parts:
             verdict_columns |= verdicts.verdict_columns(part.cells["cell"], part.judged)
         table = with_columns(self.cells, verdict_columns)
-        means = {cell: test_set_means(self._metrics, values) for cell, values in self._values.items()}
-        return with_columns(with_columns(table, means), test_set_columns(list(means), self.differences))
+        same_rows = {cell: test_set_means(self._metrics, values) for cell, values in self._values.items()}
+        return with_columns(
+            with_columns(table, same_rows), test_set_columns(list(same_rows), self.differences)
+        )
 
     @cached_property
     def cells(self) -> pd.DataFrame:
-        """`cells_table` of the runs, and behind it the columns of their ``differences``."""
-        columns = difference_columns(list(self._values), self._compared_metrics, self.differences)
-        return with_columns(self._means, columns)
+        """`cells_table` of the runs, and behind it the columns of their means and ``differences``."""
+        means, _ = self._estimates
+        columns = difference_columns(list(means), self._compared_metrics, self.differences)
+        return with_columns(with_columns(self._settings, means), columns)
 
-    @cached_property
+    @property
     def differences(self) -> list[Difference]:
         """Every difference between two cells in a metric."""
-        if self._means.empty:
-            return []
-        return [
-            difference
-            for _, cells in self._means.groupby(PAIR, sort=False)
-            for difference in differences(cells, self._values, self._compared_metrics, self.scores)
-        ]
+        return self._estimates[1]
+
+    @cached_property
+    def _estimates(self) -> tuple[dict[str, Row], list[Difference]]:
+        """The columns of the means by cell, and the differences: in one pass, for which the predictions of a
+        run are read once."""
+        means_by_cell: dict[str, Row] = {}
+        made: list[Difference] = []
+        for _, cells in self._settings.groupby(PAIR, sort=False):
+            of_part: list[Difference] = []
+            for row in as_rows(cells):
+                values, scores = self._values[row["cell"]], self.scores.of_cell(row["cell"])
+                means_by_cell[row["cell"]] = means(self._metrics, values, scores)
+                of_part += differences(row, self._values, self._compared_metrics, self.scores)
+            made += adjusted(of_part)
+        return means_by_cell, made
 
     @cached_property
     def scores(self) -> StoredScores:
@@ -125,8 +144,8 @@ class SweepResults:
         return StoredScores(self.folder.parent, self.runs)
 
     @cached_property
-    def _means(self) -> pd.DataFrame:
-        return cells_table(self.runs, self.scores)
+    def _settings(self) -> pd.DataFrame:
+        return cells_table(self.runs)
 
     @cached_property
     def _metrics(self) -> list[str]:

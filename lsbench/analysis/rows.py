@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.special import logsumexp
 
 from lsbench.analysis.crossed import CrossedVariance, crossed_variance
 from lsbench.errors import StorageError
@@ -40,10 +39,10 @@ Term = tuple[float, RowScores | None, str]  # a weight, the scores of a run, a m
 
 @dataclass(frozen=True)
 class _Predictions:
-    """Log-probabilities [N,K] and labels [N], and the confidence and correctness of each row."""
+    """Of each row the NLL and the Brier score, float64 [N], the confidence, and whether it is correct."""
 
-    log_probs: Floats
-    labels: Integers
+    nll: Floats
+    brier: Floats
     confidence: Floats
     correct: "np.ndarray[Any, np.dtype[np.bool_]]"
 
@@ -53,16 +52,12 @@ def _accuracy(predictions: _Predictions) -> Floats:
 
 
 def _nll(predictions: _Predictions) -> Floats:
-    of_label = np.take_along_axis(predictions.log_probs, predictions.labels[:, None], axis=1)[:, 0]
-    nll: Floats = -np.maximum(of_label, np.log(TINY))
+    nll: Floats = np.minimum(predictions.nll, -np.log(TINY))
     return nll
 
 
 def _brier(predictions: _Predictions) -> Floats:
-    error = np.exp(predictions.log_probs)
-    error[np.arange(len(error)), predictions.labels] -= 1
-    squared: Floats = np.einsum("nk,nk->n", error, error)
-    return squared
+    return predictions.brier
 
 
 def _confidence_gap(predictions: _Predictions) -> Floats:
@@ -176,15 +171,19 @@ def scores(
     logits: Floats, labels: Integers, temperature: float
 ) -> dict[str, "np.ndarray[Any, np.dtype[np.float32]]"]:
     """The contributions of rows [N] to each of `METRICS`, from logits [N,K] and labels int64 [N]."""
-    trained, scaled = (_predictions(logits, labels, scale) for scale in (1.0, temperature))
+    rows, predicted = np.arange(len(labels)), logits.argmax(axis=1)
+    below_largest = (logits - logits[rows, predicted, None]).astype(np.float64)
+    trained, scaled = (_predictions(below_largest / scale, labels, predicted) for scale in (1, temperature))
     values = {name: function(trained) for name, function in AS_TRAINED.items()}
     values |= {name: function(scaled) for name, function in AFTER_SCALING.items()}
     return {name: value.astype(np.float32) for name, value in values.items()}
 
 
-def _predictions(logits: Floats, labels: Integers, temperature: float) -> _Predictions:
-    logits = logits.astype(np.float64) / temperature
-    log_probs = logits - logsumexp(logits, axis=1, keepdims=True)
-    predicted = log_probs.argmax(axis=1)
-    confidence = np.exp(np.take_along_axis(log_probs, predicted[:, None], axis=1)[:, 0])
-    return _Predictions(log_probs, labels, confidence, predicted == labels)
+def _predictions(logits: Floats, labels: Integers, predicted: Integers) -> _Predictions:
+    """From logits [N,K] of which the largest in a row is 0, and its class."""
+    exponentials = np.exp(logits)
+    total = exponentials.sum(axis=1)
+    of_label = logits[np.arange(len(labels)), labels] - np.log(total)
+    squares = np.einsum("nk,nk->n", exponentials, exponentials) / total**2
+    brier = squares - 2 * np.exp(of_label) + 1
+    return _Predictions(-of_label, brier, 1 / total, predicted == labels)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from lsbench.analysis.baselines import Compared, compared
 from lsbench.analysis.columns import NOT_COMPARED, TEST_SET, Row, is_knob, is_metric, is_setting
-from lsbench.analysis.rows import METRICS, RowScores, StoredScores, crossed_scores
+from lsbench.analysis.rows import METRICS, RowScores, crossed_scores
 from lsbench.analysis.selection import CRITERION, marks
 from lsbench.analysis.stats import t_interval
 from lsbench.terms import COLUMNS, DONE, METHOD_KNOBS
@@ -33,29 +33,24 @@ def runs_table(records: Sequence[Row]) -> pd.DataFrame:
     return pd.DataFrame({name: _column(name, [record.get(name) for record in complete]) for name in names})
 
 
-def cells_table(runs: pd.DataFrame, scores: StoredScores) -> pd.DataFrame:
+def cells_table(runs: pd.DataFrame) -> pd.DataFrame:
     """One row per cell. The columns, in order:
 
     - the settings, ``cell``, and the names of the cells that it is compared with (baselines.py);
     - the numbers of runs that are done (``n``), that failed or diverged (``n_failed``), and whose temperature
       is undetermined (``n_flagged``);
-    - ``chosen_by`` (the criterion of selection.py) and `selection.marks`;
-    - for each metric, in its own unit: mean, sd and 95 % interval, for new images where ``scores`` has its
-      contributions by row.
+    - ``chosen_by`` (the criterion of selection.py) and `selection.marks`.
     """
     if runs.empty:
         return runs[PAIR]
-    metrics = metrics_of(runs)
     settings = [name for name in runs.columns if is_setting(name, runs[name])]
     cells = runs.groupby("cell", sort=False)[settings].first().reset_index()[[*settings, "cell"]]
     others = compared(cells, [name for name in settings if name not in COLUMNS])
     cells[list(Compared._fields)] = others
-    values = values_by_cell(runs, metrics)
-    rows = [_means(metrics, values[cell], scores.of_cell(cell)) for cell in cells["cell"]]
     counts = _counts(runs).loc[cells["cell"]].reset_index(drop=True)
     cells = pd.concat([cells, counts], axis=1).assign(chosen_by=CRITERION)
     marked = [marks(runs, part) for _, part in cells.groupby(PAIR, sort=False)]
-    return pd.concat([cells, pd.concat(marked), pd.DataFrame(rows)], axis=1)
+    return pd.concat([cells, pd.concat(marked)], axis=1)
 
 
 def with_columns(table: pd.DataFrame, columns: Mapping[str, Row]) -> pd.DataFrame:
@@ -108,7 +103,9 @@ def values_by_cell(runs: pd.DataFrame, metrics: Sequence[str]) -> dict[str, dict
     return values
 
 
-def _means(metrics: Sequence[str], values: Values, scores: Mapping[int, RowScores | None]) -> Row:
+def means(metrics: Sequence[str], values: Values, scores: Mapping[int, RowScores | None]) -> Row:
+    """For each metric of a cell, in its own unit, mean, sd and 95 % interval; for new images where ``scores``
+    has its contributions by row."""
     row: Row = {}
     for metric in metrics:
         known = {seed: run[metric] for seed, run in values.items() if not math.isnan(run[metric])}
