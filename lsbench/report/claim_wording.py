@@ -12,7 +12,7 @@ from lsbench.report.tables import Table, interval
 
 TITLE = "What people claim of label smoothing"
 HEADER = ("verdict", "effect", "95 % interval", "n", "p (Holm)", "margin")
-FULL_HEADER = ("comparison", *HEADER, "p (TOST, Holm)")
+FULL_HEADER = ("comparison", *HEADER, "p (TOST, Holm)", "holds for")
 POWER_NOTE = f"The deciding comparison of each claim that is open. {tables.POWER_NOTE}"
 
 
@@ -43,7 +43,10 @@ def legend(findings: Findings) -> tuple[Prose | Bullets, ...]:
         Bullets(tuple(Item((Emphasis(word), f": {meaning}")) for word, meaning in words.items())),
         Prose(
             (
-                "Differences are paired by seed, and intervals are 95 % t-intervals. ",
+                "Differences are paired by seed. Intervals, p and verdicts hold for new images from the "
+                "same source: seeds and test images are both random. Where a comparison holds only for new "
+                "seeds on this test set, its table says so: it is no sum over test images, or the "
+                "predictions are not stored. ",
                 Strong(f"p is adjusted by Holm's method over {family(findings)}"),
                 "; the p of TOST is adjusted separately, and is shown instead where the verdict is ",
                 Emphasis("equivalent"),
@@ -109,7 +112,13 @@ def cells(judged: Judged) -> list[str]:
 
 def full_cells(judged: Judged) -> list[str]:
     """The cells below `FULL_HEADER`."""
-    return [judged.words, *_cells(judged, probability(judged.p_holm)), probability(judged.p_tost_holm)]
+    holds_for = judged.target if judged.n > 1 and not judged.bounded else DASH
+    return [
+        judged.words,
+        *_cells(judged, probability(judged.p_holm)),
+        probability(judged.p_tost_holm),
+        holds_for,
+    ]
 
 
 def _cells(judged: Judged, p: str) -> list[str]:

@@ -124,6 +124,7 @@ def _effect(judged: Judged) -> str:
     parts = [
         size if interval == DASH else f"{size}, 95 % interval {interval}",
         count(judged.n, "round" if judged.bounded else "seed"),
+        *([] if judged.bounded else [f"for {judged.target}"]),
         "no p" if p == DASH else f"p, adjusted by Holm's method, {p}",
         f"{'bound' if judged.bounded else 'margin'} {margin}{judged.unit.name}",
     ]
@@ -179,6 +180,10 @@ def _numbers(group: Iterable[Judged]) -> list[dict[str, Any]]:
             "margin": judged.margin,
             "p_equivalent_holm": judged.p_tost_holm,
             "better": judged.better,
+            "target": "" if judged.bounded else judged.target,
+            "se": judged.se,
+            "df": judged.df,
+            "rows_se": judged.rows_se,
         }
         for index, judged in enumerate(group)
     ]

@@ -35,13 +35,15 @@ def page(claims_folder) -> str:
 def test_cells_have_sign_unit_and_digits():
     assert cells(FOUND) == ["supported", "+1.31 points", "+0.87 to +1.75", "10", "0.002", "0.20"]
     assert full_cells(replace(FOUND, meaning="as said"))[1] == "supported: as said"
-    assert full_cells(FOUND)[-1] == "0.400"
+    assert full_cells(FOUND)[-2:] == ["0.400", "this test set"]
+    assert full_cells(replace(FOUND, rows_se=0.001))[-1] == "new images"
+    assert full_cells(replace(FOUND, bounded=True))[-1] == "—"  # rounds of a measurement
     assert cells(Judged("none of its runs is done", "inconclusive"))[1:3] == ["—", "—"]
 
 
 def test_the_p_beside_a_verdict_is_the_one_that_decides_it():
     same = replace(FOUND, word="equivalent", p_holm=0.65, p_tost_holm=0.013)
-    assert cells(same)[4] == "0.013 (TOST)" and full_cells(same)[5:] == ["0.650", "0.20", "0.013"]
+    assert cells(same)[4] == "0.013 (TOST)" and full_cells(same)[5:8] == ["0.650", "0.20", "0.013"]
     assert "p (TOST) 0.013" in explain(same)
     [line] = lines({"cost": [same]})
     assert line.endswith("n = 10, p (TOST) = 0.013")
