@@ -69,10 +69,10 @@ def differences(
     for kind, column in OTHER.items():
         other = row[column]
         if other and other != cell:
-            sides = _Side(values[cell], scores.of_cell(cell)), _Side(values[other], scores.of_cell(other))
+            sides = Side(values[cell], scores.of_cell(cell)), Side(values[other], scores.of_cell(other))
             compared = SCALED if kind == SCALING else dict(zip(metrics, metrics, strict=True))
             for metric, of_other in compared.items():
-                pair, test_set, wrong_way = _compare(*sides, metric, of_other)
+                pair, test_set, wrong_way = compare(*sides, metric, of_other)
                 yield Difference(cell, other, kind, metric, pair, test_set, wrong_way)
 
 
@@ -86,14 +86,14 @@ def adjusted(made: Sequence[Difference]) -> list[Difference]:
     return [replace(difference, p_holm=next(p_holm[difference.stem])) for difference in made]
 
 
-class _Side(NamedTuple):
+class Side(NamedTuple):
     """The metrics and the row scores of a cell's runs, by seed."""
 
     values: Values
     scores: Mapping[int, RowScores | None]
 
 
-def _compare(a: _Side, b: _Side, metric: str, of_b: str) -> tuple[Paired, Paired, float]:
+def compare(a: Side, b: Side, metric: str, of_b: str) -> tuple[Paired, Paired, float]:
     """The difference of a's ``metric`` and b's ``of_b`` over their common seeds: for new images, for new
     seeds on the same test rows, and the share of seeds that point the other way."""
     common = [(seed, run[metric], b.values[seed][of_b]) for seed, run in a.values.items() if seed in b.values]

@@ -106,7 +106,7 @@ class SweepResults:
         for part in self.parts:
             verdict_columns |= verdicts.verdict_columns(part.cells["cell"], part.judged)
         table = with_columns(self.cells, verdict_columns)
-        same_rows = {cell: test_set_means(self._metrics, values) for cell, values in self._values.items()}
+        same_rows = {cell: test_set_means(self._metrics, values) for cell, values in self.values.items()}
         return with_columns(
             with_columns(table, same_rows), test_set_columns(list(same_rows), self.differences)
         )
@@ -132,9 +132,9 @@ class SweepResults:
         for _, cells in self._settings.groupby(PAIR, sort=False):
             of_part: list[Difference] = []
             for row in as_rows(cells):
-                values, scores = self._values[row["cell"]], self.scores.of_cell(row["cell"])
+                values, scores = self.values[row["cell"]], self.scores.of_cell(row["cell"])
                 means_by_cell[row["cell"]] = means(self._metrics, values, scores)
-                of_part += differences(row, self._values, self._compared_metrics, self.scores)
+                of_part += differences(row, self.values, self._compared_metrics, self.scores)
             made += adjusted(of_part)
         return means_by_cell, made
 
@@ -156,7 +156,7 @@ class SweepResults:
         return [name for name in self._metrics if name not in NOT_COMPARED]
 
     @cached_property
-    def _values(self) -> dict[str, dict[int, dict[str, float]]]:
+    def values(self) -> dict[str, dict[int, dict[str, float]]]:
         return values_by_cell(self.runs, self._metrics)
 
     @cached_property

@@ -16,7 +16,7 @@ from lsbench import __version__
 from lsbench.errors import LsbenchError, StorageError, UsageError, did_you_mean, shown
 from lsbench.execution import signals
 
-COMMANDS = ("train", "compare", "claims", "report", "probe", "data")
+COMMANDS = ("train", "compare", "decide", "claims", "report", "probe", "data")
 HELP = """\
 usage: lsbench COMMAND [ARGUMENTS]
 
@@ -26,6 +26,7 @@ difference.
 Commands (lsbench COMMAND --help shows more):
   train     train one run, or with -m a sweep over every combination of settings
   compare   compare alpha × {none, dropout, augment} × 5 seeds
+  decide    train pairs of runs until it is settled whether smoothing helps
   claims    test what is claimed of label smoothing
   report    rebuild tables, figures and pages from stored runs
   probe     measure stored weights: accuracy under attack, clusters of the penultimate layer
@@ -35,6 +36,7 @@ Examples:
   lsbench train alpha=0.1
   lsbench train -m alpha=0,0.05,0.1,0.15,0.2 seed=0,1,2
   lsbench compare data=mnist model=resnet8 'seed=range(10)' --dry-run
+  lsbench decide data=mnist budget=20
   lsbench claims cost width
   lsbench report compare-mnist5k-mlp
   lsbench probe compare-mnist5k-mlp geometry

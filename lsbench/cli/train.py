@@ -16,7 +16,7 @@ from lsbench.cli.parser import SYNONYMS, Parser, check_results_dir
 from lsbench.errors import LsbenchError, UsageError, shown
 
 # The launchers and sweepers that --dry-run can plan for.
-DRY_RUN_CHOICES = {"hydra/launcher": ("stacked",), "hydra/sweeper": ("grid", "claims")}
+DRY_RUN_CHOICES = {"hydra/launcher": ("stacked",), "hydra/sweeper": ("grid", "claims", "decide")}
 # Hydra's flags that take a value, and those that do not.
 VALUES = ("cfg", "package", "config_path", "config_name", "config_dir", "info", "experimental_rerun")
 SWITCHES = ("resolve", "run", "multirun", "shell_completion", "hydra_help")

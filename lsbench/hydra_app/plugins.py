@@ -1,4 +1,4 @@
-"""Registration of the schema, the launcher `stacked` and the sweepers `grid` and `claims` with Hydra."""
+"""Registration of the schema, the launcher `stacked` and the sweepers with Hydra."""
 
 import sys
 from importlib import import_module
@@ -8,6 +8,7 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
 
 from lsbench import config
+from lsbench.hydra_app.decide import DecideSweeper, DecideSweeperConf
 from lsbench.hydra_app.launcher import StackedConf, StackedLauncher
 from lsbench.hydra_app.sweepers import ClaimsSweeper, ClaimsSweeperConf, GridSweeper, GridSweeperConf
 
@@ -27,7 +28,7 @@ def register() -> None:
         sys.modules["hydra_plugins"] = ModuleType("hydra_plugins")
         sys.modules["hydra_plugins"].__path__ = []
     home = sys.modules[HOME] = ModuleType(HOME)
-    for plugin in (StackedLauncher, GridSweeper, ClaimsSweeper):
+    for plugin in (StackedLauncher, GridSweeper, ClaimsSweeper, DecideSweeper):
         plugin.__module__ = HOME
         setattr(home, plugin.__name__, plugin)
         Plugins.instance().register(plugin)
@@ -35,3 +36,4 @@ def register() -> None:
     store("stacked", StackedConf, group="hydra/launcher", provider="lsbench")
     store("grid", GridSweeperConf, group="hydra/sweeper", provider="lsbench")
     store("claims", ClaimsSweeperConf, group="hydra/sweeper", provider="lsbench")
+    store("decide", DecideSweeperConf, group="hydra/sweeper", provider="lsbench")

@@ -77,7 +77,7 @@ class GridSweeper(Sweeper):
         if not any(batches):
             raise UsageError("the sweep has no runs")
         returned = []
-        for results in self._launch(batches):
+        for results in self.launch(batches):
             for result in results:
                 _ = result.return_value  # raises the exception of a job that failed
             returned.append(results)
@@ -91,9 +91,10 @@ class GridSweeper(Sweeper):
         size = self.max_batch_size or max(len(points), 1)
         return [list(points[start : start + size]) for start in range(0, len(points), size)]
 
-    def _launch(self, batches: Sequence[Sequence[Point]]) -> Iterator[Sequence[JobReturn]]:
+    def launch(self, batches: Sequence[Sequence[Point]], first: int = 0) -> Iterator[Sequence[JobReturn]]:
+        """Check the jobs of ``batches``, of which the first has the number ``first``, and launch them."""
         assert self.launcher is not None
-        starts = [0, *itertools.accumulate(map(len, batches))]
+        starts = list(itertools.accumulate(map(len, batches), initial=first))
         if self.session is None:
             self._save_config()
             for batch, start in zip(batches, starts, strict=False):
@@ -101,13 +102,13 @@ class GridSweeper(Sweeper):
                 yield self.launcher.launch(batch, initial_job_idx=start)
             return
         points = [point for batch in batches for point in batch]
-        composed = compose.compose(self.hydra_context.config_loader, self.config, points, 0)
+        composed = compose.compose(self.hydra_context.config_loader, self.config, points, first)
         jobs = compose.check(composed, whole=True)
         self.session.add(jobs)
         self._save_config()
         for batch, start in zip(batches, starts, strict=False):
             if isinstance(self.launcher, StackedLauncher):
-                part = slice(start, start + len(batch))
+                part = slice(start - first, start - first + len(batch))
                 yield self.launcher.launch_composed(composed[part], jobs[part], start)
             else:
                 yield self.launcher.launch(batch, initial_job_idx=start)

@@ -7,14 +7,16 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lsbench.analysis.decisions import Decision, decide
 from lsbench.analysis.results import SweepResults, load_results
-from lsbench.report import html, json_report, markdown, penultimate, sweep, terminal
+from lsbench.report import decision, html, json_report, markdown, penultimate, sweep, terminal
 from lsbench.report.document import Document
 from lsbench.report.figures import geometry
 from lsbench.report.figures.files import write as write_figures
 from lsbench.report.figures.spec import FigureSpec
 from lsbench.report.figures.sweep_figures import KINDS, figure_specs
 from lsbench.store.files import to_csv, write_atomically
+from lsbench.store.protocols import read_protocol
 
 if TYPE_CHECKING:
     from lsbench.analysis.findings import Findings
@@ -35,7 +37,7 @@ def publish(results_dir: str | Path, name: str) -> int:
         terminal.print_claims(findings, results)
         return claims.exit_code(findings, results)
     write_report(results)
-    terminal.print_report(results)
+    terminal.print_report(results, _decision(results))
     return results.exit_code
 
 
@@ -49,7 +51,10 @@ def describe(results_dir: str | Path, name: str) -> tuple[dict[str, Any], int]:
         report = json_report.facts(results) | {"claims": claims.described(findings)}
         return report, claims.exit_code(findings, results)
     write_report(results)
-    return json_report.describe(results), results.exit_code
+    report = json_report.describe(results)
+    if decided := _decision(results):
+        report["decision"] = decision.describe(decided)
+    return report, results.exit_code
 
 
 def write_report(results: SweepResults) -> None:
@@ -60,14 +65,18 @@ def write_report(results: SweepResults) -> None:
     """
     penultimate.remove_stale(results.folder, results.runs)
     points = penultimate.points(results.folder, results.runs)
+    decided = _decision(results)
+    path = decision.figure(decided, results.parts[0].title) if decided and results.parts else None
     specs = [*figure_specs(results), *geometry.figure_specs(points, several=len(results.parts) > 1)]
     ratios = penultimate.ratios(results.folder.parent, results.runs)
     tables = {"runs.csv": results.runs, "summary.csv": results.summary}
     tables |= {"reliability.csv": results.bins, "training.csv": results.epochs}
     for file, table in tables.items():
         write_atomically(results.folder / file, to_csv(table))
-    document = sweep.document(results, specs, ratios)
-    _write_document(results.folder, "report", document, specs, [*KINDS, geometry.KIND])
+    first = [decision.section(decided, path)] if decided else []
+    document = sweep.document(results, specs, ratios, first)
+    drawn = [path, *specs] if path else specs
+    _write_document(results.folder, "report", document, drawn, [*KINDS, geometry.KIND, decision.KIND])
 
 
 def write_claims(results: SweepResults) -> "Findings":
@@ -86,6 +95,12 @@ def write_claims(results: SweepResults) -> "Findings":
     document = claims.document(findings, results, specs)
     _write_document(results.folder, "claims", document, specs, [forest.KIND])
     return findings
+
+
+def _decision(results: SweepResults) -> Decision | None:
+    """The decision of a sweep that has a protocol."""
+    protocol = read_protocol(results.folder)
+    return decide(protocol, results) if protocol else None
 
 
 def _write_document(

@@ -67,9 +67,16 @@ DEFINITIONS = {
 }
 
 
-def document(results: SweepResults, specs: Sequence[FigureSpec], ratios: pd.DataFrame) -> doc.Document:
-    """The report, with the figures ``specs``; ``ratios`` are `penultimate.ratios`."""
-    sections = [
+def document(
+    results: SweepResults,
+    specs: Sequence[FigureSpec],
+    ratios: pd.DataFrame,
+    first: Sequence[doc.Section] = (),
+) -> doc.Document:
+    """The report, with the figures ``specs``; ``ratios`` are `penultimate.ratios`. It begins with the
+    sections ``first``."""
+    sections = [*first]
+    sections += [
         doc.Section(part.title, _part(part, [spec for spec in specs if spec.part == part.title], ratios))
         for part in results.parts
     ]

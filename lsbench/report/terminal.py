@@ -9,6 +9,7 @@ from lsbench.store import runs
 from lsbench.store.sweeps import COMBINING
 
 if TYPE_CHECKING:
+    from lsbench.analysis.decisions import Decision
     from lsbench.analysis.findings import Findings
     from lsbench.analysis.results import Part, SweepResults
 
@@ -64,10 +65,15 @@ def terminal_table(parts: "Sequence[Part]") -> str:
     return f"{tables}\n\n{NOTE}" + (f"\n{FLOOR_NOTE}" if "floor" in tables else "")
 
 
-def print_report(results: "SweepResults") -> None:
-    """Print the comparison of a sweep, its unfinished runs, its files and the next command."""
+def print_report(results: "SweepResults", decision: "Decision | None" = None) -> None:
+    """Print the comparison of a sweep, its ``decision`` if it has one, its unfinished runs, its files and the
+    next command."""
     if results.records:
         print(terminal_table(results.parts))
+    if decision:
+        from lsbench.report.decision import lines
+
+        print("", *lines(decision), sep="\n")
     _print_rest(results, f"{results.folder / 'report.html'}   {BESIDE_REPORT}")
 
 
@@ -94,7 +100,7 @@ def next_command(command: str, records: Sequence[runs.Record], wanted: int) -> s
     """The command to run after ``command``, with its reason: the same again if runs failed or are missing,
     otherwise with more seeds. Empty for a search, which would choose other runs, and for a combined report,
     which trains none."""
-    if "hydra/sweeper" in command or command.startswith(COMBINING) or not command:
+    if "hydra/sweeper" in command or command.startswith((COMBINING, "lsbench decide")) or not command:
         return ""
     left = wanted - sum(runs.is_final(record) for record in records)
     if left:

@@ -14,6 +14,7 @@ from lsbench.report.figures.spec import (
     LineStyle,
     OverAlpha,
     OverEpochs,
+    OverPairs,
     Panel,
     Plane,
     Reliability,
@@ -130,6 +131,22 @@ def _forest(panel: Forest, axes: Axes) -> None:
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel("effect in margins (to the right: as claimed)")
     axes.spines["left"].set_visible(False)
+
+
+@draw_panel.register
+def _over_pairs(panel: OverPairs, axes: Axes) -> None:
+    """The difference after each number of pairs. Wide early intervals are cut, to show the later ones."""
+    axes.axhspan(-panel.margin, panel.margin, color=GRID, zorder=0, linewidth=0)
+    axes.axhline(0, color=GREY, linewidth=0.8, zorder=1)
+    for style, path in panel.lines:
+        options = {"elinewidth": 0.9, "capsize": 2} | line_options(style)
+        axes.errorbar(path["pairs"], path["effect"], yerr=path["half"], **options)
+        last = path.iloc[-1]
+        limit = max(4 * float(last["half"]), 1.3 * panel.margin)
+        low, high = min(last["effect"], 0) - limit, max(last["effect"], 0) + limit
+        axes.set_ylim(low, high)
+        axes.set_xticks(path["pairs"])
+    axes.set_xlabel("pairs of seeds")
 
 
 @draw_panel.register

@@ -93,6 +93,13 @@ class OverEpochs(Panel):
 
 
 @dataclass(frozen=True)
+class OverPairs(Panel):
+    """A difference over the number of pairs, with half its interval; the band is ± ``margin``."""
+
+    margin: float
+
+
+@dataclass(frozen=True)
 class Forest(Panel):
     """Effects with their intervals, one row each, in units of their margins."""
 
