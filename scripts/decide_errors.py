@@ -7,13 +7,14 @@ Simulated families of paired differences, judged look by look as lsbench/analysi
 standard error of lsbench/analysis/crossed.py; and the stored sweeps under results/ replayed seed by seed.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from bench_common import parser, table, write_files
 from scipy.special import stdtrit
+from scipy.stats import skew
 
 from lsbench.analysis.sequential import LEVEL, LOOKS, Design, design
 from lsbench.analysis.tables import PAIR, cells_table
@@ -24,10 +25,11 @@ ROWS = 60  # of the test set
 MARGIN = 1.0  # in standard deviations of a seed's difference
 MOST = 4  # questions of a family
 SEED = 20261127
-DIFFERENCES = {
+DIFFERENCES = {  # of mean 0 and standard deviation 1
     "normal": lambda random, size: random.standard_normal(size),
-    "skewed": lambda random, size: random.exponential(1, size) - 1,
+    "skewed": lambda random, size: random.gamma(16, 1 / 4, size) - 4,  # skewness 0.5
     "heavy tails": lambda random, size: random.standard_t(3, size) / np.sqrt(3),
+    "exponential": lambda random, size: random.exponential(1, size) - 1,  # skewness 2: a stress test
 }
 Estimates = tuple[np.ndarray, np.ndarray]  # the mean difference and its standard error, [families, looks]
 
@@ -117,11 +119,11 @@ def power(families: int) -> Iterator[dict[str, object]]:
             }
 
 
-def comparisons(results: Path) -> dict[tuple[str, ...], np.ndarray]:
+def comparisons(results: Path, sweeps: str) -> list[np.ndarray]:
     """The paired differences in accuracy of each stored comparison of a cell with its baseline that has at
-    least 8 seeds, in the order of the seeds."""
-    stored = {}
-    for path in sorted(results.glob("*/runs.csv")):
+    least 8 seeds, in the order of the seeds, from the folders whose names match ``sweeps``."""
+    stored: dict[tuple[str, ...], np.ndarray] = {}
+    for path in sorted(results.glob(f"{sweeps}/runs.csv")):
         runs = pd.read_csv(path, dtype={"cell": str})
         runs = runs[(runs["status"] == DONE) & (runs["label_noise"] == 0)]
         for _, cell in cells_table(runs).iterrows():
@@ -134,10 +136,12 @@ def comparisons(results: Path) -> dict[tuple[str, ...], np.ndarray]:
                 key = tuple(str(cell[name]) for name in (*PAIR, "cell"))
                 if len(d) >= 8 and len(d) > len(stored.get(key, ())):
                     stored[key] = d[:10]
-    return stored
+    return list(stored.values())
 
 
-def replay(stored: Sequence[np.ndarray], looks: tuple[int, ...], questions: int) -> dict[str, object]:
+def replay(
+    sweeps: str, stored: Sequence[np.ndarray], looks: tuple[int, ...], questions: int
+) -> dict[str, object]:
     """The stored comparisons, look by look up to as many pairs as they have; and all pairs at once at the
     same level."""
     plan = design(looks, questions)
@@ -152,6 +156,7 @@ def replay(stored: Sequence[np.ndarray], looks: tuple[int, ...], questions: int)
         once = Design((len(d),), plan.level, (plan.level,), len(d))
         fixed += int(settle(means[:, -1:], se[:, -1:], once, ACCURACY_MARGIN)[0][0] != 0)
     return {
+        "sweeps": sweeps,
         "looks": f"{looks[0]} to {looks[-1]} ({len(looks)})",
         "comparisons": len(words),
         "settled": int(np.sum(np.array(words) != 0)),
@@ -162,17 +167,16 @@ def replay(stored: Sequence[np.ndarray], looks: tuple[int, ...], questions: int)
     }
 
 
-def lines(
-    wrong: Sequence[dict[str, object]],
-    found: Sequence[dict[str, object]],
-    replays: Sequence[dict[str, object]],
-) -> list[str]:
+def lines(parts: Mapping[str, Sequence[dict[str, object]]], families: int, skewness: float) -> list[str]:
     """The Markdown tables."""
+    wrong, found, replays = parts["errors"], parts["power"], parts["replay"]
     return [
         "",
-        f"False verdicts at looks {', '.join(map(str, LOOKS))}, in per cent of the families. “Difference”: the "
-        f"true difference is 0. “Equivalence”: it is the margin, {MARGIN:g} sd of a seed's difference. With a "
-        "test set, its rows have effects that all seeds share.",
+        f"False verdicts at looks {', '.join(map(str, LOOKS))}, in per cent of {families:,} families. "
+        "“Difference”: the true difference is 0. “Equivalence”: it is the margin, "
+        f"{MARGIN:g} sd of a seed's difference. With a test set, its rows have effects that all seeds share. "
+        "“Skewed” has a skewness of 0.5; that of the stored differences below is "
+        f"{skewness:.2f}. “Exponential” has 2 and is a stress test.",
         "",
         *table(
             "differences | test set | questions: | false difference %: | false equivalence %:",
@@ -183,8 +187,8 @@ def lines(
             ],
         ),
         "",
-        "Power to find a true difference (in sd of a seed's difference), and pairs spent on average, beside a "
-        f"fixed design of {LOOKS[-1]} pairs at the same level.",
+        "Power to find a true difference (in sd of a seed's difference), and pairs spent on average, beside "
+        f"a fixed design of {LOOKS[-1]} pairs at the same level.",
         "",
         *table(
             "difference: | questions: | settled %: | pairs: | fixed design %:",
@@ -195,12 +199,12 @@ def lines(
             ],
         ),
         "",
-        "Stored comparisons with plain training under results/ that have at least 8 seeds, without label noise, "
-        "in accuracy, replayed seed by seed at 5 %/14 (as many rows as a table of `lsbench compare` compares). "
-        "Their runs.csv has no test rows, so these intervals are of the seeds alone.",
+        "Stored comparisons with plain training under results/ that have at least 8 seeds, without label "
+        "noise, in accuracy, replayed seed by seed at 5 %/14 (as many rows as a table of `lsbench compare` "
+        "compares). Their runs.csv has no test rows, so these intervals are of the seeds alone.",
         "",
         *table(
-            "looks (pairs) | comparisons: | settled: | different: | equivalent: | mean pairs: | "
+            "sweeps | looks (pairs) | comparisons: | settled: | different: | equivalent: | mean pairs: | "
             "all pairs at once, settled:",
             [tuple(f"{v:.1f}" if isinstance(v, float) else v for v in row.values()) for row in replays],
         ),
@@ -214,14 +218,21 @@ def main() -> None:
     options = options_of.parse_args()
     if options.quick:
         options.families = 200
-    stored = list(comparisons(options.results).values())
-    replays = [replay(stored, looks, 14) for looks in (tuple(range(3, 11)), (4, 6, 8, 10))] if stored else []
+    stored = {sweeps: comparisons(options.results, sweeps) for sweeps in ("compare-*", "*")}
+    replays = [
+        replay(sweeps, of_sweeps, looks, 14)
+        for sweeps, of_sweeps in stored.items()
+        for looks in (tuple(range(3, 11)), (4, 6, 8, 10))
+        if of_sweeps
+    ]
+    standardised = [(d - d.mean()) / d.std(ddof=1) for d in stored["*"] if d.std() > 0]
+    skewness = float(skew(np.concatenate(standardised))) if standardised else np.nan
     wrong, found = list(errors(options.families)), list(power(options.families))
     parts = {"errors": wrong, "power": found, "replay": replays}
     rows = [{"part": part} | row for part, of_part in parts.items() for row in of_part]
     names = dict.fromkeys(name for row in rows for name in row)
     tidy = [{name: row.get(name, "") for name in names} for row in rows]
-    print(write_files(options.out, "decide", tidy, lines(wrong, found, replays)), flush=True)
+    print(write_files(options.out, "decide", tidy, lines(parts, options.families, skewness)), flush=True)
 
 
 if __name__ == "__main__":
