@@ -61,6 +61,13 @@ class Prose:
 
 
 @dataclass(frozen=True)
+class Lead:
+    """The paragraphs that a report begins with."""
+
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Item:
     """An item of a list, with a list of its own below it."""
 
@@ -86,9 +93,10 @@ class Facts:
 class Table:
     """A table of text cells; ``label`` says what it holds.
 
-    On the page the rows ``highlighted`` are shaded, which ``note`` explains, and a line separates the rows
-    ``groups`` from the ones before. ``prose_like`` tables hold long texts, which may be broken anywhere. A
-    terminal for which the table is too wide leaves out ``expendable`` groups of columns, in this order.
+    On the page the rows ``highlighted`` are shaded, which ``note`` explains, a line separates the rows
+    ``groups`` from the ones before, and a switch shows the columns ``further``, which Markdown leaves out.
+    ``prose_like`` tables hold long texts, which may be broken anywhere. A terminal for which the table is too
+    wide leaves out ``expendable`` groups of columns, in this order.
     """
 
     label: str
@@ -96,6 +104,7 @@ class Table:
     rows: Sequence[Sequence[Text]]
     highlighted: frozenset[int] = frozenset()
     groups: frozenset[int] = frozenset()
+    further: frozenset[int] = frozenset()
     note: str = ""
     prose_like: bool = False
     expendable: Sequence[Sequence[str]] = ()
@@ -124,13 +133,16 @@ class Section:
     blocks: tuple["Block", ...]
 
 
-Block = Prose | Bullets | Facts | Table | FigureRef | Details | Section
-BLOCKS = (Prose, Bullets, Facts, Table, FigureRef, Details, Section)
+PROVENANCE = "Provenance"  # the title above a document's facts
+
+Block = Prose | Lead | Bullets | Facts | Table | FigureRef | Details | Section
+BLOCKS = (Prose, Lead, Bullets, Facts, Table, FigureRef, Details, Section)
 
 
 @dataclass(frozen=True)
 class Document:
-    """A report. ``kind`` names what wrote it, and ``files`` says what is in each file of its folder."""
+    """A report. ``kind`` names what wrote it; ``facts``, its provenance, stand at the end; ``files`` says what
+    is in each file of its folder."""
 
     kind: str
     title: str

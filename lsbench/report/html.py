@@ -27,6 +27,7 @@ def render(content: Document, figures: Mapping[str, PageFigure], file: str) -> b
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     page = environment.get_template("page.html").render(
         document=content,
+        provenance=document.PROVENANCE,
         figures=figures,
         files={name: about for name, about in content.files.items() if name != file},
         script=Markup(script),

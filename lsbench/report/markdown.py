@@ -13,8 +13,9 @@ def render(content: doc.Document, file: str) -> str:
     files = "; ".join(map(_text, about))
     blocks = [
         f"# {_text(content.title)}",
-        _facts(content.facts) + (f"\n- Files: {files}" if files else ""),
         *(_block(section, 2) for section in content.sections),
+        f"## {doc.PROVENANCE}",
+        _facts(content.facts) + (f"\n- Files: {files}" if files else ""),
     ]
     return "\n\n".join(filter(None, blocks)) + "\n"
 
@@ -25,13 +26,16 @@ def _block(block: doc.Block, level: int) -> str:
     match block:
         case doc.Prose():
             text = _text(block.text)
+        case doc.Lead():
+            text = "\n\n".join(map(_text, block.texts))
         case doc.Bullets():
             text = _items(block.items)
         case doc.Facts():
             text = _facts(block.values)
         case doc.Table():
-            rows = [[_one_line(doc.plain(cell)) for cell in row] for row in block.rows]
-            text = pipe_table(list(map(_one_line, block.header)), rows)
+            columns = [index for index in range(len(block.header)) if index not in block.further]
+            rows = [[_one_line(doc.plain(row[index])) for index in columns] for row in block.rows]
+            text = pipe_table([_one_line(block.header[index]) for index in columns], rows)
         case doc.FigureRef():
             spec = block.spec
             alt = _one_line(f"{spec.title}. {spec.alt}")

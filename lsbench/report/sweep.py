@@ -14,7 +14,8 @@ from lsbench.analysis.results import Part, SweepResults
 from lsbench.formatting import DASH, format_setting
 from lsbench.report import document as doc
 from lsbench.report import penultimate
-from lsbench.report.comparison import comparison
+from lsbench.report.answer import one_seed, sentences
+from lsbench.report.comparison import FIRST, against_plain, comparison
 from lsbench.report.figures.spec import FigureSpec
 from lsbench.report.tables import POWER_NOTE, POWER_TITLE, Table, full_table, word_table
 from lsbench.report.wording import choice_table, choosing, interpretation, power_table
@@ -29,7 +30,11 @@ FILES = {
     "training.csv": "training curves of every setting",
     "figures/": "the figures as PNG and SVG",
 }
-HIGHLIGHTED = "Shaded rows are those that each method would choose on the select split."
+NOTE = (
+    "Δ is what smoothing does to the same method, with its 95 % interval; ± is half of the mean's. Shaded rows "
+    "are those that each method would choose on the select split."
+)
+AGAINST_PLAIN = "Difference from plain training"
 LEFT_OUT = "Runs left out of every mean"
 DEFINITIONS = {
     "α": "smoothing mass. With the convention “uniform” the target is q = (1 − α)·onehot + α/K over K "
@@ -105,11 +110,17 @@ def _part(part: Part, specs: Sequence[FigureSpec], ratios: pd.DataFrame) -> tupl
         blocks = (doc.Prose(about), doc.Table(f"{title}: {part.title}", header, rows))
         return [doc.Section(title, blocks)] if rows else []
 
+    header, rows = against_plain(part)
+    plain = [doc.Table(f"{AGAINST_PLAIN}: {part.title}", header, rows)] if rows else []
     return (
-        doc.Prose(setup(part.cells)),
+        doc.Lead(tuple(sentences(part))),
+        *figures("effects"),
         _comparison(part),
-        *figures("alpha"),
+        *one_seed(part),
+        doc.Prose(setup(part.cells)),
         doc.Section("α chosen on the select split", _choices(part)),
+        *([doc.Section(AGAINST_PLAIN, tuple(plain))] if plain else []),
+        *figures("alpha"),
         doc.Section("Reading", interpretation(part)),
         *([doc.Section("Verdicts", _verdicts(part))] if part.verdicts else []),
         *section(POWER_TITLE, POWER_NOTE, power_table(part)),
@@ -124,9 +135,16 @@ def _comparison(part: Part) -> doc.Table:
     header, rows = comparison(part)
     index = {row["cell"]: number for number, row in enumerate(part.rows)}
     groups = {min(index[cell] for cell in line["cell"]) for _, line in part.lines} - {0}
-    chosen = frozenset(index[choice.row["cell"]] for choice in part.choices)
     label = f"Comparison: {part.title}"
-    return doc.Table(label, header, rows, highlighted=chosen, groups=frozenset(groups), note=HIGHLIGHTED)
+    return doc.Table(
+        label,
+        header,
+        rows,
+        highlighted=frozenset(index[choice.row["cell"]] for choice in part.choices),
+        groups=frozenset(groups),
+        further=frozenset(range(len(FIRST), len(header))),
+        note=NOTE,
+    )
 
 
 def _choices(part: Part) -> tuple[doc.Block, ...]:

@@ -19,10 +19,10 @@ AGAINST = {
 SEEDS = (8, 10, 20)  # numbers of seeds in a power table
 POWER_TITLE = "What more seeds would show"
 POWER_NOTE = (
-    "Half the width of the 95 % interval and, in brackets, the true difference that a paired t-test would "
-    "detect with 80 % power, for n seeds and the standard deviation so far, a rough estimate if seeds are "
-    "few. The test level is 5 % divided by the number of comparisons, the strictest that Holm's correction "
-    "applies."
+    "Half the width of the 95 % interval for new images and, in brackets, the true difference that a test "
+    "would detect with 80 % power, for n seeds and the variance so far, a rough estimate if seeds are few. "
+    "The part of the variance that comes from the test images stays however many seeds there are. The test "
+    "level is 5 % divided by the number of comparisons, the strictest that Holm's correction applies."
 )
 
 
@@ -86,13 +86,27 @@ def full_table(verdicts: Sequence[Judged]) -> Table:
         "metric": [f"{judged.words},{judged.unit.name}" for judged in verdicts],
         "difference": [judged.unit.number(judged.effect, sign=True) for judged in verdicts],
         "95 % interval": [interval(judged) for judged in verdicts],
+        "holds for": [judged.target if judged.n > 1 else DASH for judged in verdicts],
         "n": [str(judged.n) for judged in verdicts],
+        "other way": [_other_way(judged) for judged in verdicts],
         "p (Holm)": [probability(judged.p_holm) for judged in verdicts],
         "margin": [f"±{judged.unit.number(judged.margin)}" for judged in verdicts],
         "p (TOST, Holm)": [probability(judged.p_tost_holm) for judged in verdicts],
         "verdict": [judged.verdict_label for judged in verdicts],
     }
     return list(columns), [list(row) for row in zip(*columns.values(), strict=True)]
+
+
+def _other_way(judged: Judged) -> str:
+    """The number of single pairs that point the other way."""
+    return DASH if math.isnan(judged.wrong_way) else f"{judged.wrong_way * judged.n:.0f} of {judged.n}"
+
+
+def with_interval(judged: Judged) -> str:
+    """effect [low, high], or the effect alone if it has no interval."""
+    values = (judged.effect, judged.low, judged.high)
+    effect, low, high = (judged.unit.number(value, sign=True) for value in values)
+    return effect if low == DASH else f"{effect} [{low}, {high}]"
 
 
 def interval(judged: Judged) -> str:

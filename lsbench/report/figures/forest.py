@@ -4,7 +4,7 @@ The effects have different units, so each is divided by its claim's margin, with
 in favour of the claim positive.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -14,19 +14,13 @@ from lsbench.analysis.verdicts import Judged
 from lsbench.claims import all_claims
 from lsbench.formatting import DASH, number
 from lsbench.report.claim_wording import title
-from lsbench.report.figures.spec import GREY, FigureSpec, Forest, LineStyle
+from lsbench.report.figures.spec import FigureSpec, Forest
+from lsbench.report.figures.verdict_styles import verdict_styles
 
 KIND = "claims"
 WIDTH = 320  # of the panel, in points
 ROW = 27  # height of a claim
 AROUND = 70  # height above and below all claims
-# Colours of Okabe and Ito (2008); shape and filling differ too, as the verdicts' signs on the page do.
-LOOKS = {
-    "supported": ("#009E73", "^", False),
-    "refuted": ("#D55E00", "v", False),
-    "equivalent": ("#0072B2", "s", False),
-    "inconclusive": (GREY, "o", True),
-}
 CAPTION = (
     "The deciding comparison of each claim in units of its margin, with its 95 % interval. Effects to the "
     "right of 0 agree with the claim, those to the left contradict it. Within the band, one margin to "
@@ -51,7 +45,7 @@ def forest(findings: Findings, runs: pd.DataFrame) -> FigureSpec | None:
         }
         rows.append(row | {"effect": effect, "low": low, "high": high})
     table = pd.DataFrame(rows)
-    styles = _styles(deciding.values())
+    styles = verdict_styles(deciding.values())
     series = tuple((style, table[table["verdict"] == style.label]) for style in styles)
     pairs = dict.fromkeys(zip(runs["data"], runs["model"], strict=True))
     part = "; ".join(f"{data}, {model}" for data, model in pairs)
@@ -65,19 +59,6 @@ def in_margins(judged: Judged) -> tuple[float, float, float]:
     """Effect and interval divided by the margin, positive in favour of the claim."""
     low, high = sorted(bound * judged.better / judged.margin for bound in (judged.low, judged.high))
     return judged.effect * judged.better / judged.margin, low, high
-
-
-def _styles(comparisons: Iterable[Judged]) -> tuple[LineStyle, ...]:
-    """A style for each verdict that occurs, in the order of `LOOKS`."""
-    order = list(LOOKS)
-    by_label = {judged.verdict_label: judged for judged in comparisons}
-    ordered = sorted(by_label.items(), key=lambda item: (order.index(item[1].word), item[0]))
-    return tuple(_style(label, judged) for label, judged in ordered)
-
-
-def _style(label: str, judged: Judged) -> LineStyle:
-    colour, marker, hollow = LOOKS[judged.word]
-    return LineStyle(label, colour, marker, hollow=hollow or judged.exploratory)
 
 
 def _in_words(row: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, MultipleLocator, NullForm
 from lsbench.report.figures.spec import (
     GREY,
     Confidence,
+    Effects,
     Forest,
     LineStyle,
     OverAlpha,
@@ -104,6 +105,29 @@ def _confidence(panel: Confidence, axes: Axes) -> None:
     axes.yaxis.set_major_formatter(_per_cent)
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.grid(color=GRID, linewidth=0.6)
+
+
+@draw_panel.register
+def _effects(panel: Effects, axes: Axes) -> None:
+    """A row for each ``position``, from the top: the ``label`` and the ``number``, and below them ``effect``
+    from ``low`` to ``high``."""
+    ends = np.concatenate([table[["effect", "low", "high"]].to_numpy().ravel() for _, table in panel.lines])
+    limit = 1.08 * max(float(np.nanmax(np.abs(ends))), 1.4 * panel.margin)
+    axes.axvspan(-panel.margin, panel.margin, color=GRID, zorder=0, linewidth=0)
+    axes.axvline(0, color=GREY, linewidth=0.8, zorder=1)
+    for style, table in panel.lines:
+        y = table["position"] + 0.72
+        axes.hlines(y, table["low"], table["high"], color=style.colour, linewidth=1.6)
+        axes.plot(table["effect"], y, **line_options(style) | {"linestyle": "", "markersize": 6})
+        anchor: Any = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "fontsize": 8}
+        for position, label, number in zip(table["position"], table["label"], table["number"], strict=True):
+            axes.annotate(label, (0, position + 0.42), xytext=(-44, 0), **anchor)
+            axes.annotate(number, (1, position + 0.42), xytext=(12, 0), ha="right", **anchor)
+            axes.axhline(position + 1, color=GRID, linewidth=0.6)
+    axes.set(xlim=(-limit, limit), ylim=(panel.rows, 0), yticks=[])
+    axes.xaxis.set_major_locator(MaxNLocator(5, symmetric=True))
+    axes.set_xlabel(f"difference ({panel.better})")
+    axes.spines["left"].set_visible(False)
 
 
 @draw_panel.register

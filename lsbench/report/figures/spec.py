@@ -100,6 +100,16 @@ class OverPairs(Panel):
 
 
 @dataclass(frozen=True)
+class Effects(Panel):
+    """Differences with their intervals, one of ``rows`` each; the band is ± ``margin``, and ``better`` says on
+    which side of 0 an improvement lies."""
+
+    margin: float
+    rows: int
+    better: str
+
+
+@dataclass(frozen=True)
 class Forest(Panel):
     """Effects with their intervals, one row each, in units of their margins."""
 

@@ -9,7 +9,7 @@ import pandas as pd
 from lsbench.analysis.results import SweepResults
 from lsbench.analysis.selection import CRITERION, CRITERION_TITLE, MARK_AT_STRENGTH, recommended
 from lsbench.formatting import format_setting
-from lsbench.report.figures import captions
+from lsbench.report.figures import captions, effects
 from lsbench.report.figures.spec import (
     BEST,
     PLAIN,
@@ -25,7 +25,7 @@ from lsbench.report.figures.spec import (
     line_style,
 )
 
-KINDS = ("alpha", "reliability", "confidence", "training")
+KINDS = ("effects", "alpha", "reliability", "confidence", "training")
 MAX_METHODS = {"alpha": 14, "reliability": 9, "confidence": 9, "training": 5}  # in one figure
 OVER_ALPHA = ("test_accuracy", "test_ece", "test_ece_ts", "test_nll", "test_nll_ts")
 TITLES = {
@@ -62,6 +62,8 @@ def figure_specs(results: SweepResults) -> Iterator[FigureSpec]:
     bins, epochs = results.bins, results.epochs
     for part in results.parts:
         suffix = f"-{part.data}-{part.model}" if len(results.parts) > 1 else ""
+        if effects_figure := effects.figure(part, suffix):
+            yield effects_figure
         trained = [(label, rows[rows["n"] > 0]) for label, rows in part.lines]
         methods = [_method(label, rows) for label, rows in trained if len(rows)]
         binned = [method for method in methods if _cases(method, bins)]
