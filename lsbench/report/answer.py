@@ -1,4 +1,4 @@
-"""The answer in three sentences: accuracy, calibration, and a recommendation, from verdicts and choices alone.
+"""The answer in three sentences, from verdicts and choices alone: accuracy, calibration, a recommendation.
 
 For each method they speak of its recommended smoothed cell, which select results choose (selection.py).
 """

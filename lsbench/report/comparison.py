@@ -1,4 +1,4 @@
-"""The comparison tables of one data set and model: smoothing within each method, and against plain training."""
+"""The comparison tables of a data set and model: smoothing within each method, and against plain training."""
 
 from collections.abc import Callable, Mapping
 

@@ -131,15 +131,15 @@ def _plan(decision: Decision) -> str:
     questions = _listed([outcome.question.words for outcome in decision.outcomes])
     plan = (
         f"Before the first run it was fixed that α = {format_setting(protocol.alpha)} is compared with α = 0 "
-        f"in {questions} after {_listed(protocol.looks)} pairs of seeds. The interval of a look is wide enough "
-        f"that all looks at all questions together err in at most {100 * LEVEL:g} % (O'Brien–Fleming-like "
-        "levels), and holds for new images. A question is settled when its interval excludes 0 or lies within "
-        "the margin."
+        f"in {questions} after {_listed(protocol.looks)} pairs of seeds. The interval of a look is wide "
+        f"enough that all looks at all questions together err in at most {100 * LEVEL:g} % "
+        "(O'Brien–Fleming-like levels), and holds for new images. A question is settled when its interval "
+        "excludes 0 or lies within the margin."
     )
     if protocol.changed:
         plan += (
-            f" The plan was changed {count(len(protocol.changed), 'time')} after it had been begun. The looks "
-            "before are not accounted for, so the error may be larger."
+            f" The plan was changed {count(len(protocol.changed), 'time')} after it had been begun. The "
+            "looks before are not accounted for, so the error may be larger."
         )
     return plan
 

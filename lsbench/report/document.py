@@ -141,8 +141,8 @@ BLOCKS = (Prose, Lead, Bullets, Facts, Table, FigureRef, Details, Section)
 
 @dataclass(frozen=True)
 class Document:
-    """A report. ``kind`` names what wrote it; ``facts``, its provenance, stand at the end; ``files`` says what
-    is in each file of its folder."""
+    """A report. ``kind`` names what wrote it; ``facts``, its provenance, stand at the end; ``files`` says
+    what is in each file of its folder."""
 
     kind: str
     title: str

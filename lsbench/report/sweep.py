@@ -31,8 +31,8 @@ FILES = {
     "figures/": "the figures as PNG and SVG",
 }
 NOTE = (
-    "Δ is what smoothing does to the same method, with its 95 % interval; ± is half of the mean's. Shaded rows "
-    "are those that each method would choose on the select split."
+    "Δ is what smoothing does to the same method, with its 95 % interval for new images; ± is half of such "
+    "an interval. Shaded rows are those that each method would choose on the select split."
 )
 AGAINST_PLAIN = "Difference from plain training"
 LEFT_OUT = "Runs left out of every mean"
@@ -52,23 +52,31 @@ DEFINITIONS = {
     "2017), and “scaled” columns are test results after that. † marks a mean that includes a run whose "
     "calibrate split does not determine T; it was left at 1, and temperature_flag in runs.csv gives the "
     "reason.",
-    "±, [low, high]": "95 % t-interval over seeds; none at n = 1 or if the values do not vary.",
-    "Δ": "mean difference from the baseline, paired by seed: same split, initial weights and order of "
-    "data. The baseline has no smoothing and no other treatment (except what all runs have) under the same "
+    "±, [low, high]": "half of a 95 % interval, and its ends. They hold for new images from the same source: "
+    "seeds and test images are both random (crossed random effects, Satterthwaite's degrees of freedom). "
+    "Where the contributions of single images are not known, they hold for new seeds on this test set. "
+    "summary.csv has both, those for this test set in columns that end in _test_set. None at n = 1 or if "
+    "the values do not vary.",
+    "Δ": "mean difference, paired by seed: same split, initial weights and order of data. What smoothing "
+    "does is the difference from the same method at α = 0.",
+    "plain training": "no smoothing and no other treatment (except what all runs have) under the same "
     "conditions: data, model, label noise, optimiser, epochs, batch size, precision. If that was not run, "
     "it is α = 0 with otherwise equal settings.",
     "T alone": "the alternative to smoothing: the same cell without smoothing, after temperature scaling. "
     "“ECE − T alone” is the ECE of the smoothed model as trained minus that of T alone, paired by seed: "
     "above 0, scaling would have calibrated better.",
     "p (Holm)": "two-sided paired t-test of Δ = 0, adjusted over the comparisons of its table (Holm 1979). "
-    "The comparisons of each metric form a family, of all rows and not of the chosen ones alone.",
+    "The comparisons of each kind and metric form a family, of all rows and not of the chosen ones alone.",
+    "other way": "the number of single pairs of runs whose difference has the other sign than the mean: how "
+    "often one seed would have said the opposite.",
     "verdicts": "“supported” or “refuted” if p (Holm) is below 0.05, better or worse; “equivalent” if the "
     "difference lies within a margin stated beforehand, even if it is not 0, by two one-sided t-tests "
     "(TOST, Schuirmann 1987) with a Holm correction of their own; else “inconclusive”, which is not "
     "evidence of equality. Below 8 seeds each is marked “exploratory”.",
     "chosen": "an α, and a method's strength if several were run, by mean NLL on the select split after "
     "temperature scaling. T is fitted on the calibrate split. The test split is used once, at the end, and "
-    "influences neither.",
+    "influences neither. Of data without a test set each seed divides the images anew, so that an image that "
+    "one seed tests on may be a select image of another.",
 }
 
 
@@ -111,7 +119,7 @@ def _part(part: Part, specs: Sequence[FigureSpec], ratios: pd.DataFrame) -> tupl
         return [doc.Section(title, blocks)] if rows else []
 
     header, rows = against_plain(part)
-    plain = [doc.Table(f"{AGAINST_PLAIN}: {part.title}", header, rows)] if rows else []
+    plain = [doc.Table(f"{AGAINST_PLAIN}: {part.title}", header, _with_labels(header, rows))] if rows else []
     return (
         doc.Lead(tuple(sentences(part))),
         *figures("effects"),
@@ -139,12 +147,18 @@ def _comparison(part: Part) -> doc.Table:
     return doc.Table(
         label,
         header,
-        rows,
+        _with_labels(header, rows),
         highlighted=frozenset(index[choice.row["cell"]] for choice in part.choices),
         groups=frozenset(groups),
         further=frozenset(range(len(FIRST), len(header))),
         note=NOTE,
     )
+
+
+def _with_labels(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[list[doc.Text]]:
+    """The rows with their verdicts styled as such."""
+    verdicts = {index for index, title in enumerate(header) if title.startswith("verdict")}
+    return [[_verdict(cell) if index in verdicts else cell for index, cell in enumerate(row)] for row in rows]
 
 
 def _choices(part: Part) -> tuple[doc.Block, ...]:

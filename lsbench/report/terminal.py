@@ -13,15 +13,22 @@ if TYPE_CHECKING:
     from lsbench.analysis.findings import Findings
     from lsbench.analysis.results import Part, SweepResults
 
-OMITTED_COLUMNS = ("p (Holm)", "ECE − T alone, points")  # columns that the terminal has no room for
-# Columns dropped, in this order, if the table is too wide; an ECE goes together with its floor.
-EXPENDABLE = (("gap %",), ("T",), ("NLL",), ("NLL·T",), ("ECE %", "floor %"), ("ECE·T", "floor·T"))
-NOTE = "Δ: accuracy against the baseline, paired by seed, 95 % interval. ·T: after temperature scaling."
-FLOOR_NOTE = "floor: the ECE that a perfectly calibrated model with these confidences would show."
+# Columns dropped, in this order, if the table is too wide for the terminal.
+EXPENDABLE = (
+    *(("ECE − T alone, points",), ("gap %",), ("T",), ("floor %",), ("NLL",), ("ECE %",), ("floor·T",)),
+    *(("p",), ("n", "failed"), ("NLL·T",), ("ECE·T",), ("accuracy %",), ("Δ points",)),
+)
+NOTES = {
+    "Δ points": "Δ: accuracy against the same method at α = 0, 95 % interval for {target}.",
+    "*": "*: chosen on the select split.",
+    "·T": "·T: after temperature scaling.",
+    "floor": "floor: the ECE that a perfectly calibrated model with these confidences would show.",
+}
 BESIDE_REPORT = "report.md, runs.csv, summary.csv and figures/ beside it"
 BESIDE_CLAIMS = "claims.md, claims.csv, runs.csv, summary.csv and figures/ beside it"
 SHORT = {
     "Δ accuracy, points": "Δ points",
+    "p (Holm)": "p",
     "ECE % scaled": "ECE·T",
     "floor % scaled": "floor·T",
     "NLL scaled": "NLL·T",
@@ -47,22 +54,28 @@ def run_table(record: runs.Record, folder: Path) -> str:
 
 
 def terminal_table(parts: "Sequence[Part]") -> str:
-    """The comparison as text, a table for each data set and model, without its expendable columns where it is
-    wider than `formatting.TERMINAL_WIDTH`."""
+    """The answer and the comparison of each data set and model as text. Columns are left out where the table
+    is wider than the terminal."""
     from lsbench.report import document as doc
     from lsbench.report import text
+    from lsbench.report.answer import sentences
     from lsbench.report.comparison import comparison
 
     sections = []
     for part in parts:
         header, rows = comparison(part)
-        columns = [index for index, title in enumerate(header) if title not in OMITTED_COLUMNS]
-        titles = [SHORT.get(header[index], header[index]) for index in columns]
-        cells = [[row[index] for index in columns] for row in rows]
-        table = doc.Table("Comparison", titles, cells, expendable=EXPENDABLE)
-        sections.append(doc.Section(part.title, (table,)))
+        chosen = {choice.row["cell"] for choice in part.choices}
+        alpha = header.index("α")
+        for row, cells in zip(part.rows, rows, strict=True):
+            cells[alpha] += "*" if row["cell"] in chosen else ""
+        titles = [SHORT.get(title, title) for title in header]
+        table = doc.Table("Comparison", titles, rows, expendable=EXPENDABLE)
+        sections.append(doc.Section(part.title, (doc.Lead(tuple(sentences(part))), table)))
     tables = text.render(sections)
-    return f"{tables}\n\n{NOTE}" + (f"\n{FLOOR_NOTE}" if "floor" in tables else "")
+    targets = dict.fromkeys(judged.target for part in parts for judged in part.verdicts if judged.n > 1)
+    notes = [note for mark, note in NOTES.items() if mark in tables]
+    shown = [note.format(target=" or ".join(targets) or "new images") for note in notes]
+    return "\n\n".join([tables, "\n".join(map(text.wrapped, shown))])
 
 
 def print_report(results: "SweepResults", decision: "Decision | None" = None) -> None:
@@ -72,16 +85,18 @@ def print_report(results: "SweepResults", decision: "Decision | None" = None) ->
         print(terminal_table(results.parts))
     if decision:
         from lsbench.report.decision import lines
+        from lsbench.report.text import wrapped
 
-        print("", *lines(decision), sep="\n")
+        print("", *map(wrapped, lines(decision)), sep="\n")
     _print_rest(results, f"{results.folder / 'report.html'}   {BESIDE_REPORT}")
 
 
 def print_claims(findings: "Findings", results: "SweepResults") -> None:
     """Print a line for each claim, the unfinished runs of the sweep, its files and the next command."""
     from lsbench.report.claim_wording import family, lines
+    from lsbench.report.text import wrapped
 
-    print("\n".join(lines(findings)))
+    print("\n".join(map(wrapped, lines(findings))))
     print(f"p is Holm-adjusted over {family(findings)}")
     _print_rest(results, f"{results.folder / 'claims.html'}   {BESIDE_CLAIMS}")
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from lsbench.analysis.baselines import treatments
-from lsbench.analysis.columns import Row, as_rows, settings_of
+from lsbench.analysis.columns import SMOOTHING, Row, as_rows, settings_of
 from lsbench.analysis.results import Part
 from lsbench.analysis.selection import (
     CRITERION,
@@ -64,7 +64,7 @@ def choice_table(part: Part) -> Table:
         CRITERION_TITLE: [mean_ci(choice.row, CRITERION, 4) for choice in choices],
         "seeds that agree": [f"{choice.agree} of {choice.seeds}" for choice in choices],
         "accuracy %": [mean_ci(choice.row, "test_accuracy", 2, 100) for choice in choices],
-        "Δ accuracy, points": [difference(choice.row, "test_accuracy") for choice in choices],
+        "Δ accuracy, points": [difference(choice.row, "test_accuracy", SMOOTHING) for choice in choices],
         "ECE % scaled": [POINTS.number(choice.row["test_ece_ts_mean"]) for choice in choices],
         "floor % scaled": [POINTS.number(floor(choice.row, "_ts")) for choice in choices],
     }
@@ -152,13 +152,14 @@ def _item(label: str, row: Row, note: str, confounded: Sequence[str], verdicts: 
     lacks the treatments ``confounded`` as well as smoothing."""
     text = note
     if row["baseline"] == row["cell"]:
-        text += " is the baseline itself"
+        text += " is plain training itself"
     elif not row["baseline"]:
         text += ": no baseline was run, so there is no difference to judge"
     sentences = [f"{text}.", *_confidence(row)]
     if confounded:
         sentences.append(
-            f"Differences from the baseline are the combined effect of {', '.join(confounded)} and smoothing."
+            f"Differences from plain training are the combined effect of {', '.join(confounded)} and "
+            "smoothing."
         )
     if row["n_failed"]:
         runs = count(row["n_failed"], "more run")

@@ -8,8 +8,9 @@ from lsbench.analysis.columns import Row, as_rows
 from lsbench.formatting import format_setting, number
 
 CAPTIONS = {
-    "alpha": "Points are means over seeds, bars their 95 % t-intervals. Overlapping bars say little about "
-    "a difference, since a seed affects all methods alike; this is why Δ is paired by seed.",
+    "alpha": "Points are means over seeds. Bars are their 95 % t-intervals for new seeds on this test set: "
+    "they show the scatter of runs. Overlapping bars say little about a difference, since a seed and an "
+    "image affect all methods alike; this is why Δ is paired.",
     "reliability": "Accuracy over mean confidence in 15 bins of equal width, over all seeds together. On "
     "the diagonal the two agree; above it the model is under-confident, below it over-confident. Bins with "
     "fewer than 30 predictions are not drawn. Test split; T was fitted on the calibrate split.",

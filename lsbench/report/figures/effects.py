@@ -16,10 +16,10 @@ KIND = "effects"
 TITLE = "Effect of smoothing"
 METRICS = ("test_accuracy", "test_nll_ts", "test_ece_ts")
 MOST_ROWS = 24  # with more settings, those that select results recommend for a method
-WIDTH, ROW, AROUND = 300, 25, 70  # of a panel; height of a row, and above and below all of them
+WIDTH, ROW, AROUND = 300, 28, 70  # of a panel; height of a row, and above and below all of them
 CAPTION = (
-    "The difference that smoothing makes to the same method, with its 95 % interval for {target}. The band is "
-    "the margin within which a difference does not matter, fixed in advance."
+    "The difference that smoothing makes to the same method, with its 95 % interval for {target}. The band "
+    "is the margin within which a difference does not matter, fixed in advance."
 )
 
 

@@ -56,10 +56,10 @@ def _over_alpha(panel: OverAlpha, axes: Axes) -> None:
         for metric, scaled in panel.metrics:
             mean = line[f"{metric}_mean"]
             options = line_options(as_scaled(style) if scaled else style)
-            axes.errorbar(x, mean, yerr=line[f"{metric}_high"] - mean, elinewidth=0.9, capsize=2, **options)
+            axes.errorbar(x, mean, yerr=line[f"{metric}_half"], elinewidth=0.9, capsize=2, **options)
     if panel.percent:
         axes.yaxis.set_major_formatter(_per_cent)
-    if panel.percent and len(panel.metrics) > 1:
+    if panel.percent and all("ece" in metric for metric, _ in panel.metrics):
         axes.set_ylim(bottom=0)  # an error has a zero worth seeing
     axes.grid(axis="y", color=GRID, linewidth=0.6)
 

@@ -67,8 +67,8 @@ class Panel:
 
 @dataclass(frozen=True)
 class OverAlpha(Panel):
-    """Means with their 95 % t-intervals over alpha. ``metrics`` are (summary column, True if it is after
-    temperature scaling)."""
+    """Means over alpha with the columns ``_half`` as bars. ``metrics`` are (summary column, True if it is
+    after temperature scaling)."""
 
     metrics: tuple[tuple[str, bool], ...]
     percent: bool
@@ -101,8 +101,8 @@ class OverPairs(Panel):
 
 @dataclass(frozen=True)
 class Effects(Panel):
-    """Differences with their intervals, one of ``rows`` each; the band is ± ``margin``, and ``better`` says on
-    which side of 0 an improvement lies."""
+    """Differences with their intervals, one of ``rows`` each; the band is ± ``margin``, and ``better`` says
+    on which side of 0 an improvement lies."""
 
     margin: float
     rows: int

@@ -8,6 +8,7 @@ import pandas as pd
 
 from lsbench.analysis.results import SweepResults
 from lsbench.analysis.selection import CRITERION, CRITERION_TITLE, MARK_AT_STRENGTH, recommended
+from lsbench.analysis.stats import half_width
 from lsbench.formatting import format_setting
 from lsbench.report.figures import captions, effects
 from lsbench.report.figures.spec import (
@@ -87,21 +88,29 @@ def _method(label: str, rows: pd.DataFrame) -> MethodLine:
 
 def _alpha(name: str, part: str, methods: list[MethodLine]) -> FigureSpec:
     shown = _shown(methods, MAX_METHODS["alpha"])
-    columns = ["alpha", *(f"{metric}_{end}" for metric in OVER_ALPHA for end in ("mean", "high"))]
     series = tuple(
-        (line_style(index, method.label), method.rows[columns]) for index, method in enumerate(shown)
+        (line_style(index, method.label), _over_seeds(method.rows)) for index, method in enumerate(shown)
     )
-    ece = (("test_ece", False), ("test_ece_ts", True))
     nll = (("test_nll", False), ("test_nll_ts", True))
     panels = (
         OverAlpha("Test accuracy", series, (("test_accuracy", False),), percent=True),
-        OverAlpha("Calibration error (ECE)", series, ece, percent=True),
+        OverAlpha("Calibration error (ECE) as trained", series, (("test_ece", False),), percent=True),
+        OverAlpha("ECE after scaling", series, (("test_ece_ts", True),), percent=True),
         OverAlpha("Negative log-likelihood, nats", series, nll, percent=False),
     )
     legend = (*(style for style, _ in series), TRAINED, SCALED)
     caption = captions.CAPTIONS["alpha"] + _methods_left_out(methods, shown)
     alt = captions.over_alpha([(method.label, method.rows) for method in shown])
     return FigureSpec(name, "alpha", part, TITLES["alpha"], panels, legend, caption, alt)
+
+
+def _over_seeds(rows: pd.DataFrame) -> pd.DataFrame:
+    """The alpha of ``rows``, the means of `OVER_ALPHA`, and half of their intervals over seeds."""
+    table = rows[["alpha", *(f"{metric}_mean" for metric in OVER_ALPHA)]].copy()
+    for metric in OVER_ALPHA:
+        se = rows[f"{metric}_sd"] / rows["n"] ** 0.5
+        table[f"{metric}_half"] = [half_width(*pair) for pair in zip(se, rows["n"] - 1, strict=True)]
+    return table
 
 
 def _by_method(
