@@ -24,6 +24,7 @@ from lsbench.terms import DONE
 ROWS = 60  # of the test set
 MARGIN = 1.0  # in standard deviations of a seed's difference
 MOST = 4  # questions of a family
+WRONG = ("difference, no margin", "difference", "equivalence")  # false verdicts
 SEED = 20261127
 DIFFERENCES = {  # of mean 0 and standard deviation 1
     "normal": lambda random, size: random.standard_normal(size),
@@ -94,9 +95,11 @@ def errors(families: int) -> Iterator[dict[str, object]]:
             for questions in (1, 2, 4):
                 plan = design(LOOKS, questions)
                 row: dict[str, object] = {"differences": kind, "test set": rows, "questions": questions}
+                without_margin, _ = settle(means, se, plan, 0.0)
                 different, _ = settle(means, se, plan, MARGIN)
                 equivalent, _ = settle(means + MARGIN, se, plan, MARGIN)
-                for name, wrong in (("difference", different == 1), ("equivalence", equivalent == -1)):
+                outcomes = (without_margin == 1, different == 1, equivalent == -1)
+                for name, wrong in zip(WRONG, outcomes, strict=True):
                     family = wrong.reshape(families, MOST)[:, :questions].any(1)
                     row[f"false {name}"] = float(family.mean())
                 yield row
@@ -173,16 +176,18 @@ def lines(parts: Mapping[str, Sequence[dict[str, object]]], families: int, skewn
     return [
         "",
         f"False verdicts at looks {', '.join(map(str, LOOKS))}, in per cent of {families:,} families. "
-        "“Difference”: the true difference is 0. “Equivalence”: it is the margin, "
+        "“Difference”: the true difference is 0, with a margin of equivalence or without. “Equivalence”: it "
+        "is the margin, "
         f"{MARGIN:g} sd of a seed's difference. With a test set, its rows have effects that all seeds share. "
         "“Skewed” has a skewness of 0.5; that of the stored differences below is "
         f"{skewness:.2f}. “Exponential” has 2 and is a stress test.",
         "",
         *table(
-            "differences | test set | questions: | false difference %: | false equivalence %:",
+            "differences | test set | questions: | false difference, no margin %: | false difference %: | "
+            "false equivalence %:",
             [
                 (row["differences"], "with effects" if row["test set"] else "none", row["questions"],
-                 f"{100 * row['false difference']:.2f}", f"{100 * row['false equivalence']:.2f}")
+                 *(f"{100 * row[f'false {name}']:.2f}" for name in WRONG))
                 for row in wrong
             ],
         ),

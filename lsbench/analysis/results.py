@@ -1,6 +1,6 @@
 """A stored sweep as tables, and what they come to: labels, choices and verdicts, each computed once."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -35,13 +35,15 @@ from lsbench.terms import DONE
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """One data set and model of a sweep: its rows of `runs_table` and `cells_table`."""
+    """One data set and model of a sweep: its rows of `runs_table` and `cells_table`, and the number of
+    ``looks`` at the sweep with growing numbers of seeds."""
 
     data: str
     model: str
     runs: pd.DataFrame
     cells: pd.DataFrame
     differences: list[Difference]
+    looks: int = 1
 
     @property
     def title(self) -> str:
@@ -72,7 +74,8 @@ class Part:
     def judged(self) -> list[verdicts.Judged]:
         """`verdicts.judge_cells` of ``cells``: what smoothing does first, and again as the difference from
         plain training where the two are the same."""
-        return verdicts.judge_cells(self.cells, self.labels, self.differences)
+        judged = verdicts.judge_cells(self.cells, self.labels, self.differences)
+        return [replace(comparison, looks=self.looks) for comparison in judged]
 
     @property
     def verdicts(self) -> list[verdicts.Judged]:
@@ -167,7 +170,8 @@ class SweepResults:
         for key, cells in self.cells.groupby(PAIR, sort=False):
             names = set(cells["cell"])
             differences = [difference for difference in self.differences if difference.cell in names]
-            parts.append(Part(str(key[0]), str(key[1]), runs[key], cells, differences))
+            names_of_part = str(key[0]), str(key[1])
+            parts.append(Part(*names_of_part, runs[key], cells, differences, len(self.looks)))
         return tuple(parts)
 
     @cached_property
@@ -179,6 +183,15 @@ class SweepResults:
     def epochs(self) -> pd.DataFrame:
         """The table of training.csv. Raises `StorageError` for a stored file that does not parse."""
         return traces.epochs(self.folder.parent, self.runs)
+
+    @property
+    def looks(self) -> tuple[int, ...]:
+        """The numbers of seeds at which the sweep was reported, up to the present one. Of a sequential
+        decision, whose protocol accounts for its looks, the present one alone."""
+        seeds = len({record["seed"] for record in self.records})
+        if (self.folder / "decide.json").exists():
+            return (seeds,)
+        return (*(look for look in self.sweep.looks if look < seeds), seeds)
 
     @property
     def unfinished(self) -> list[Record]:

@@ -75,7 +75,8 @@ class Judged:
 
     ``se`` is the standard error of the effect, with its degrees of freedom ``df``; ``rows_se`` is the part of
     it that more seeds would not remove, NaN if the target is this test set. ``wrong_way`` is the share of
-    single pairs that point the other way than the effect.
+    single pairs that point the other way than the effect. ``looks`` counts the reports with growing numbers
+    of seeds, this one included, for which p does not account.
 
     Of a cell: the ``label`` of its line, its ``alpha``, the ``metric``, the ``kind`` of comparison, the
     ``other`` cell and the words for it (``against``), and whether the cell is ``chosen`` on the select split.
@@ -96,6 +97,7 @@ class Judged:
     df: float = NAN
     rows_se: float = NAN
     wrong_way: float = NAN
+    looks: int = 1
     margin: float = NAN
     better: int = 1
     unit: Unit = POINTS

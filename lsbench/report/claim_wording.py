@@ -8,7 +8,7 @@ from lsbench.claims import all_claims
 from lsbench.formatting import DASH, count, probability
 from lsbench.report import tables
 from lsbench.report.document import Bullets, Emphasis, Item, Prose, Strong
-from lsbench.report.tables import Table, interval
+from lsbench.report.tables import Table, interval, p_text
 
 TITLE = "What people claim of label smoothing"
 HEADER = ("verdict", "effect", "95 % interval", "n", "p (Holm)", "margin")
@@ -81,7 +81,7 @@ def _line(judged: Judged) -> str:
     brackets = "" if DASH in (low, high) else f" [{low}, {high}]"
     effect = judged.unit.number(judged.effect, sign=True)
     text = f"{judged.words}: {effect}{brackets}{judged.unit.name}, n = {judged.n}"
-    p = probability(deciding_p(judged))
+    p = p_text(deciding_p(judged), judged)
     if p != DASH:
         name = "p (TOST)" if judged.word == "equivalent" else "p"
         text += f", {name} < {p[1:]}" if p.startswith("<") else f", {name} = {p}"
@@ -106,7 +106,7 @@ def verdict(judged: Judged) -> str:
 
 def cells(judged: Judged) -> list[str]:
     """The cells below `HEADER`; p is that of the test that decides."""
-    p = probability(deciding_p(judged))
+    p = p_text(deciding_p(judged), judged)
     return _cells(judged, f"{p} (TOST)" if judged.word == "equivalent" else p)
 
 
@@ -115,8 +115,8 @@ def full_cells(judged: Judged) -> list[str]:
     holds_for = judged.target if judged.n > 1 and not judged.bounded else DASH
     return [
         judged.words,
-        *_cells(judged, probability(judged.p_holm)),
-        probability(judged.p_tost_holm),
+        *_cells(judged, p_text(judged.p_holm, judged)),
+        p_text(judged.p_tost_holm, judged),
         holds_for,
     ]
 

@@ -1,6 +1,7 @@
 """Content of the page of claims, and the claims' comparisons as a table for claims.csv."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -26,6 +27,7 @@ from lsbench.report.claim_wording import (
 )
 from lsbench.report.figures.forest import in_margins
 from lsbench.report.figures.spec import FigureSpec
+from lsbench.report.looks import caution
 from lsbench.report.sweep import facts, left_out, setup
 from lsbench.report.tables import POWER_TITLE
 from lsbench.store.sweeps import measured_file
@@ -48,7 +50,9 @@ def judge(results: SweepResults) -> Findings:
     asked = results.sweep.claims
     claims = {name: claim for name, claim in all_claims().items() if name in asked}
     evidence = {name: _evidence(results, name, asked[name]) for name in claims}
-    return judge_claims({name: claim.compare for name, claim in claims.items()}, evidence)
+    findings = judge_claims({name: claim.compare for name, claim in claims.items()}, evidence)
+    looks = len(results.looks)
+    return {name: [replace(judged, looks=looks) for judged in group] for name, group in findings.items()}
 
 
 def _evidence(results: SweepResults, claim: str, members: Sequence[str]) -> Evidence:
@@ -61,6 +65,8 @@ def _evidence(results: SweepResults, claim: str, members: Sequence[str]) -> Evid
 def document(findings: Findings, results: SweepResults, specs: Sequence[FigureSpec]) -> doc.Document:
     """The page: all claims in a table, the figures, a section for each claim, and how to read them."""
     overview: list[doc.Block] = [] if results.runs.empty else [doc.Prose(setup(results.summary))]
+    if text := caution(results):
+        overview.append(doc.Prose(text))
     overview.append(_overview(findings))
     overview += [doc.Section(spec.title, (doc.FigureRef(spec),)) for spec in specs]
     sections = [doc.Section(OVERVIEW, tuple(overview))]

@@ -6,8 +6,8 @@ from lsbench.analysis.columns import PLAIN, SCALING, SMOOTHING, Row
 from lsbench.analysis.labels import distinguishing_columns
 from lsbench.analysis.results import Part
 from lsbench.analysis.verdicts import BY_METRIC, Judged
-from lsbench.formatting import DASH, format_setting, number, probability
-from lsbench.report.tables import Table, difference, floor, mean_ci, with_interval
+from lsbench.formatting import DASH, format_setting, number
+from lsbench.report.tables import Table, difference, floor, mean_ci, p_text, with_interval
 
 # The columns that are shown first; the others are shown on demand.
 FIRST = ("method", "α", "n", "accuracy %", "Δ accuracy, points", "verdict", "NLL scaled", "ECE % scaled")
@@ -26,7 +26,9 @@ def comparison(part: Part) -> Table:
         "verdict": lambda row: judged[row["cell"]].verdict_label if row["cell"] in judged else DASH,
         "NLL scaled": lambda row: number(row["test_nll_ts_mean"], 4),
         "ECE % scaled": lambda row: number(row["test_ece_ts_mean"], 2, 100),
-        "p (Holm)": lambda row: probability(row["test_accuracy_diff_unsmoothed_p_holm"]),
+        "p (Holm)": lambda row: (
+            p_text(judged[row["cell"]].p_holm, judged[row["cell"]]) if row["cell"] in judged else DASH
+        ),
         "failed": lambda row: format_setting(row["n_failed"]),
         "floor % scaled": lambda row: number(floor(row, "_ts"), 2, 100),
         "ECE − T alone, points": _against_scaling,

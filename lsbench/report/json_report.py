@@ -13,12 +13,14 @@ from lsbench.analysis.columns import as_rows
 from lsbench.analysis.results import Part, SweepResults
 from lsbench.analysis.selection import Choice
 from lsbench.analysis.verdicts import QUESTIONS, Judged
+from lsbench.report.answer import sentences
 from lsbench.store.files import to_json
 from lsbench.terms import DIVERGED, DONE, FAILED
 
 VERDICT_FIELDS = (
     *("words", "word", "effect", "low", "high", "n", "margin", "sd", "exploratory", "family"),
     *("label", "alpha", "metric", "against", "chosen", "cell"),
+    *("kind", "target", "se", "df", "rows_se", "wrong_way", "looks", "meaning"),
 )
 # The provenance of a run; a report lists the distinct values of each.
 PROVENANCE = ("seed", "data_sha256", "lsbench", "git_sha", "torch", "device", "precision", "finished")
@@ -53,16 +55,18 @@ def facts(results: SweepResults) -> dict[str, Any]:
             {name: record[name] for name in ("run", "status", "error")} for record in results.unfinished
         ],
         "missing": results.missing,
+        "looks": results.looks,
         "provenance": {name: _distinct(results.runs[name]) for name in PROVENANCE},
     }
 
 
 def _table(part: Part) -> dict[str, Any]:
-    """One data set and model: its rows of summary.csv, every verdict, and each method's choice."""
+    """One data set and model: the answer, its rows of summary.csv, every verdict, each method's choice."""
     known = part.cells.astype(object).where(part.cells.notna(), None)  # pandas' NA too
     return {
         "data": part.data,
         "model": part.model,
+        "answer": sentences(part),
         "summary": as_rows(known),
         "verdicts": [_verdict(judged) for judged in part.verdicts],
         "choices": [_choice(choice) for choice in part.choices],

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 from lsbench.analysis.decisions import Decision, decide
 from lsbench.analysis.results import SweepResults, load_results
 from lsbench.report import decision, html, json_report, markdown, penultimate, sweep, terminal
-from lsbench.report.document import Document
+from lsbench.report.document import Document, Prose, Section
 from lsbench.report.figures import geometry
 from lsbench.report.figures.files import write as write_figures
 from lsbench.report.figures.spec import FigureSpec
 from lsbench.report.figures.sweep_figures import KINDS, figure_specs
+from lsbench.report.looks import caution
 from lsbench.store.files import to_csv, write_atomically
 from lsbench.store.protocols import read_protocol
+from lsbench.store.sweeps import note_look
 
 if TYPE_CHECKING:
     from lsbench.analysis.findings import Findings
@@ -34,9 +36,11 @@ def publish(results_dir: str | Path, name: str) -> int:
         from lsbench.report import claims
 
         findings = write_claims(results)
+        _note_look(results)
         terminal.print_claims(findings, results)
         return claims.exit_code(findings, results)
     write_report(results)
+    _note_look(results)
     terminal.print_report(results, _decision(results))
     return results.exit_code
 
@@ -48,9 +52,11 @@ def describe(results_dir: str | Path, name: str) -> tuple[dict[str, Any], int]:
         from lsbench.report import claims
 
         findings = write_claims(results)
+        _note_look(results)
         report = json_report.facts(results) | {"claims": claims.described(findings)}
         return report, claims.exit_code(findings, results)
     write_report(results)
+    _note_look(results)
     report = json_report.describe(results)
     if decided := _decision(results):
         report["decision"] = decision.describe(decided)
@@ -74,6 +80,8 @@ def write_report(results: SweepResults) -> None:
     for file, table in tables.items():
         write_atomically(results.folder / file, to_csv(table))
     first = [decision.section(decided, path)] if decided else []
+    if text := caution(results):
+        first.append(Section("Looks", (Prose(text),)))
     document = sweep.document(results, specs, ratios, first)
     drawn = [path, *specs] if path else specs
     _write_document(results.folder, "report", document, drawn, [*KINDS, geometry.KIND, decision.KIND])
@@ -95,6 +103,12 @@ def write_claims(results: SweepResults) -> "Findings":
     document = claims.document(findings, results, specs)
     _write_document(results.folder, "claims", document, specs, [forest.KIND])
     return findings
+
+
+def _note_look(results: SweepResults) -> None:
+    """Note that a report of all runs of the sweep was written."""
+    if not results.missing:
+        note_look(results.folder.parent, results.sweep, results.looks[-1])
 
 
 def _decision(results: SweepResults) -> Decision | None:

@@ -55,12 +55,12 @@ def sentence(judged: Judged) -> str:
     if not math.isnan(judged.low):
         low, high = (judged.unit.number(end, sign=True) for end in (judged.low, judged.high))
         text += f" [{low}, {high}]"
-    p_holm = f"p (Holm) {probability(judged.p_holm)}"
+    p_holm = f"p (Holm) {p_text(judged.p_holm, judged)}"
     if judged.word != "equivalent":
         meaning = {"supported": " (better)", "refuted": " (worse)"}.get(judged.word, "")
         return f"{text}; {judged.verdict_label}{meaning}, {p_holm}"
     text += f"; {judged.verdict_label} within ±{judged.unit.write(judged.margin)}"
-    text += f", p (TOST, Holm) {probability(judged.p_tost_holm)}"
+    text += f", p (TOST, Holm) {p_text(judged.p_tost_holm, judged)}"
     return f"{text}; it differs from 0, {p_holm}" if judged.p_holm < LEVEL else text
 
 
@@ -89,12 +89,18 @@ def full_table(verdicts: Sequence[Judged]) -> Table:
         "holds for": [judged.target if judged.n > 1 else DASH for judged in verdicts],
         "n": [str(judged.n) for judged in verdicts],
         "other way": [_other_way(judged) for judged in verdicts],
-        "p (Holm)": [probability(judged.p_holm) for judged in verdicts],
+        "p (Holm)": [p_text(judged.p_holm, judged) for judged in verdicts],
         "margin": [f"±{judged.unit.number(judged.margin)}" for judged in verdicts],
-        "p (TOST, Holm)": [probability(judged.p_tost_holm) for judged in verdicts],
+        "p (TOST, Holm)": [p_text(judged.p_tost_holm, judged) for judged in verdicts],
         "verdict": [judged.verdict_label for judged in verdicts],
     }
     return list(columns), [list(row) for row in zip(*columns.values(), strict=True)]
+
+
+def p_text(p: float, judged: Judged) -> str:
+    """A p of a comparison, with the number of looks if there were several."""
+    text = probability(p)
+    return f"{text}, {judged.looks} looks" if judged.looks > 1 and text != DASH else text
 
 
 def _other_way(judged: Judged) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from lsbench.store import runs
 from lsbench.store.sweeps import COMBINING
+from lsbench.terms import DONE
 
 if TYPE_CHECKING:
     from lsbench.analysis.decisions import Decision
@@ -81,23 +82,30 @@ def terminal_table(parts: "Sequence[Part]") -> str:
 def print_report(results: "SweepResults", decision: "Decision | None" = None) -> None:
     """Print the comparison of a sweep, its ``decision`` if it has one, its unfinished runs, its files and the
     next command."""
+    from lsbench.report.looks import caution
+    from lsbench.report.text import wrapped
+
     if results.records:
         print(terminal_table(results.parts))
     if decision:
         from lsbench.report.decision import lines
-        from lsbench.report.text import wrapped
 
         print("", *map(wrapped, lines(decision)), sep="\n")
+    if text := caution(results):
+        print("", wrapped(text, ""), sep="\n")
     _print_rest(results, f"{results.folder / 'report.html'}   {BESIDE_REPORT}")
 
 
 def print_claims(findings: "Findings", results: "SweepResults") -> None:
     """Print a line for each claim, the unfinished runs of the sweep, its files and the next command."""
     from lsbench.report.claim_wording import family, lines
+    from lsbench.report.looks import caution
     from lsbench.report.text import wrapped
 
     print("\n".join(map(wrapped, lines(findings))))
     print(f"p is Holm-adjusted over {family(findings)}")
+    if text := caution(results):
+        print("", wrapped(text, ""), sep="\n")
     _print_rest(results, f"{results.folder / 'claims.html'}   {BESIDE_CLAIMS}")
 
 
@@ -113,16 +121,23 @@ def _print_rest(results: "SweepResults", files: str) -> None:
 
 def next_command(command: str, records: Sequence[runs.Record], wanted: int) -> str:
     """The command to run after ``command``, with its reason: the same again if runs failed or are missing,
-    otherwise with more seeds. Empty for a search, which would choose other runs, and for a combined report,
-    which trains none."""
+    otherwise one that settles the question with an account of the looks. Empty for what is no comparison of
+    training runs, and where runs diverged."""
     if "hydra/sweeper" in command or command.startswith((COMBINING, "lsbench decide")) or not command:
         return ""
     left = wanted - sum(runs.is_final(record) for record in records)
     if left:
         return f"{command}   # trains the {left} that failed or are missing"
-    seeds = {record["seed"] for record in records}
-    if seeds != set(range(len(seeds))):
+    program, name, *words = shlex.split(command)
+    if name == "claims" or any(record["status"] != DONE for record in records):
         return ""
-    words = [word for word in shlex.split(command) if not word.startswith("seed=")]
-    more = shlex.join([*words, f"seed=range({2 * len(seeds)})"])
-    return f"{more}   # twice the seeds; stored runs are used again"
+    settings = [word for word in words if _is_setting_of_decide(word)]
+    decide = shlex.join([program, "decide", *settings])
+    return f"{decide}   # settles it with the fewest seeds, and accounts for its looks"
+
+
+def _is_setting_of_decide(word: str) -> bool:
+    """True for a single value of a setting that `lsbench decide` does not choose itself."""
+    key, equals, value = word.partition("=")
+    several = ("," in value.strip("[]") and not value.startswith("[")) or "range(" in value
+    return bool(equals) and not several and key not in ("alpha", "method", "seed", "name", "experiment")

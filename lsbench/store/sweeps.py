@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from lsbench import __version__
@@ -16,34 +16,48 @@ COMBINING = "lsbench report "  # the beginning of the command of a combined repo
 
 @dataclass(frozen=True)
 class Sweep:
-    """All runs of one command, for `lsbench claims` also by claim; stored as results/NAME/sweep.json."""
+    """All runs of one command, for `lsbench claims` also by claim; stored as results/NAME/sweep.json.
+
+    ``looks`` are the numbers of seeds at which a report of all its runs was written, ascending.
+    """
 
     name: str
     command: str
     runs: tuple[str, ...] = ()
     claims: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    looks: tuple[int, ...] = ()
 
 
 def write_sweep(results_dir: str | Path, sweep: Sweep) -> None:
     """Write a sweep's list of runs; it replaces an earlier sweep of the same name.
 
-    Raises `UsageError` if the earlier one has claims and this one has none, or the reverse: its files would
-    stay and contradict the new ones.
+    The looks at the earlier one are kept if its runs are among the new ones, or the reverse: then more seeds
+    were added to the same settings, or a command is resumed. Raises `UsageError` if the earlier one has
+    claims and this one has none, or the reverse: its files would stay and contradict the new ones.
     """
-    _check_kind(results_dir, sweep.name, bool(sweep.claims))
+    if before := _earlier(results_dir, sweep.name):
+        if bool(before.claims) != bool(sweep.claims):
+            kind = "a sweep without claims" if sweep.claims else "a page of claims"
+            raise UsageError(f"name={sweep.name}: is {kind} under {results_dir}; choose another name")
+        if not sweep.looks and (set(before.runs) <= set(sweep.runs) or set(sweep.runs) <= set(before.runs)):
+            sweep = replace(sweep, looks=before.looks)
     content = asdict(sweep) | {"lsbench": __version__}
     write_atomically(Path(results_dir) / sweep.name / "sweep.json", to_json(content))
 
 
-def _check_kind(results_dir: str | Path, name: str, claims: bool) -> None:
-    """Raise `UsageError` if ``name`` is taken by a sweep of the other kind: with claims, or without."""
+def _earlier(results_dir: str | Path, name: str) -> Sweep | None:
+    """The stored sweep of this name; None if there is none, or a damaged one, which is replaced."""
     try:
-        differs = bool(read_sweep(results_dir, name).claims) != claims
-    except (UsageError, StorageError):  # no sweep, or a damaged one, which is replaced
-        return
-    if differs:
-        kind = "a sweep without claims" if claims else "a page of claims"
-        raise UsageError(f"name={name}: is {kind} under {results_dir}; choose another name")
+        return read_sweep(results_dir, name)
+    except (UsageError, StorageError):
+        return None
+
+
+def note_look(results_dir: str | Path, sweep: Sweep, seeds: int) -> None:
+    """Note in a sweep's sweep.json that a report with this number of seeds was written, unless one with as
+    many was."""
+    if seeds > max(sweep.looks, default=0):
+        write_sweep(results_dir, replace(sweep, looks=(*sweep.looks, seeds)))
 
 
 def read_sweep(results_dir: str | Path, name: str) -> Sweep:
@@ -54,7 +68,10 @@ def read_sweep(results_dir: str | Path, name: str) -> Sweep:
         listed = [str(Path(run).name) for run in content["runs"]]
         if listed != content["runs"]:
             raise ValueError("its list of runs is damaged")
-        return Sweep(content["name"], content["command"], tuple(listed), dict(content.get("claims", {})))
+        looks = tuple(map(int, content.get("looks", ())))
+        return Sweep(
+            content["name"], content["command"], tuple(listed), dict(content.get("claims", {})), looks
+        )
     except FileNotFoundError:
         names = sorted(path.parent.name for path in Path(results_dir).glob("*/sweep.json"))
         known = ", ".join(names) or "none yet"
@@ -121,4 +138,5 @@ def combine(results_dir: str | Path, names: list[str], name: str, command: str) 
     if taken and not read_sweep(results_dir, name).command.startswith(COMBINING):
         raise UsageError(f"name={name}: is a trained sweep under {results_dir}; choose another name")
     union = dict.fromkeys(run_id for sweep in sweeps for run_id in sweep.runs)
-    write_sweep(results_dir, Sweep(name, command, tuple(union)))
+    looks = sorted({look for sweep in sweeps for look in sweep.looks})
+    write_sweep(results_dir, Sweep(name, command, tuple(union), looks=tuple(looks)))
