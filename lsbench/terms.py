@@ -163,6 +163,10 @@ class Method:
     penalty  (logits [M,B,K], strength [M]) -> penalties [M,B]
              each step: is added to the loss
 
+    idle     (model, shift, flip) -> text
+             once, before training: the reason why the method would change nothing with this model and data,
+             which is an error; empty if it would
+
     A hook serves all members of a stack in one call (``labels`` one member). It is called only if some member
     has a strength above 0, and must leave members at strength 0 exactly as they are; their penalty is 0.
     Random numbers must be drawn from ``keys`` (int64) with lsbench.rng. Keys are functions of a member's
@@ -180,6 +184,7 @@ class Method:
     loss: "Callable[[Tensor, Tensor, Target, Tensor], Tensor] | None" = None
     distill: "Callable[[Tensor, Tensor, TeacherBatch, Tensor], Tensor] | None" = None
     penalty: "Callable[[Tensor, Tensor], Tensor] | None" = None
+    idle: "Callable[[nn.Module, int, bool], str] | None" = None
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,8 @@ class Job:
 
 
 def with_data(configs: Sequence[Run]) -> list[Job]:
-    """Load each data set once. Raises `DataError`, and `UsageError` for splits or models that do not fit."""
+    """Load each data set once. Raises `DataError`, and `UsageError` for splits or models that do not fit, and
+    for a method that would change nothing."""
     loaded: dict[str, Splits] = {}
     jobs = []
     for run in configs:
@@ -87,7 +88,11 @@ def with_data(configs: Sequence[Run]) -> list[Job]:
             loaded[source] = load(run.data)
         splits = loaded[source]
         split_sizes(splits, run.data)
-        models.build_on_meta(run.model, splits.train_images.shape[1:], len(splits.classes))
+        model = models.build_on_meta(run.model, splits.train_images.shape[1:], len(splits.classes))
+        for method in all_methods().values():
+            strength = run.knobs.get(method.knob)
+            if strength and method.idle and (reason := method.idle(model, run.data.shift, run.data.flip)):
+                raise UsageError(f"{method.knob}={strength:g}: would change nothing: {reason}")
         jobs.append(Job(teachers.resolve_teacher(run), splits, run.method.teacher))
     return jobs
 

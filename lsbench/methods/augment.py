@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from lsbench import rng
 from lsbench.terms import Batch, Method
@@ -31,4 +31,9 @@ def batch(batch: Batch, strength: Tensor, keys: Tensor, shift: int, flip: bool) 
     return replace(batch, images=images)
 
 
-METHOD = Method(knob="augment", batch=batch)
+def idle(model: nn.Module, shift: int, flip: bool) -> str:
+    """The reason why augmentation would change nothing: data that may be neither shifted nor mirrored."""
+    return "" if shift or flip else "data.shift=0 and data.flip=false; set one of them"
+
+
+METHOD = Method(knob="augment", batch=batch, idle=idle)

@@ -19,4 +19,11 @@ def layers(model: nn.Module, strength: Tensor, keys: Tensor) -> dict[str, Tensor
     return values
 
 
-METHOD = Method(knob="dropout", layers=layers)
+def idle(model: nn.Module, shift: int, flip: bool) -> str:
+    """The reason why dropout would change nothing: a model without a layer of it."""
+    if any(isinstance(module, KeyedDropout) for module in model.modules()):
+        return ""
+    return "the model has no lsbench.ops.dropout.KeyedDropout; add one, or choose another model"
+
+
+METHOD = Method(knob="dropout", layers=layers, idle=idle)

@@ -38,6 +38,13 @@ def remove_stale(folder: Path, runs: pd.DataFrame) -> None:
             remove(path)
 
 
+def probes(folder: Path) -> pd.DataFrame:
+    """probes.csv in ``folder``, without a row if the file is missing. Raises `StorageError` if it does not
+    parse."""
+    path = folder / PROBES_FILE
+    return _read(path) if path.exists() else pd.DataFrame(columns=["run"])
+
+
 def points(folder: Path, runs: pd.DataFrame) -> pd.DataFrame:
     """geometry.csv in ``folder``, without a row if the file is missing or has runs that are not among the
     finished ``runs``. Raises `StorageError` if it does not parse."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lsbench.analysis.columns import SMOOTHING
 from lsbench.analysis.labels import distinguishing_columns
 from lsbench.analysis.results import Part, SweepResults
 from lsbench.execution.progress import track
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from lsbench.analysis.columns import Row
 
 FACTS = ("run", "status", "data", "model", "method", "alpha", "seed")
-DELTA_NOTE = "Δ: points against the baseline, paired by seed, 95 % interval."
+DELTA_NOTE = "Δ: points against the same method at α = 0, paired by seed, 95 % interval for this test set."
 
 
 def publish(
@@ -117,4 +118,4 @@ def _cells(row: "Row", column: str) -> dict[str, str]:
     if not column.endswith("_accuracy"):
         return {column.replace("within_between", "w/b").replace("_", " "): number(row[f"{name}_mean"], 3)}
     attack = column.removesuffix("_accuracy")
-    return {f"{attack} %": mean_ci(row, name, 2, 100), f"Δ {attack}": difference(row, name)}
+    return {f"{attack} %": mean_ci(row, name, 2, 100), f"Δ {attack}": difference(row, name, SMOOTHING)}

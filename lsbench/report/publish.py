@@ -16,6 +16,7 @@ from lsbench.report.figures.files import write as write_figures
 from lsbench.report.figures.spec import FigureSpec
 from lsbench.report.figures.sweep_figures import KINDS, figure_specs
 from lsbench.report.looks import caution
+from lsbench.report.probe_tables import Probed
 from lsbench.store.files import to_csv, write_atomically
 from lsbench.store.protocols import read_protocol
 from lsbench.store.sweeps import note_look
@@ -75,6 +76,7 @@ def write_report(results: SweepResults) -> None:
     path = decision.figure(decided, results.parts[0].title) if decided and results.parts else None
     specs = [*figure_specs(results), *geometry.figure_specs(points, several=len(results.parts) > 1)]
     ratios = penultimate.ratios(results.folder.parent, results.runs)
+    probed = Probed(penultimate.probes(results.folder), ratios)
     tables = {"runs.csv": results.runs, "summary.csv": results.summary}
     tables |= {"reliability.csv": results.bins, "training.csv": results.epochs}
     for file, table in tables.items():
@@ -82,7 +84,7 @@ def write_report(results: SweepResults) -> None:
     first = [decision.section(decided, path)] if decided else []
     if text := caution(results):
         first.append(Section("Looks", (Prose(text),)))
-    document = sweep.document(results, specs, ratios, first)
+    document = sweep.document(results, specs, probed, first)
     drawn = [path, *specs] if path else specs
     _write_document(results.folder, "report", document, drawn, [*KINDS, geometry.KIND, decision.KIND])
 

@@ -13,10 +13,11 @@ from lsbench.analysis.columns import as_rows, is_metric
 from lsbench.analysis.results import Part, SweepResults
 from lsbench.formatting import DASH, format_setting
 from lsbench.report import document as doc
-from lsbench.report import penultimate
+from lsbench.report import penultimate, probe_tables
 from lsbench.report.answer import one_seed, sentences
 from lsbench.report.comparison import FIRST, against_plain, comparison
 from lsbench.report.figures.spec import FigureSpec
+from lsbench.report.probe_tables import Probed
 from lsbench.report.tables import POWER_NOTE, POWER_TITLE, Table, full_table, word_table
 from lsbench.report.wording import choice_table, choosing, interpretation, power_table
 from lsbench.terms import DIVERGED, DONE, FAILED
@@ -83,14 +84,14 @@ DEFINITIONS = {
 def document(
     results: SweepResults,
     specs: Sequence[FigureSpec],
-    ratios: pd.DataFrame,
+    probed: Probed,
     first: Sequence[doc.Section] = (),
 ) -> doc.Document:
-    """The report, with the figures ``specs``; ``ratios`` are `penultimate.ratios`. It begins with the
-    sections ``first``."""
+    """The report, with the figures ``specs`` and what was ``probed``. It begins with the sections
+    ``first``."""
     sections = [*first]
     sections += [
-        doc.Section(part.title, _part(part, [spec for spec in specs if spec.part == part.title], ratios))
+        doc.Section(part.title, _part(part, [spec for spec in specs if spec.part == part.title], probed))
         for part in results.parts
     ]
     sections += left_out(results)
@@ -107,7 +108,7 @@ def document(
     )
 
 
-def _part(part: Part, specs: Sequence[FigureSpec], ratios: pd.DataFrame) -> tuple[doc.Block, ...]:
+def _part(part: Part, specs: Sequence[FigureSpec], probed: Probed) -> tuple[doc.Block, ...]:
     """The report of one data set and model."""
 
     def figures(*kinds: str) -> list[doc.Block]:
@@ -133,7 +134,8 @@ def _part(part: Part, specs: Sequence[FigureSpec], ratios: pd.DataFrame) -> tupl
         *([doc.Section("Verdicts", _verdicts(part))] if part.verdicts else []),
         *section(POWER_TITLE, POWER_NOTE, power_table(part)),
         *figures("reliability", "confidence", "training"),
-        *section(penultimate.TITLE, penultimate.ABOUT, penultimate.ratio_table(part, ratios)),
+        *section(probe_tables.TITLE, probe_tables.ABOUT, probe_tables.probe_table(part, probed.columns)),
+        *section(penultimate.TITLE, penultimate.ABOUT, penultimate.ratio_table(part, probed.ratios)),
         *figures("geometry"),
     )
 
