@@ -28,6 +28,7 @@ from lsbench.analysis.tables import (
     values_by_cell,
     with_columns,
 )
+from lsbench.store.protocols import Protocol, read_protocol
 from lsbench.store.runs import Record, read_all
 from lsbench.store.sweeps import Sweep, read_sweep
 from lsbench.terms import DONE
@@ -186,12 +187,16 @@ class SweepResults:
 
     @property
     def looks(self) -> tuple[int, ...]:
-        """The numbers of seeds at which the sweep was reported, up to the present one. Of a sequential
-        decision, whose protocol accounts for its looks, the present one alone."""
+        """The numbers of seeds at which the sweep was looked at, up to the present one: those with a report,
+        or those of its protocol."""
         seeds = len({record["seed"] for record in self.records})
-        if (self.folder / "decide.json").exists():
-            return (seeds,)
-        return (*(look for look in self.sweep.looks if look < seeds), seeds)
+        looks = self.protocol.looks if self.protocol else self.sweep.looks
+        return (*(look for look in looks if look < seeds), seeds)
+
+    @cached_property
+    def protocol(self) -> Protocol | None:
+        """The plan of a sequential decision. Raises `StorageError` if it is damaged."""
+        return read_protocol(self.folder)
 
     @property
     def unfinished(self) -> list[Record]:

@@ -45,23 +45,19 @@ def lines(decision: Decision) -> list[str]:
     return [*verdicts, _cost(decision)]
 
 
-def section(decision: Decision, figure: FigureSpec | None) -> doc.Section:
-    """The verdicts and what they cost, the plan, and every look."""
-    verdicts = tuple(
-        doc.Item((doc.Strong(outcome.question.words), f": {_verdict(outcome)}"))
-        for outcome in decision.outcomes
-    )
+def section(decision: Decision, figure: FigureSpec | None, caution: str) -> doc.Section:
+    """The verdicts and what they cost, the plan, every look, and a ``caution`` about the rest of the page."""
     pairs = sorted({look.pairs for outcome in decision.outcomes for look in outcome.looks})
     header = ["pairs", *(outcome.question.words for outcome in decision.outcomes)]
     rows = [[str(number), *(_at(outcome, number) for outcome in decision.outcomes)] for number in pairs]
     return doc.Section(
         TITLE,
         (
-            doc.Bullets(verdicts),
-            doc.Prose(_cost(decision)),
+            doc.Lead(tuple(lines(decision))),
             *([doc.FigureRef(figure)] if figure else []),
             doc.Prose(_plan(decision)),
             doc.Table("Looks", header, rows),
+            *([doc.Prose(caution)] if caution else []),
         ),
     )
 

@@ -7,6 +7,11 @@ def caution(results: SweepResults) -> str:
     """What the looks do to p; empty for a single look."""
     if len(results.looks) < 2:
         return ""
+    if results.protocol:
+        return (
+            "The tables and figures of the runs are those of a fixed number of seeds: their p, intervals and "
+            "verdicts do not account for the looks, as those of the decision do."
+        )
     *first, last = map(str, results.looks)
     return (
         f"Seeds were added after a report: this sweep was looked at with {', '.join(first)} and then "

@@ -23,8 +23,8 @@ class Probed(NamedTuple):
 
 TITLE = "Measured on stored weights"
 ABOUT = (
-    "By lsbench probe, whose probes.csv has every run. Means ± half of the 95 % interval; Δ is what smoothing "
-    "does to the same method, paired by seed. The intervals hold for new seeds on this test set."
+    "By lsbench probe, whose probes.csv has every run. Means ± half of the 95 % interval; Δ is what "
+    "smoothing does to the same method, paired by seed. The intervals hold for new seeds on this test set."
 )
 FACTS = ("run", "status", "data", "model", "method", "alpha", "seed")
 

@@ -18,7 +18,6 @@ from lsbench.report.figures.sweep_figures import KINDS, figure_specs
 from lsbench.report.looks import caution
 from lsbench.report.probe_tables import Probed
 from lsbench.store.files import to_csv, write_atomically
-from lsbench.store.protocols import read_protocol
 from lsbench.store.sweeps import note_look
 
 if TYPE_CHECKING:
@@ -81,8 +80,8 @@ def write_report(results: SweepResults) -> None:
     tables |= {"reliability.csv": results.bins, "training.csv": results.epochs}
     for file, table in tables.items():
         write_atomically(results.folder / file, to_csv(table))
-    first = [decision.section(decided, path)] if decided else []
-    if text := caution(results):
+    first = [decision.section(decided, path, caution(results))] if decided else []
+    if not decided and (text := caution(results)):
         first.append(Section("Looks", (Prose(text),)))
     document = sweep.document(results, specs, probed, first)
     drawn = [path, *specs] if path else specs
@@ -109,14 +108,13 @@ def write_claims(results: SweepResults) -> "Findings":
 
 def _note_look(results: SweepResults) -> None:
     """Note that a report of all runs of the sweep was written."""
-    if not results.missing:
+    if not (results.missing or results.protocol):
         note_look(results.folder.parent, results.sweep, results.looks[-1])
 
 
 def _decision(results: SweepResults) -> Decision | None:
     """The decision of a sweep that has a protocol."""
-    protocol = read_protocol(results.folder)
-    return decide(protocol, results) if protocol else None
+    return decide(results.protocol, results) if results.protocol else None
 
 
 def _write_document(

@@ -90,10 +90,10 @@ def document(
     """The report, with the figures ``specs`` and what was ``probed``. It begins with the sections
     ``first``."""
     sections = [*first]
-    sections += [
-        doc.Section(part.title, _part(part, [spec for spec in specs if spec.part == part.title], probed))
-        for part in results.parts
-    ]
+    for part in results.parts:
+        of_part = [spec for spec in specs if spec.part == part.title]
+        blocks = _part(part, of_part, probed, decided=bool(results.protocol))
+        sections.append(doc.Section(part.title, blocks))
     sections += left_out(results)
     if not results.runs.empty:
         sections.append(doc.Section("Every run", _every_run(results.runs)))
@@ -108,8 +108,8 @@ def document(
     )
 
 
-def _part(part: Part, specs: Sequence[FigureSpec], probed: Probed) -> tuple[doc.Block, ...]:
-    """The report of one data set and model."""
+def _part(part: Part, specs: Sequence[FigureSpec], probed: Probed, *, decided: bool) -> tuple[doc.Block, ...]:
+    """The report of one data set and model; where its sweep was ``decided``, the decision is the answer."""
 
     def figures(*kinds: str) -> list[doc.Block]:
         return [doc.Section(spec.title, (doc.FigureRef(spec),)) for spec in specs if spec.kind in kinds]
@@ -119,10 +119,11 @@ def _part(part: Part, specs: Sequence[FigureSpec], probed: Probed) -> tuple[doc.
         blocks = (doc.Prose(about), doc.Table(f"{title}: {part.title}", header, rows))
         return [doc.Section(title, blocks)] if rows else []
 
+    lead = [] if decided else [doc.Lead(tuple(sentences(part)))]
     header, rows = against_plain(part)
     plain = [doc.Table(f"{AGAINST_PLAIN}: {part.title}", header, _with_labels(header, rows))] if rows else []
     return (
-        doc.Lead(tuple(sentences(part))),
+        *lead,
         *figures("effects"),
         _comparison(part),
         *one_seed(part),

@@ -54,9 +54,9 @@ def run_table(record: runs.Record, folder: Path) -> str:
     return "\n".join(lines)
 
 
-def terminal_table(parts: "Sequence[Part]") -> str:
-    """The answer and the comparison of each data set and model as text. Columns are left out where the table
-    is wider than the terminal."""
+def terminal_table(parts: "Sequence[Part]", *, answer: bool = True) -> str:
+    """The ``answer`` and the comparison of each data set and model as text. Columns are left out where the
+    table is wider than the terminal."""
     from lsbench.report import document as doc
     from lsbench.report import text
     from lsbench.report.answer import sentences
@@ -71,7 +71,8 @@ def terminal_table(parts: "Sequence[Part]") -> str:
             cells[alpha] += "*" if row["cell"] in chosen else ""
         titles = [SHORT.get(title, title) for title in header]
         table = doc.Table("Comparison", titles, rows, expendable=EXPENDABLE)
-        sections.append(doc.Section(part.title, (doc.Lead(tuple(sentences(part))), table)))
+        lead = [doc.Lead(tuple(sentences(part)))] if answer else []
+        sections.append(doc.Section(part.title, (*lead, table)))
     tables = text.render(sections)
     targets = dict.fromkeys(judged.target for part in parts for judged in part.verdicts if judged.n > 1)
     notes = [note for mark, note in NOTES.items() if mark in tables]
@@ -86,13 +87,13 @@ def print_report(results: "SweepResults", decision: "Decision | None" = None) ->
     from lsbench.report.text import wrapped
 
     if results.records:
-        print(terminal_table(results.parts))
+        print(terminal_table(results.parts, answer=decision is None))
+    if text := caution(results):
+        print("", wrapped(text, ""), sep="\n")
     if decision:
         from lsbench.report.decision import lines
 
         print("", *map(wrapped, lines(decision)), sep="\n")
-    if text := caution(results):
-        print("", wrapped(text, ""), sep="\n")
     _print_rest(results, f"{results.folder / 'report.html'}   {BESIDE_REPORT}")
 
 
