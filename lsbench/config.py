@@ -280,8 +280,11 @@ def to_yaml(run: Run) -> str:
 def from_yaml(text: str) -> Run:
     """The run whose settings `to_yaml` wrote, checked again.
 
-    Raises `UsageError` for a value out of its range and ValueError if the text is not the settings of a run.
+    Raises `UsageError` for a value out of its range and ValueError if the text is not the settings of a run,
+    or has a reference such as ${oc.env:HOME}: `to_yaml` writes values only, and resolving one calls code.
     """
+    if "${" in text:
+        raise ValueError("not the settings of a run (it refers to other values with ${)")
     try:
         return cast(Run, OmegaConf.to_object(OmegaConf.merge(_schema(), OmegaConf.create(text))))
     except (OmegaConfBaseException, YAMLError, TypeError) as error:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from pkgutil import extend_path, iter_modules
 
+CONFIG_DIRS = "LSBENCH_CONFIG_DIRS"  # the variable that tells other processes the folders of --config-dir
 EXTENSIBLE = ("claims", "data", "methods", "metrics", "models", "probes")
 
 
@@ -34,13 +35,20 @@ def listed(package: str) -> list[str]:
     return names(with_extensions([str(Path(__file__).parent / package)], f"lsbench.{package}"))
 
 
+def config_dirs() -> list[Path]:
+    """The folders of ``--config-dir`` in this process and in those that started it."""
+    return [Path(folder) for folder in os.environ.get(CONFIG_DIRS, "").split(os.pathsep) if folder]
+
+
 def add_extensions(folder: str) -> None:
-    """Put ``folder`` on the import path of this process and of those that it starts.
+    """Put ``folder`` among `config_dirs` and on the import path, here and in processes that this one starts.
 
     It goes last on the path, so that nothing in it hides an installed module. A folder that has an lsbench of
-    its own is left out, since other processes would import that one.
+    its own does not go there, since other processes would import that one.
     """
     path = str(Path(folder).absolute())
+    if Path(path) not in config_dirs():
+        os.environ[CONFIG_DIRS] = os.pathsep.join([*map(str, config_dirs()), path])
     if not Path(path).is_dir() or Path(path, "lsbench", "__init__.py").exists():
         return
     if path not in sys.path:

@@ -26,7 +26,6 @@ from lsbench.calibration.ece_floor import ece_floor
 from lsbench.calibration.temperature import Temperature, rescale
 from lsbench.store import runs, sweeps
 from lsbench.terms import COLUMNS
-from lsbench.training import evaluate
 
 NAME = "sweep-mnist5k-mlp"
 GOALS = (20, 500)  # seconds and MB that a report of 1,000 runs may take
@@ -70,7 +69,7 @@ def store(results_dir: Path, cell: Cell, seed: int, rows: int) -> str:
     test = metrics.measure(logits, labels)
     scaled = metrics.measure(rescale(logits, fitted), labels)
     record |= {f"test_{name}": value.item() for name, value in test.items()}
-    record |= {f"test_{name}_ts": scaled[name].item() for name in evaluate.SCALED_METRICS}
+    record |= {f"test_{name}_ts": scaled[name].item() for name in metrics.SCALED}
     record |= {"temperature": fitted.value.item()}
     record["test_ece_floor"] = ece_floor(logits).item()
     record["test_ece_floor_ts"] = ece_floor(rescale(logits, fitted)).item()

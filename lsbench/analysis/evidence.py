@@ -10,7 +10,7 @@ from lsbench.analysis.by_seed import BySeed, metric_of
 from lsbench.analysis.rows import RowScores
 from lsbench.analysis.selection import CRITERION
 from lsbench.formatting import PER_CENT, POINTS, Unit
-from lsbench.store import runs
+from lsbench.store.runs import DamagedRunError, run_dir
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -122,11 +122,17 @@ class Evidence:
 
     def history(self, metric: str, **settings: object) -> "dict[int, list[float]]":
         """``metric`` after each epoch of the runs with the given settings, by seed."""
-        import pandas as pd
+        from lsbench.analysis import traces  # imports pandas
 
-        names = self.where(**settings).names()
-        files = {seed: runs.run_dir(self.results_dir, name) / "history.csv" for seed, name in names.items()}
-        return {seed: pd.read_csv(file)[metric].tolist() for seed, file in files.items()}
+        histories = {}
+        for seed, run in self.where(**settings).names().items():
+            table = traces.read_table(self.results_dir, run, traces.HISTORY)
+            names, values = table or ((), None)
+            if values is None or metric not in names:
+                path = run_dir(self.results_dir, run) / traces.HISTORY
+                raise DamagedRunError(path, f"it has no column {metric}")
+            histories[seed] = values[:, names.index(metric)].tolist()
+        return histories
 
 
 def comparison(

@@ -1,6 +1,7 @@
 """A stored sweep as tables, and what they come to: labels, choices and verdicts, each computed once."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from lsbench.analysis.differences import (
     test_set_columns,
 )
 from lsbench.analysis.labels import lines
-from lsbench.analysis.rows import StoredScores
+from lsbench.analysis.rows import StoredScores, row_scores
 from lsbench.analysis.tables import (
     PAIR,
     cells_table,
@@ -28,9 +29,12 @@ from lsbench.analysis.tables import (
     values_by_cell,
     with_columns,
 )
+from lsbench.analysis.verify import verify_run
+from lsbench.errors import StorageError
 from lsbench.store.protocols import Protocol, read_protocol
-from lsbench.store.runs import Record, read_all
+from lsbench.store.runs import DamagedRunError, Record, read_all
 from lsbench.store.sweeps import Sweep, read_sweep
+from lsbench.store.verification import has_checksums
 from lsbench.terms import DONE
 
 
@@ -91,12 +95,19 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class SweepResults:
-    """A sweep, the ``folder`` of its report, the records of its runs, and the names of runs without one."""
+    """A sweep, the ``folder`` of its report, the records of its runs, the names of runs without one, and the
+    damaged runs with the reason for each.
+
+    ``without_checksums`` are the runs that `verify_run` could not compare with checksums, None if it was not
+    asked to.
+    """
 
     sweep: Sweep
     folder: Path
     records: list[Record]
     missing: list[str]
+    damaged: Mapping[str, str] = field(default_factory=dict)
+    without_checksums: Sequence[str] | None = None
 
     @cached_property
     def runs(self) -> pd.DataFrame:
@@ -177,13 +188,26 @@ class SweepResults:
 
     @cached_property
     def bins(self) -> pd.DataFrame:
-        """The table of reliability.csv. Raises `StorageError` for a stored file that does not parse."""
+        """The table of reliability.csv. Raises `DamagedRunError` for a stored file that does not parse."""
         return traces.bins(self.folder.parent, self.runs)
 
     @cached_property
     def epochs(self) -> pd.DataFrame:
-        """The table of training.csv. Raises `StorageError` for a stored file that does not parse."""
+        """The table of training.csv. Raises `DamagedRunError` for a stored file that does not parse."""
         return traces.epochs(self.folder.parent, self.runs)
+
+    def without_damaged(self, check: Callable[[Path, Record], None]) -> "SweepResults":
+        """The same sweep without the runs for which ``check``, called with the results folder and a record,
+        raises `DamagedRunError`."""
+        intact, damaged = [], dict(self.damaged)
+        for record in self.records:
+            try:
+                check(self.folder.parent, record)
+                intact.append(record)
+            except DamagedRunError as error:
+                damaged[record["run"]] = str(error)
+        without = self.without_checksums
+        return SweepResults(self.sweep, self.folder, intact, self.missing, damaged, without)
 
     @property
     def looks(self) -> tuple[int, ...]:
@@ -205,12 +229,35 @@ class SweepResults:
 
     @property
     def exit_code(self) -> int:
-        """1 if a run is missing, failed or diverged, else 0."""
+        """4 if a run is damaged, 1 if one is missing, failed or diverged, else 0."""
+        if self.damaged:
+            return StorageError.exit_code
         return int(bool(self.missing or self.unfinished))
 
 
-def load_results(results_dir: str | Path, name: str) -> SweepResults:
-    """Load sweep ``name``. Raises `UsageError` if there is none, `StorageError` if it cannot be read."""
+def read_files(results_dir: Path, record: Record) -> None:
+    """Raise `DamagedRunError` if a file of a run that its reports need cannot be read."""
+    if record["status"] == DONE:
+        row_scores(results_dir, record["run"], record["temperature"])
+        for file in traces.KEYS:
+            traces.read_table(results_dir, record["run"], file)
+
+
+def load_results(results_dir: str | Path, name: str, *, verify: bool = False) -> SweepResults:
+    """Load sweep ``name``, without the runs of which a file is damaged, as far as files are read; with
+    ``verify`` also without those that `verify_run` finds fault with.
+
+    Raises `UsageError` if there is no such sweep, `StorageError` if it cannot be read.
+    """
     sweep = read_sweep(results_dir, name)
-    records, missing = read_all(results_dir, sweep.runs)
-    return SweepResults(sweep, Path(results_dir) / name, records, missing)
+    stored = read_all(results_dir, sweep.runs)
+    results = SweepResults(sweep, Path(results_dir) / name, *stored)
+    if verify:
+        intact = results.without_damaged(verify_run)
+        unsealed = [r["run"] for r in intact.records if not has_checksums(results_dir, r["run"])]
+        results = replace(intact, without_checksums=unsealed)
+    try:
+        _ = results.summary, results.bins, results.epochs  # read every file that reports need
+    except DamagedRunError:  # the first of perhaps several
+        results = results.without_damaged(read_files)
+    return results

@@ -1,6 +1,5 @@
 """Contributions of single test rows to a run's metrics, from its stored predictions."""
 
-import zipfile
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lsbench.analysis.crossed import CrossedVariance, crossed_variance
-from lsbench.errors import StorageError
-from lsbench.store.runs import REMEDY, run_dir
+from lsbench.store.runs import DamagedRunError, run_dir
 from lsbench.terms import BINS, DONE
 
 if TYPE_CHECKING:
@@ -132,7 +130,7 @@ def row_scores(results_dir: str | Path, run: str, temperature: float) -> RowScor
     """The contributions of the test rows of a stored ``run``, whose fitted temperature is known.
 
     None if its predictions are not stored, or without the indices of their rows, as by lsbench 0.1. Raises
-    `StorageError` for a file that is damaged.
+    `DamagedRunError` for a file that is damaged.
     """
     path = run_dir(results_dir, run) / "predictions.npz"
     try:
@@ -143,8 +141,8 @@ def row_scores(results_dir: str | Path, run: str, temperature: float) -> RowScor
         return RowScores(rows.astype(np.int64), scores(logits, labels.astype(np.int64), temperature))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, IndexError, zipfile.BadZipFile) as error:
-        raise StorageError(f"{path}: {error}; {REMEDY}") from error
+    except Exception as error:  # of any type: the bytes may be anything
+        raise DamagedRunError(path, error or type(error).__name__) from error
 
 
 def crossed_scores(seeds: Iterable[Sequence[Term]]) -> CrossedVariance | None:

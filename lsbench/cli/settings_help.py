@@ -48,6 +48,9 @@ Flags:
   --cfg job|hydra|all   print the configuration
   --info [PART]         print Hydra's defaults, search path and plugins
   --hydra-help          Hydra's own flags and settings
+  --experimental-rerun FILE
+                        run a job again from the config.pickle of Hydra's PickleJobInfoCallback;
+                        it can run any code, so take only a file of your own
 Other launchers: hydra/launcher=joblib; a Slurm cluster: -m hydra.launcher.cluster=slurm.
 """
 

@@ -2,9 +2,9 @@
 
 import gc
 import os
-import pickle
 import shlex
 import sys
+import warnings
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -50,20 +50,15 @@ def parse(command: str, arguments: Sequence[str]) -> Namespace:
     parser.add_argument("--shell-completion", "-sc", action="store_true")
     parser.add_argument("--hydra-help", action="store_true")
     parsed = parser.parse(arguments)
-    if parsed.experimental_rerun:
-        _check_rerun(parsed.experimental_rerun)
-    return parsed
-
-
-def _check_rerun(file: str) -> None:
-    """Raise `UsageError` unless ``file`` is a configuration that Hydra's PickleJobInfoCallback stored."""
-    if not Path(file).is_file():
+    file = parsed.experimental_rerun
+    if file and not Path(file).is_file():
         raise UsageError(f"--experimental-rerun={file}: no such file")
-    content = Path(file).read_bytes()
-    try:
-        _ = pickle.loads(content).hydra
-    except Exception:  # of any type: the bytes may be anything
-        raise UsageError(f"--experimental-rerun={file}: not a pickled configuration of Hydra") from None
+    if file and parsed.overrides:
+        word = parsed.overrides[0]
+        raise UsageError(
+            f"--experimental-rerun={file}: has every setting; leave out {word}, which would not act"
+        )
+    return parsed
 
 
 def start(command: str, arguments: Sequence[str], parsed: Namespace, preset: Sequence[str] = ()) -> int:
@@ -116,7 +111,7 @@ def _run(line: str, words: Sequence[str], parsed: Namespace) -> int:
     argv = flags if parsed.hydra_help else [*words, *flags]  # Hydra's own help takes no setting of lsbench
     with hydra_config(None):
         try:
-            with _arguments_for_hydra(["lsbench", *argv]):
+            with _arguments_for_hydra(["lsbench", *argv]), _pickle_named(parsed.experimental_rerun):
                 run_hydra()
         except BaseException:
             if not session.dry_run:
@@ -127,6 +122,26 @@ def _run(line: str, words: Sequence[str], parsed: Namespace) -> int:
     if session.error:
         raise session.error
     return code
+
+
+@contextmanager
+def _pickle_named(file: str | None) -> Iterator[None]:
+    """Turn an error of Hydra, which unpickles ``file``, into a `UsageError` that names it.
+
+    Only Hydra unpickles it, once, since a pickle may call anything. Errors of the run itself are not raised
+    here: `Session.run_job` stores them.
+    """
+    if not file:
+        yield
+        return
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="hydra.main")  # of settings, which `parse` refuses
+            yield
+    except LsbenchError:
+        raise
+    except Exception as error:  # of any type: the bytes may be anything
+        raise UsageError(f"--experimental-rerun={file}: not a pickled configuration of Hydra") from error
 
 
 @contextmanager

@@ -32,13 +32,13 @@ def by_dependency(jobs: Sequence[Job]) -> list[list[Job]]:
 
 def check_teachers(jobs: Sequence[Job], command: Sequence[Job]) -> None:
     """Raise `UsageError` if a teacher of ``jobs`` is neither done nor among the jobs of the ``command``, or
-    does not fit, and `StorageError` if its weights are lost."""
+    does not fit, and `StorageError` if its weights are lost or its model is not trusted."""
     students = _students(jobs)
     records = find_records(key for _, key in students)
     in_command = _by_key(command) if students else {}
     for key, record in records.items():
         if record["status"] == DONE:
-            trained_model.read_stored_model(key.results_dir, record["run"])
+            trained_model.read_stored_model(key.results_dir, record["run"], [job.run for job in command])
     for job, key in students:
         if key in in_command:
             teachers.check_fit(job.run, job.splits.sha256, _expected(in_command[key]), job.teacher)

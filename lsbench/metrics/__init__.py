@@ -14,6 +14,8 @@ from lsbench.terms import COLUMNS
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from lsbench.calibration.temperature import Temperature
+
 __path__ = registry.with_extensions(__path__, __name__)
 
 
@@ -24,6 +26,27 @@ def _rank(name: str) -> tuple[int, str]:
 
 # In the order of the columns that users read; metrics without a column of their own follow by name.
 NAMES = tuple(sorted(registry.names(__path__), key=_rank))
+
+
+# Metrics with a second column after temperature scaling, which does not change accuracy.
+SCALED = ("nll", "brier", "ece")
+
+
+def test_columns(logits: "Tensor", labels: "Tensor", temperature: "Temperature") -> dict[str, "Tensor"]:
+    """The columns of a record that the test split determines, float64 [M], from its ``logits`` [M,N,K] and
+    ``labels`` int64 [M,N] or [N], and the temperature."""
+    from lsbench.calibration.ece_floor import ece_floor
+    from lsbench.calibration.temperature import rescale
+
+    rescaled = rescale(logits, temperature)
+    scaled = measure(rescaled, labels)
+    return {
+        **{f"test_{name}": values for name, values in measure(logits, labels).items()},
+        "temperature": temperature.value,
+        **{f"test_{name}_ts": scaled[name] for name in SCALED},
+        "test_ece_floor": ece_floor(logits),
+        "test_ece_floor_ts": ece_floor(rescaled),
+    }
 
 
 def measure(logits: "Tensor", labels: "Tensor") -> dict[str, "Tensor"]:

@@ -15,7 +15,7 @@ import torch
 from lsbench import __version__, registry
 from lsbench.errors import UsageError, shown, suggest_or_list
 from lsbench.probes._probe import Probe
-from lsbench.store import runs
+from lsbench.store import probe_values
 from lsbench.training import memory
 from lsbench.training.trained_model import TrainedModel, load_trained_model
 
@@ -68,7 +68,7 @@ def run_probe(
         }
         environment = {"lsbench": __version__, "torch": str(torch.__version__), "device": device.type}
         content = {"version": probe.version, "values": values, **environment}
-        runs.write_probe(results_dir, run_id, name, content)
+        probe_values.write(results_dir, run_id, name, content)
     return values
 
 
@@ -76,7 +76,7 @@ def read_stored(results_dir: str | Path, run_id: str, name: str) -> dict[str, fl
     """The values that `run_probe` has stored of a run; None if they are missing, damaged or of another
     version of the probe."""
     probe = find_probe(name)
-    content = runs.read_probe(results_dir, run_id, name)
+    content = probe_values.read(results_dir, run_id, name)
     try:
         if content["version"] != probe.version:
             return None

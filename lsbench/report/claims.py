@@ -196,6 +196,6 @@ def _numbers(group: Iterable[Judged]) -> list[dict[str, Any]]:
 
 
 def exit_code(findings: Findings, results: SweepResults) -> int:
-    """1 if a run is not done or a claim could not be judged, else 0."""
+    """4 if a run is damaged, 1 if one is not done or a claim could not be judged, else 0."""
     failed = any(judged.word == "failed" for group in findings.values() for judged in group)
-    return int(failed or results.exit_code)
+    return results.exit_code or int(failed)

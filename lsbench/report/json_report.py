@@ -56,6 +56,8 @@ def facts(results: SweepResults) -> dict[str, Any]:
         ],
         "missing": results.missing,
         "looks": results.looks,
+        "damaged": dict(results.damaged),
+        "without_checksums": results.without_checksums,
         "provenance": {name: _distinct(results.runs[name]) for name in PROVENANCE},
     }
 

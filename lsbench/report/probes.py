@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from lsbench.analysis.columns import SMOOTHING
 from lsbench.analysis.labels import distinguishing_columns
 from lsbench.analysis.results import Part, SweepResults
+from lsbench.errors import StorageError
 from lsbench.execution.progress import track
 from lsbench.formatting import format_setting, number
 from lsbench.probes import all_probes, run_probe
@@ -39,38 +40,49 @@ def publish(
     alpha: float | None = None,
 ) -> int:
     """Run ``probes`` on the finished runs of sweep ``name``, print the means over seeds and return the exit
-    code: 1 if a run is not done, else 0.
+    code: 4 if a run is damaged, 1 if one is not done, else 0. Damaged runs are named and left out.
 
     Writes probes.csv and, if geometry is among the ``probes``, geometry.csv and its figures, for which
     ``classes`` and ``alpha`` are those of `projection.points`. Raises what `run_probe` raises, and
     `UsageError` for an unknown sweep, class or alpha.
     """
     sweep = sweeps.read_sweep(results_dir, name)
-    records, missing = runs.read_all(results_dir, sweep.runs)
+    records, missing, damaged = runs.read_all(results_dir, sweep.runs)
     by_data = sorted(records, key=lambda record: record["data_sha256"] or "")  # each data set is read once
     done = [record["run"] for record in by_data if record["status"] == DONE]
     # The points come first: an unknown class or alpha is reported before the slow measurements start.
     points = None
-    if "geometry" in probes:
-        points = projection.points(results_dir, records, device, classes=classes, alpha=alpha)
+    while points is None and "geometry" in probes:
+        try:
+            points = projection.points(results_dir, records, device, classes=classes, alpha=alpha)
+        except runs.DamagedRunError as error:  # another pair of runs takes its place
+            damaged[error.run_id] = str(error)
+            records = [record for record in records if record["run"] not in damaged]
     measured: dict[str, dict[str, float]] = {run_id: {} for run_id in sweep.runs}
     for run_id, probe in track([(run_id, probe) for run_id in done for probe in probes], "probe"):
-        measured[run_id] |= run_probe(results_dir, run_id, probe, device)
+        try:
+            if run_id not in damaged:
+                measured[run_id] |= run_probe(results_dir, run_id, probe, device)
+        except runs.DamagedRunError as error:
+            damaged[error.run_id] = str(error)
+    records = [record for record in records if record["run"] not in damaged]
+    done = [run_id for run_id in done if run_id not in damaged]
     folder = Path(results_dir) / name
     files = []
     if records:
         columns = [column for probe in probes for column in all_probes()[probe].columns]
         measures = [_with_probes(record, measured[record["run"]], columns) for record in records]
-        results = SweepResults(sweep, folder, measures, missing)
+        results = SweepResults(sweep, folder, measures, missing, damaged)
         print(_means(results.parts, probes))
         renamed = results.runs.rename(columns={f"test_{column}": column for column in columns})
         write_atomically(folder / penultimate.PROBES_FILE, to_csv(renamed[[*FACTS, *columns]]))
         files.append(penultimate.PROBES_FILE)
-    if points is not None:
+    if points is not None and records:
         files += _write_geometry(folder, points, records)
-    print(f"\n{len(done)} of {len(sweep.runs)} runs probed")
+    print("", *(f"damaged: {reason}" for reason in damaged.values()), sep="\n")
+    print(f"{len(done)} of {len(sweep.runs)} runs probed")
     print("   ".join([*(str(folder / file) for file in files[:1]), *files[1:]]))
-    return int(len(done) < len(sweep.runs))
+    return StorageError.exit_code if damaged else int(len(done) < len(sweep.runs))
 
 
 def _write_geometry(folder: Path, points: "pd.DataFrame", records: Sequence[runs.Record]) -> list[str]:

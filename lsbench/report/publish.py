@@ -24,14 +24,15 @@ if TYPE_CHECKING:
     from lsbench.analysis.findings import Findings
 
 
-def publish(results_dir: str | Path, name: str) -> int:
+def publish(results_dir: str | Path, name: str, *, verify: bool = False) -> int:
     """Write the report of sweep ``name`` from its stored runs, print it and return the exit code.
 
-    The exit code is 1 if a run is missing, failed or diverged, or a claim could not be judged, else 0. A
-    sweep of claims has claims.html and claims.md, any other sweep report.html and report.md. Raises
-    `UsageError` for an unknown sweep, `StorageError` for files that cannot be read or written.
+    The exit code is 4 if a run is damaged, 1 if one is missing, failed or diverged, or a claim could not be
+    judged, else 0; with ``verify`` damage is looked for in every file. A sweep of claims has claims.html and
+    claims.md, any other sweep report.html and report.md. Raises `UsageError` for an unknown sweep,
+    `StorageError` for files that cannot be read or written.
     """
-    results = load_results(results_dir, name)
+    results = load_results(results_dir, name, verify=verify)
     if results.sweep.claims:
         from lsbench.report import claims
 
@@ -45,9 +46,9 @@ def publish(results_dir: str | Path, name: str) -> int:
     return results.exit_code
 
 
-def describe(results_dir: str | Path, name: str) -> tuple[dict[str, Any], int]:
+def describe(results_dir: str | Path, name: str, *, verify: bool = False) -> tuple[dict[str, Any], int]:
     """Write the report as `publish` does and return it as JSON values, with the exit code."""
-    results = load_results(results_dir, name)
+    results = load_results(results_dir, name, verify=verify)
     if results.sweep.claims:
         from lsbench.report import claims
 

@@ -217,6 +217,7 @@ def left_out(results: SweepResults) -> list[doc.Section]:
     unfinished = as_rows(results.runs[results.runs["status"] != DONE])
     rows = [(row["run"], row["status"], _one_line(row["error"])) for row in unfinished]
     rows += [(run, "missing", "no record in the store") for run in results.missing]
+    rows += [(run, "damaged", reason) for run, reason in results.damaged.items()]
     if not rows:
         return []
     return [doc.Section(LEFT_OUT, (doc.Table(LEFT_OUT, ["run", "status", "reason"], rows, prose_like=True),))]
@@ -227,9 +228,10 @@ def facts(results: SweepResults) -> dict[str, doc.Text]:
     runs = results.runs
     status = runs["status"].value_counts()
     counts = ", ".join(f"{status.get(name, 0)} {name}" for name in (DONE, DIVERGED, FAILED))
+    damaged = f"; {len(results.damaged)} damaged" if results.damaged else ""
     return {
         "Command": (doc.Code(results.sweep.command),),
-        "Runs": f"{len(runs)} ({counts}); {len(results.missing)} missing",
+        "Runs": f"{len(runs)} ({counts}); {len(results.missing)} missing{damaged}",
         "Seeds": _values(runs["seed"]),
         "Versions": f"lsbench {_values(runs['lsbench'])}, torch {_values(runs['torch'])}",
         "Commit": _values(runs["git_sha"]),

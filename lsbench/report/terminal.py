@@ -114,10 +114,24 @@ def _print_rest(results: "SweepResults", files: str) -> None:
     """Print the end of every sweep's output: the runs that are not done, ``files``, the next command."""
     for record in results.unfinished:
         print(f"{record['run']}: {record['status']}: {record['error']}")
+    for reason in results.damaged.values():
+        print(f"damaged: {reason}")
     wanted = len(results.sweep.runs)
     print(f"\n{len(results.records) - len(results.unfinished)} of {wanted} runs done\n{files}")
+    if results.without_checksums is not None:
+        print(_verified(results.records, results.without_checksums))
+    if results.damaged:  # the reason of each says what to do
+        return
     if command := next_command(results.sweep.command, results.records, wanted):
         print(f"next: {command}")
+
+
+def _verified(intact: Sequence[runs.Record], without_checksums: Sequence[str]) -> str:
+    """The numbers of runs that ``--verify`` found no fault with."""
+    text = f"verified: {len(intact) - len(without_checksums)} of {len(intact)} runs"
+    if without_checksums:
+        text += f"; {len(without_checksums)} cannot be: lsbench 0.2 and earlier stored no checksums"
+    return text
 
 
 def next_command(command: str, records: Sequence[runs.Record], wanted: int) -> str:

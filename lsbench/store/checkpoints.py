@@ -9,6 +9,7 @@ import hashlib
 import io
 import json
 import logging
+import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -20,12 +21,14 @@ from lsbench.config import Run
 from lsbench.errors import StorageError
 from lsbench.store import runs
 from lsbench.store.files import locked, write_atomically
+from lsbench.store.links import check_links
 from lsbench.terms import Outcome
 
 log = logging.getLogger(__name__)
 
 # Raise it when the form of training.loop.Training.state changes, so that no old state is resumed.
 STATE_VERSION = 1
+STACK_ID = re.compile("[0-9a-f]{12}")
 
 
 @dataclass(frozen=True)
@@ -49,8 +52,13 @@ def stack_dir(results_dir: str | Path, run_ids: Sequence[str]) -> Path:
 
 
 def stack_dirs(results_dir: str | Path) -> list[Path]:
-    """The folders of all stacks, including those of which only the lock file is left."""
-    entries = stacks_dir(results_dir).glob("[!.]*")
+    """The folders of all stacks, including those of which only the lock file is left.
+
+    Raises `StorageError` if one of them is a link that leads out of ``results_dir``: what is in them is moved
+    and removed.
+    """
+    check_links(results_dir, stacks_dir(results_dir))
+    entries = [path for path in stacks_dir(results_dir).glob("*") if STACK_ID.fullmatch(path.stem)]
     return sorted({path.with_suffix("") for path in entries if path.suffix == ".lock" or path.is_dir()})
 
 
@@ -179,6 +187,8 @@ def _is_over(folder: Path, results_dir: str | Path, saved: SavedStack | None) ->
 
 
 def _commit(folder: Path, results_dir: str | Path) -> None:
+    for source in (folder, folder / "rows"):
+        check_links(results_dir, source)
     runs.commit_staged(results_dir, folder / "rows")
     drop(folder)
 

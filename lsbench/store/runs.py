@@ -9,28 +9,35 @@ import io
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import fields
-from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple, TypeGuard
+from typing import Any, NamedTuple
 
-from lsbench.config import Name, Run, to_yaml
+from lsbench.config import Run, to_yaml
 from lsbench.errors import StorageError
+from lsbench.store import checksums, records
 from lsbench.store.files import to_json, write_atomically
-from lsbench.store.provenance import provenance
-from lsbench.terms import COLUMNS, DIVERGED, DONE, FAILED, Outcome
+from lsbench.store.links import check_links, is_plain_name
+from lsbench.terms import DIVERGED, DONE, Outcome
 
-Record = dict[str, Any]
+Record = records.Record
 FINAL = (DONE, DIVERGED)
 REMEDY = "delete the run's folder to have it trained again"  # if a file of the run is damaged
-# The keys that every record has beside COLUMNS, and those that a done run has.
-FURTHER_COLUMNS = ("cell", "temperature_flag", "diverged_step")
-MEASURED_COLUMNS = ("select_nll_ts", "test_confidence_wrong", "test_ece_floor", "test_ece_floor_ts")
-# The columns that hold a setting of the same name.
-SETTING_COLUMNS = {f.name for f in fields(Run)}.intersection(COLUMNS) - {"data", "model", "method", "device"}
+CHANGED = "has changed since it was stored"
+
+
+class DamagedRunError(StorageError):
+    """A file in the folder of a stored run that cannot be read, or that has changed since it was stored."""
+
+    def __init__(self, path: Path, reason: object) -> None:
+        super().__init__(path, str(reason))
+        self.run_id = path.parent.name
+
+    def __str__(self) -> str:
+        path, reason = self.args
+        return f"{path}: {reason}; {REMEDY}"
 
 
 def run_dir(results_dir: str | Path, run_id: str) -> Path:
@@ -38,24 +45,71 @@ def run_dir(results_dir: str | Path, run_id: str) -> Path:
 
 
 def read(results_dir: str | Path, run_id: str) -> Record | None:
-    """The run's record, or None if there is none. Raises `StorageError` for one that is damaged."""
-    path = run_dir(results_dir, run_id) / "result.json"
+    """The run's record, or None if there is none. Raises `DamagedRunError` for one that is damaged, and
+    `StorageError` if a link in the run's folder leads out of ``results_dir``."""
+    content = _read_result(results_dir, run_id)
+    return None if content is None else content[0]
+
+
+def _read_result(results_dir: str | Path, run_id: str) -> tuple[Record, checksums.Checksums | None] | None:
+    """A run's record with the checksums of its files, None without checksums; None if there is no record."""
+    if not is_plain_name(run_id):
+        return None
+    path = run_dir(results_dir, run_id) / checksums.RECORD
+    check_links(results_dir, path.parent)
     try:
-        record = json.loads(path.read_bytes())
+        record, stored = checksums.split(json.loads(path.read_bytes()))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
-        raise StorageError(f"{path}: {error}; {REMEDY}") from error
-    if not _is_record(record, run_id):
-        raise StorageError(f"{path}: not a valid run record of lsbench 0.1.0 or later; {REMEDY}")
-    return record
+    except (OSError, ValueError, RecursionError) as error:
+        raise DamagedRunError(path, error) from error
+    if not records.is_record(record, run_id):
+        raise DamagedRunError(path, "not a valid run record of lsbench 0.1.0 or later")
+    return record, stored
 
 
-def read_all(results_dir: str | Path, run_ids: Iterable[str]) -> tuple[list[Record], list[str]]:
-    """The records of these runs, and the IDs of those without a record."""
-    records = {run_id: read(results_dir, run_id) for run_id in run_ids}
-    missing = [run_id for run_id, record in records.items() if record is None]
-    return [record for record in records.values() if record is not None], missing
+def read_checksums(results_dir: str | Path, run_id: str) -> checksums.Checksums | None:
+    """The checksums of the files of a run by name; None if its record has none. Raises as `read` does."""
+    result = _read_result(results_dir, run_id)
+    return result[1] if result else None
+
+
+class StoredRuns(NamedTuple):
+    """The records of runs, the IDs of those without one, and for each damaged one the reason by its ID."""
+
+    records: list[Record]
+    missing: list[str]
+    damaged: dict[str, str]
+
+
+def read_all(results_dir: str | Path, run_ids: Iterable[str]) -> StoredRuns:
+    """The records of these runs. Raises `StorageError` for a link that leads out of ``results_dir``."""
+    stored = StoredRuns([], [], {})
+    for run_id in run_ids:
+        try:
+            record = read(results_dir, run_id)
+        except DamagedRunError as error:
+            stored.damaged[run_id] = str(error)
+            continue
+        if record is None:
+            stored.missing.append(run_id)
+        else:
+            stored.records.append(record)
+    return stored
+
+
+def read_file(results_dir: str | Path, run_id: str, name: str) -> bytes:
+    """The content of a file of a stored run. Raises `DamagedRunError` if it is missing, or if it has changed
+    since it was stored; a record without checksums, of lsbench 0.2 or earlier, cannot show that."""
+    stored = read_checksums(results_dir, run_id)
+    path = run_dir(results_dir, run_id) / name
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DamagedRunError(path, f"cannot be read ({error.strerror})") from error
+    if stored is not None and checksums.checksum(content) != stored.get(name):
+        raise DamagedRunError(path, CHANGED)
+    return content
 
 
 class RunKey(NamedTuple):
@@ -99,20 +153,6 @@ def record_files(results_dir: str | Path, seed: int | None = None) -> list[Path]
     return sorted(run_dir(results_dir, "").glob(f"{pattern}/result.json"))
 
 
-def _is_record(content: object, run_id: str) -> TypeGuard[Record]:
-    """True if ``content`` has every key that a record of RESULT_VERSION has, with values of the right types:
-    whoever reads a record relies on them, and its run, data and model become parts of paths."""
-    if not isinstance(content, dict) or not content.keys() >= {*COLUMNS, *FURTHER_COLUMNS}:
-        return False
-    if content["status"] == DONE and not content.keys() >= set(MEASURED_COLUMNS):
-        return False
-    names = content["run"] == run_id and all(content[name] in Name() for name in ("data", "model"))
-    texts = all(isinstance(content[name], str) for name in ("method", "cell"))
-    numbers = (value for name, value in content.items() if name.startswith(("test_", "train_", "select_")))
-    measured = all(isinstance(value, int | float | None) for value in numbers)
-    return names and texts and measured and content["status"] in (*FINAL, FAILED)
-
-
 def is_final(record: Record | None) -> bool:
     """Return whether the run is final (done or diverged), so that it is not trained again."""
     return record is not None and record["status"] in FINAL
@@ -122,18 +162,26 @@ def write(results_dir: str | Path, run: Run, data_sha256: str, outcome: Outcome,
     """Store a run, its record last, and return the record. Raises `StorageError` if that fails."""
     run_id = run.run_id(data_sha256)
     folder = run_dir(results_dir, run_id)
-    write_atomically(folder / "config.yaml", to_yaml(run).encode())
-    if outcome.history:
-        write_atomically(folder / "history.csv", _csv(outcome.history))
-    if outcome.reliability:
-        write_atomically(folder / "reliability.csv", _csv(outcome.reliability))
-    if outcome.predictions:
-        write_atomically(folder / "predictions.npz", _npz(outcome.predictions))
-    if outcome.weights:
-        write_atomically(folder / "model.pt", _pt(outcome.weights))
-    record = _record(run, run_id, data_sha256, outcome, device)
-    write_atomically(folder / "result.json", to_json(record))
+    stored = {}
+    for name, content in _files(run, outcome):
+        write_atomically(folder / name, content)
+        stored[name] = checksums.checksum(content)
+    record = records.make_record(run, run_id, data_sha256, outcome, device)
+    write_atomically(folder / checksums.RECORD, to_json(checksums.with_checksums(record, stored)))
     return record
+
+
+def _files(run: Run, outcome: Outcome) -> Iterator[tuple[str, bytes]]:
+    """The files of a run beside its record, one at a time."""
+    yield "config.yaml", to_yaml(run).encode()
+    if outcome.history:
+        yield "history.csv", _csv(outcome.history)
+    if outcome.reliability:
+        yield "reliability.csv", _csv(outcome.reliability)
+    if outcome.predictions:
+        yield "predictions.npz", _npz(outcome.predictions)
+    if outcome.weights:
+        yield "model.pt", _pt(outcome.weights)
 
 
 def commit_staged(results_dir: str | Path, staged: Path) -> None:
@@ -146,66 +194,6 @@ def commit_staged(results_dir: str | Path, staged: Path) -> None:
         if destination.exists():  # from an attempt that failed
             shutil.rmtree(destination)
         folder.rename(destination)
-
-
-def _record(run: Run, run_id: str, data_sha256: str, outcome: Outcome, device: str) -> Record:
-    """The run's record: every column, null if the outcome has no value for it, then further keys."""
-    values = {
-        "run": run_id,
-        "status": outcome.status,
-        "data": run.data.name,
-        "model": run.model_name,
-        "method": run.method_name,
-        **{name: getattr(run, name) for name in SETTING_COLUMNS},
-        **outcome.columns,
-        "device": device,
-        "data_sha256": data_sha256,
-        **provenance(),
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "error": outcome.error,
-    }
-    further = {"cell": run.cell_id(data_sha256), "temperature_flag": "", "diverged_step": None}
-    knobs = run.method.knobs | _teacher_columns(run)
-    return dict.fromkeys(COLUMNS) | further | knobs | values | _other_settings(run)
-
-
-def _teacher_columns(run: Run) -> Record:
-    """The teacher's cell and its temperature, if the run has a teacher."""
-    method = run.method
-    if method.teacher is None:
-        return {}
-    return {"teacher_temperature": method.teacher_temperature, "method.teacher": method.teacher}
-
-
-def _other_settings(run: Run) -> Record:
-    """The settings without a column in COLUMNS, such as data.shift, model.hidden, optim.momentum."""
-    flat = {}
-    for group in ("data", "model", "optim"):
-        for name, value in run.settings[group].items():
-            if name != "_target_" and (group, name) not in (("data", "name"), ("model", "name")):
-                flat[f"{group}.{name}"] = json.dumps(value) if isinstance(value, list | dict) else value
-    return flat
-
-
-def read_probe(results_dir: str | Path, run_id: str, name: str) -> Any:
-    """The content that `write_probe` stored; None if it is missing or damaged. Raises `StorageError` if the
-    file cannot be read."""
-    path = _probe_file(results_dir, run_id, name)
-    try:
-        return json.loads(path.read_bytes())
-    except (FileNotFoundError, ValueError):
-        return None
-    except OSError as error:
-        raise StorageError(f"{path}: cannot be read ({error.strerror})") from error
-
-
-def write_probe(results_dir: str | Path, run_id: str, name: str, content: Mapping[str, Any]) -> None:
-    """Store the values of probe ``name`` beside the run. Raises `StorageError` if that fails."""
-    write_atomically(_probe_file(results_dir, run_id, name), to_json(content))
-
-
-def _probe_file(results_dir: str | Path, run_id: str, name: str) -> Path:
-    return run_dir(results_dir, run_id) / "probes" / f"{name}.json"
 
 
 def check_writable(results_dir: str | Path) -> None:

@@ -9,6 +9,7 @@ from lsbench import __version__
 from lsbench.config import Name
 from lsbench.errors import StorageError, UsageError, shown
 from lsbench.store.files import to_json, write_atomically
+from lsbench.store.links import check_links, is_plain_name
 from lsbench.store.runs import run_dir
 
 COMBINING = "lsbench report "  # the beginning of the command of a combined report, and of no other
@@ -33,8 +34,10 @@ def write_sweep(results_dir: str | Path, sweep: Sweep) -> None:
 
     The looks at the earlier one are kept if its runs are among the new ones, or the reverse: then more seeds
     were added to the same settings, or a command is resumed. Raises `UsageError` if the earlier one has
-    claims and this one has none, or the reverse: its files would stay and contradict the new ones.
+    claims and this one has none, or the reverse: its files would stay and contradict the new ones; and
+    `StorageError` if a link leads out of ``results_dir``.
     """
+    check_links(results_dir, Path(results_dir) / sweep.name)
     if before := _earlier(results_dir, sweep.name):
         if bool(before.claims) != bool(sweep.claims):
             kind = "a sweep without claims" if sweep.claims else "a page of claims"
@@ -61,23 +64,32 @@ def note_look(results_dir: str | Path, sweep: Sweep, seeds: int) -> None:
 
 
 def read_sweep(results_dir: str | Path, name: str) -> Sweep:
-    """The sweep called ``name``. Raises `UsageError` if there is none, `StorageError` if it is damaged."""
+    """The sweep called ``name``. Raises `UsageError` if there is none, `StorageError` if it is damaged or a
+    link in its folder leads out of ``results_dir``."""
     path = Path(results_dir) / name / "sweep.json"
+    if not is_plain_name(name):
+        raise _no_sweep(results_dir, name)
+    check_links(results_dir, path.parent)
     try:
         content = json.loads(path.read_bytes())
-        listed = [str(Path(run).name) for run in content["runs"]]
-        if listed != content["runs"]:
-            raise ValueError("its list of runs is damaged")
+        listed, claims = content["runs"], content.get("claims", {})
+        for members in (listed, *claims.values()):
+            if not isinstance(members, list) or not all(map(is_plain_name, members)):
+                raise ValueError("its list of runs is damaged")
+        if not all(isinstance(text, str) for text in (content["command"], *claims)):
+            raise ValueError("it is damaged")
         looks = tuple(map(int, content.get("looks", ())))
-        return Sweep(
-            content["name"], content["command"], tuple(listed), dict(content.get("claims", {})), looks
-        )
+        return Sweep(name, content["command"], tuple(listed), claims, looks)
     except FileNotFoundError:
-        names = sorted(path.parent.name for path in Path(results_dir).glob("*/sweep.json"))
-        known = ", ".join(names) or "none yet"
-        raise UsageError(f"no sweep named {shown(name)} under {results_dir}; sweeps there: {known}") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _no_sweep(results_dir, name) from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise StorageError(f"{path}: cannot be read ({error}); run its command again to write it") from error
+
+
+def _no_sweep(results_dir: str | Path, name: str) -> UsageError:
+    names = sorted(path.parent.name for path in Path(results_dir).glob("*/sweep.json"))
+    known = ", ".join(names) or "none yet"
+    return UsageError(f"no sweep named {shown(name)} under {results_dir}; sweeps there: {known}")
 
 
 def note_run(folder: Path, key: str, results_dir: str, name: str, run_id: str) -> None:

@@ -6,13 +6,9 @@ from torch import Tensor
 
 from lsbench import metrics
 from lsbench.calibration import reliability
-from lsbench.calibration.ece_floor import ece_floor
 from lsbench.calibration.temperature import fit_temperature, rescale
 from lsbench.terms import DIVERGED, DONE, Outcome
 from lsbench.training.loop import Trained
-
-# Metrics with a second column after temperature scaling, which does not change accuracy.
-SCALED_METRICS = ("nll", "brier", "ece")
 
 
 def evaluate(trained: Trained) -> list[Outcome]:
@@ -20,22 +16,15 @@ def evaluate(trained: Trained) -> list[Outcome]:
     train and select, which show overfitting."""
     logits, labels = trained.logits, trained.labels
     temperature = fit_temperature(logits["calibrate"], labels["calibrate"])
-    test = metrics.measure(logits["test"], labels["test"])
-    rescaled = rescale(logits["test"], temperature)
-    scaled = metrics.measure(rescaled, labels["test"])
     bins = reliability.tables(logits["test"], labels["test"], temperature)
     select = metrics.measure(logits["select"], labels["select"])
     select_scaled = metrics.measure(rescale(logits["select"], temperature), labels["select"])
     train_accuracy = (logits["train"].argmax(-1) == labels["train"]).double().mean(1)
     columns: dict[str, Tensor] = {
         "train_accuracy": train_accuracy,
-        **{f"test_{name}": values for name, values in test.items()},
-        "temperature": temperature.value,
-        **{f"test_{name}_ts": scaled[name] for name in SCALED_METRICS},
+        **metrics.test_columns(logits["test"], labels["test"], temperature),
         "select_accuracy": select["accuracy"],
         "select_nll": select["nll"],
-        "test_ece_floor": ece_floor(logits["test"]),
-        "test_ece_floor_ts": ece_floor(rescaled),
         "select_nll_ts": select_scaled["nll"],
     }
     return [

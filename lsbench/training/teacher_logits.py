@@ -10,7 +10,7 @@ from lsbench.errors import UsageError
 from lsbench.store.runs import RunKey, find_records
 from lsbench.terms import TeacherBatch
 from lsbench.training.device_data import EVALUATION_ROWS, DeviceDataset
-from lsbench.training.trained_model import read_stored_model
+from lsbench.training.trained_model import StoredModel, read_stored_model
 
 
 def teacher_key(run: Run) -> RunKey | None:
@@ -58,7 +58,8 @@ def load_teacher_logits(members: Sequence[Run], data: DeviceDataset, dtype: torc
             logits[key] = torch.zeros(rows.shape[1], data.classes, dtype=dtype, device=rows.device)
         elif key in records:
             record = records[key]
-            logits[key] = _train_logits(run.results_dir, record["run"], data.for_member(member)).to(dtype)
+            teacher = read_stored_model(run.results_dir, record["run"], members)
+            logits[key] = _train_logits(teacher, data.for_member(member)).to(dtype)
         else:
             raise UsageError(missing_teacher(run))
     index = {key: number for number, key in enumerate(logits)}
@@ -73,9 +74,8 @@ def load_teacher_logits(members: Sequence[Run], data: DeviceDataset, dtype: torc
 
 
 @torch.no_grad()
-def _train_logits(results_dir: str, run_id: str, data: DeviceDataset) -> Tensor:
-    """The logits [n,K] of a stored run for the train rows of ``data``, which has a single member."""
-    teacher = read_stored_model(results_dir, run_id)
+def _train_logits(teacher: StoredModel, data: DeviceDataset) -> Tensor:
+    """The teacher's logits [n,K] for the train rows of ``data``, which has a single member."""
     network = teacher.network(data.images.shape[1:], data.classes, data.images.device)
     chunks = torch.split(data.rows["train"], EVALUATION_ROWS, dim=1)
     return torch.cat([network(data.normalise(data.images_at(rows), teacher.dtype)[0]) for rows in chunks])

@@ -1,6 +1,7 @@
 """Networks rebuilt from stored runs, with the data that they were trained on."""
 
-import pickle
+import io
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from lsbench import models, rng
 from lsbench.config import DataConfig, Run, from_yaml
 from lsbench.data import load
 from lsbench.errors import DataError, StorageError, UsageError
-from lsbench.store import runs
+from lsbench.store import runs, trust
 from lsbench.terms import DONE, Splits
 from lsbench.training.device_data import DeviceDataset, stratified_order
 from lsbench.training.forward import DTYPES
@@ -35,49 +36,50 @@ class StoredModel:
         """The plain model for images of ``shape`` (C, H, W), in eval mode and without gradients of its
         weights.
 
-        Raises `StorageError` if the weights do not fit the model.
+        Raises `DamagedRunError` if the weights do not fit the model.
         """
         with torch.random.fork_rng(devices=[]):  # the initial weights that it draws are replaced
             model = models.build(self.run.model, shape, classes).to(self.dtype)
         try:
             model.load_state_dict(self.weights)
         except RuntimeError as error:
-            path, name = self.folder / "model.pt", self.run.model_name
-            raise StorageError(f"{path}: does not fit model={name}: {error}") from error
+            reason = f"does not fit model={self.run.model_name}: {error}"
+            raise runs.DamagedRunError(self.folder / "model.pt", reason) from error
         return model.to(device).eval().requires_grad_(False)
 
 
-def read_stored_model(results_dir: str | Path, run_id: str) -> StoredModel:
-    """Read a stored run. Raises `StorageError` if its record, settings or weights are missing or damaged."""
+def read_stored_model(results_dir: str | Path, run_id: str, command: Iterable[Run] = ()) -> StoredModel:
+    """Read a stored run. Raises `StorageError` if its record, settings or weights are missing, damaged or
+    changed since they were stored, or if its model is neither trusted (store/trust.py) nor that of a run of
+    the current ``command``."""
     folder = runs.run_dir(results_dir, run_id)
     record = runs.read(results_dir, run_id)
     if record is None:
         raise StorageError(f"{folder}: no such run is stored")
     if record["status"] != DONE:
         raise StorageError(f"{folder}: the run {record['status']}, so it has no weights")
-    settings, weights = _settings(folder / "config.yaml"), _weights(folder / "model.pt")
+    settings = _settings(runs.read_file(results_dir, run_id, "config.yaml"), folder / "config.yaml")
+    trust.check_model(settings, folder / "config.yaml", command)
+    weights = _weights(runs.read_file(results_dir, run_id, "model.pt"), folder / "model.pt")
     return StoredModel(folder, settings, record["data_sha256"], weights)
 
 
-def _settings(path: Path) -> Run:
+def _settings(content: bytes, path: Path) -> Run:
     try:
-        return from_yaml(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise StorageError(f"{path}: cannot be read ({error.strerror})") from error
+        return from_yaml(content.decode())
     except (UsageError, ValueError) as error:
-        raise StorageError(f"{path}: {error}") from error
+        raise runs.DamagedRunError(path, error) from error
 
 
-def _weights(path: Path) -> dict[str, Tensor]:
+def _weights(content: bytes, path: Path) -> dict[str, Tensor]:
     try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise StorageError(f"{path}: cannot be read ({error.strerror}); {runs.REMEDY}") from error
-    except (RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
-        raise StorageError(f"{path}: does not contain weights; {runs.REMEDY}") from error
-    if not isinstance(loaded, dict):
-        raise StorageError(f"{path}: does not contain weights; {runs.REMEDY}")
-    return loaded
+        loaded = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except Exception as error:  # of any type: the bytes may be anything
+        raise runs.DamagedRunError(path, "does not contain weights") from error
+    weights = loaded if isinstance(loaded, dict) else {"": loaded}
+    if all(isinstance(name, str) and isinstance(value, Tensor) for name, value in weights.items()):
+        return weights
+    raise runs.DamagedRunError(path, "does not contain weights")
 
 
 @dataclass(frozen=True)
@@ -115,11 +117,13 @@ class TrainedModel:
 def load_trained_model(results_dir: str | Path, run_id: str, device: torch.device) -> TrainedModel:
     """The trained model of a stored run on ``device``.
 
-    Raises `StorageError` if its record, settings or weights are missing or damaged, `DataError` if its data
-    are missing or are not those that it was trained on.
+    Raises `StorageError` if its record, settings or weights are missing, damaged or changed since they were
+    stored, or if its data set or model is not trusted (store/trust.py), `DataError` if its data are missing
+    or are not those that it was trained on.
     """
     stored = read_stored_model(results_dir, run_id)
     run = stored.run
+    trust.check_data(run, stored.folder / "config.yaml")
     splits = LATEST_DATA.load(run.data, stored.data_sha256)
     network = stored.network(splits.train_images.shape[1:], len(splits.classes), device)
     data = DeviceDataset(splits, run.data, [run.seed], device)

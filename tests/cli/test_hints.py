@@ -42,6 +42,7 @@ HINTS = [
     (["train", "-m", "alpha=interval(0,1)"], "alpha=interval(0,1): a grid takes lists and range()"),
     (["train", "-m", "hydra/sweeper=nope", "seed=0,1"], "hydra/sweeper=nope: allowed is one of"),
     (["train", "--experimental-rerun=/nope"], "--experimental-rerun=/nope: no such file"),
+    (["train", "--experimental-rerun=no.pickle", "alpha=0.1"], "has every setting; leave out alpha=0.1"),
     (["train", "--experimental-rerun=no.pickle"], "--experimental-rerun=no.pickle: not a pickled config"),
     (["train", "--experimental-rerun=text.pickle"], "--experimental-rerun=text.pickle: not a pickled config"),
     (["train", "--config-dir"], "--config-dir"),

@@ -84,12 +84,19 @@ def test_runs_that_are_not_done_are_rows_without_numbers_and_exit_1(call, tmp_pa
     assert table.loc[table["status"] == "done", "fgsm_accuracy"].between(0, 1).all()
 
 
-def test_missing_weights_are_exit_4_in_one_line(call, stored, tmp_path):
-    [lost, *_] = sorted((tmp_path / "results/runs").glob("*/model.pt"))
+def test_damaged_runs_are_named_with_exit_4_and_the_others_probed(call, stored, tmp_path):
+    """Of the two runs of one alpha, one lacks its weights and one has a changed bit in them."""
+    lost, changed = sorted((tmp_path / "results/runs").glob("*-a0.1-*/model.pt"))
     lost.unlink()
-    code, out, err = call("probe", NAME)
-    assert (code, out) == (4, "") and err.count("\n") == 1
-    assert lost.parent.name in err and "model.pt" in err
+    content = bytearray(changed.read_bytes())
+    content[len(content) // 2] ^= 1
+    changed.write_bytes(content)
+    code, out, _ = call("probe", NAME)
+    assert code == 4 and "2 of 4 runs probed" in out
+    assert f"damaged: {lost.relative_to(tmp_path)}: cannot be read (No such file or directory)" in out
+    assert f"damaged: {changed.relative_to(tmp_path)}: has changed since it was stored; delete" in out
+    table = pd.read_csv(tmp_path / "results" / NAME / "probes.csv")
+    assert table["alpha"].tolist() == [0, 0] and table["fgsm_accuracy"].notna().all()
 
 
 USAGE = [

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from lsbench import registry
 from lsbench.store import runs
 from lsbench.training import evaluate, trained_model
 from lsbench.training.device import threads
@@ -12,7 +13,11 @@ from lsbench.training.stack import Stack
 
 @pytest.fixture
 def store(tmp_path, make_run, splits, monkeypatch):
-    """A function that trains and stores a run and returns its name; every config.yaml loads `splits`."""
+    """A function that trains and stores a run and returns its name; every config.yaml loads `splits`, which a
+    folder of --config-dir names."""
+    (tmp_path / "conf" / "data").mkdir(parents=True)
+    (tmp_path / "conf" / "data" / "tiny.yaml").write_text("name: tiny\n_target_: tests.tiny\n")
+    monkeypatch.setenv(registry.CONFIG_DIRS, str(tmp_path / "conf"))
     monkeypatch.setattr(trained_model, "load", lambda config: splits)
     trained_model.LATEST_DATA.clear()
 

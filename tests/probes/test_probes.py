@@ -13,6 +13,8 @@ from lsbench.store import runs
 from lsbench.terms import Outcome
 from lsbench.training import trained_model
 
+from ..records import without_checksums
+
 CPU = torch.device("cpu")
 
 
@@ -118,7 +120,7 @@ def test_torchs_generator_is_not_changed(store, tmp_path):
 @pytest.mark.parametrize("content", [None, b"", b"PK\x03\x04 cut off", b"not a zip"])
 def test_missing_or_damaged_weights_are_a_storage_error(content, store, tmp_path):
     run_id = store()
-    path = runs.run_dir(tmp_path, run_id) / "model.pt"
+    path = without_checksums(runs.run_dir(tmp_path, run_id)) / "model.pt"
     path.unlink()
     if content is not None:
         path.write_bytes(content)
@@ -129,7 +131,8 @@ def test_missing_or_damaged_weights_are_a_storage_error(content, store, tmp_path
 
 def test_weights_of_another_model_are_a_storage_error(store, tmp_path):
     run_id = store(epochs=1)
-    torch.save({"layers.1.weight": torch.ones(3, 144)}, runs.run_dir(tmp_path, run_id) / "model.pt")
+    folder = without_checksums(runs.run_dir(tmp_path, run_id))
+    torch.save({"layers.1.weight": torch.ones(3, 144)}, folder / "model.pt")
     with pytest.raises(StorageError, match="does not fit model=mlp"):
         run_probe(tmp_path, run_id, "fgsm")
 
@@ -143,10 +146,10 @@ def test_runs_that_are_not_stored_or_not_done_are_a_storage_error(make_run, spli
         run_probe(tmp_path, run_id, "fgsm")
 
 
-@pytest.mark.parametrize("content", ["alpha: 2", "alpha: [", "what: 1", "data: 3"])
+@pytest.mark.parametrize("content", ["alpha: 2", "alpha: [", "what: 1", "data: 3", "[1]", "a", ""])
 def test_damaged_settings_are_a_storage_error(content, store, tmp_path):
     run_id = store()
-    (runs.run_dir(tmp_path, run_id) / "config.yaml").write_text(content)
+    (without_checksums(runs.run_dir(tmp_path, run_id)) / "config.yaml").write_text(content)
     with pytest.raises(StorageError, match=r"config\.yaml"):
         run_probe(tmp_path, run_id, "fgsm")
 

@@ -209,7 +209,7 @@ def test_staged_runs_are_recovered(members, tmp_path):
 
 
 def test_nothing_is_left_if_another_process_stores_the_staged_runs_first(tmp_path, monkeypatch):
-    folder = checkpoints.stacks_dir(tmp_path) / "stack"
+    folder = checkpoints.stacks_dir(tmp_path) / "0123456789ab"
     (folder / "rows").mkdir(parents=True)
     hold = checkpoints.hold
 
@@ -224,7 +224,7 @@ def test_nothing_is_left_if_another_process_stores_the_staged_runs_first(tmp_pat
 
 def test_the_lock_of_a_killed_process_is_removed(tmp_path):
     """A process was killed between removing its stack and its lock, or before it made the stack."""
-    lock = checkpoints.stacks_dir(tmp_path) / "stack.lock"
+    lock = checkpoints.stacks_dir(tmp_path) / "0123456789ab.lock"
     lock.parent.mkdir(parents=True)
     lock.touch()
     with checkpoints.hold(lock.with_suffix("")):

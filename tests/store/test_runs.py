@@ -9,10 +9,10 @@ import torch
 
 from lsbench.config import MethodConfig
 from lsbench.errors import StorageError, UsageError
-from lsbench.store import runs, sweeps
+from lsbench.store import probe_values, records, runs, sweeps
 from lsbench.terms import COLUMNS, Outcome
 
-MEASURED = dict.fromkeys(runs.MEASURED_COLUMNS, 0.125)
+MEASURED = dict.fromkeys(records.MEASURED_COLUMNS, 0.125)
 DONE = Outcome(
     "done",
     {"test_accuracy": 0.5, "select_nll": 0.25, "temperature_flag": "", "test_extra": 1.5} | MEASURED,
@@ -33,7 +33,9 @@ def test_a_stored_run_has_all_its_files(run, tmp_path):
     folder = tmp_path / "runs" / record["run"]
     names = {"config.yaml", "history.csv", "reliability.csv", "predictions.npz", "model.pt", "result.json"}
     assert {path.name for path in folder.iterdir()} == names
-    assert json.loads((folder / "result.json").read_text()) == record == runs.read(tmp_path, record["run"])
+    content = json.loads((folder / "result.json").read_text())
+    assert content.pop("sha256").keys() == names
+    assert content == record == runs.read(tmp_path, record["run"])
     with (folder / "history.csv").open() as file:
         assert list(csv.DictReader(file)) == [
             {"epoch": "1", "train_loss": "0.125"},
@@ -154,7 +156,7 @@ def test_a_record_of_the_wrong_types_is_named(damage, run, tmp_path):
         runs.read(tmp_path, run_id)
 
 
-@pytest.mark.parametrize("name", [*runs.MEASURED_COLUMNS, *runs.FURTHER_COLUMNS, "select_nll"])
+@pytest.mark.parametrize("name", [*records.MEASURED_COLUMNS, *records.FURTHER_COLUMNS, "select_nll"])
 def test_a_record_without_a_key_that_every_record_has_is_named(name, run, tmp_path):
     record = runs.write(tmp_path, run, "d", DONE, "cpu")
     path = tmp_path / "runs" / record["run"] / "result.json"
@@ -202,14 +204,19 @@ def test_damaged_notes_are_named(content, tmp_path):
 
 
 def test_the_values_of_a_probe_are_stored_beside_the_run(tmp_path):
-    assert runs.read_probe(tmp_path, "a", "fgsm") is None
-    runs.write_probe(tmp_path, "a", "fgsm", {"version": 1, "values": {"x": math.nan}})
+    assert probe_values.read(tmp_path, "a", "fgsm") is None
+    probe_values.write(tmp_path, "a", "fgsm", {"version": 1, "values": {"x": math.nan}})
     path = tmp_path / "runs" / "a" / "probes" / "fgsm.json"
-    assert json.loads(path.read_text()) == {"version": 1, "values": {"x": None}}
-    assert runs.read_probe(tmp_path, "a", "fgsm") == {"version": 1, "values": {"x": None}}
-    path.write_text("{")
-    assert runs.read_probe(tmp_path, "a", "fgsm") is None
+    content = json.loads(path.read_text())
+    assert len(content.pop("sha256")) == 64 and content == {"version": 1, "values": {"x": None}}
+    assert probe_values.read(tmp_path, "a", "fgsm") == {"version": 1, "values": {"x": None}}
+    path.write_text(json.dumps(content))
+    assert probe_values.read(tmp_path, "a", "fgsm") == content, "as lsbench 0.2 stored it"
+    probe_values.write(tmp_path, "a", "fgsm", content)
+    for damaged in ("{", path.read_text().replace('"version": 1', '"version": 2')):
+        path.write_text(damaged)
+        assert probe_values.read(tmp_path, "a", "fgsm") is None
     path.unlink()
     path.mkdir()
     with pytest.raises(StorageError, match=r"fgsm\.json: cannot be read"):
-        runs.read_probe(tmp_path, "a", "fgsm")
+        probe_values.read(tmp_path, "a", "fgsm")
