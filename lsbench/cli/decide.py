@@ -7,12 +7,12 @@ from lsbench.cli import train
 from lsbench.errors import UsageError, shown
 
 HELP = """\
-usage: lsbench decide [KEY=VALUE ...] [question=[...]] [budget=N] [looks=[...]] [--dry-run] [--restart]
+usage: lsbench decide [KEY=VALUE ...] [question=[...]] [budget=N] [--dry-run] [--restart]
 
 Train pairs of runs with and without smoothing, a few seeds at a time, until it is settled whether
 smoothing helps.
 
-  lsbench decide                                        accuracy and NLL, on the default data and model
+  lsbench decide                                        accuracy and NLL, on the default data
   lsbench decide data=mnist 'question=[accuracy]' budget=16 alpha=0.05
   lsbench decide method=dropout budget=20min            smoothing with dropout, at most 20 minutes
 
@@ -29,9 +29,9 @@ excludes 0 or lies within the margin of equivalence.
   --restart         change the plan of a decision that was begun; its report says so
   --dry-run         show what would be trained and how long it takes; write nothing
 
-The plan is stored before the first run in results/NAME/decide.json. To resume, give the same command
-again. Other settings and flags are those of lsbench train; hydra.launcher.cluster=slurm trains each
-batch on a cluster.
+The plan is stored before the first run in results/NAME/decide.json. To resume, give the same
+command again. Other settings and flags are those of lsbench train; hydra.launcher.cluster=slurm
+trains each batch on a cluster.
 """
 UNITS = {"s": 1, "min": 60, "h": 3600}
 

@@ -36,7 +36,7 @@ def probe_table(part: Part, probes: pd.DataFrame) -> Table:
     columns = [name for name in varying if name not in (*FACTS, *TITLES)]
     header = ["method", "α", "n", *(title for name in columns for title in _titles(name))]
     runs = part.runs[["run", "cell", "seed"]].merge(probes[["run", *columns]], on="run")
-    values = {cell: table.set_index("seed")[columns] for cell, table in runs.groupby("cell", sort=False)}
+    values = {str(cell): table.set_index("seed")[columns] for cell, table in runs.groupby("cell")}
     rows = [
         [
             part.labels[row["cell"]],

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from lsbench.analysis.baselines import strengths
-from lsbench.analysis.columns import as_rows, is_metric
+from lsbench.analysis.columns import PLAIN, as_rows, is_metric
 from lsbench.analysis.results import Part, SweepResults
 from lsbench.formatting import DASH, format_setting
 from lsbench.report import document as doc
@@ -171,8 +171,8 @@ def _choices(part: Part) -> tuple[doc.Block, ...]:
 
 
 def _verdicts(part: Part) -> tuple[doc.Block, ...]:
-    """The verdict of every comparison, and the numbers behind each."""
-    header, rows = word_table(part.verdicts)
+    """The verdicts on smoothing, and the numbers behind every verdict."""
+    header, rows = word_table([judged for judged in part.verdicts if judged.kind != PLAIN])
     labels = [[method, alpha, *map(_verdict, verdicts)] for method, alpha, *verdicts in rows]
     numbers = doc.Table(f"Verdicts in numbers: {part.title}", *full_table(part.verdicts))
     return (

@@ -29,7 +29,7 @@ def complete(call, monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("line", "candidates"),
     [
-        ("lsbench ", ["train", "compare", "claims", "report", "probe", "data"]),
+        ("lsbench ", ["train", "compare", "decide", "claims", "report", "probe", "data"]),
         ("lsbench   re", ["report"]),
         ("lsbench report s", ["sweep-one", "sweep-two"]),
         ("lsbench report sweep-one ", ["sweep-two", "name=", "results_dir="]),

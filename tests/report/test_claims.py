@@ -14,9 +14,10 @@ from lsbench.claims import all_claims
 from lsbench.formatting import PER_CENT
 from lsbench.report import claims, html, markdown
 from lsbench.report.claim_wording import cells, explain, family, full_cells, lines, power_table
-from lsbench.report.figures.forest import LOOKS, forest, in_margins
+from lsbench.report.figures.forest import forest, in_margins
 from lsbench.report.figures.panels import draw_panel
 from lsbench.report.figures.spec import FigureSpec
+from lsbench.report.figures.verdict_styles import LOOKS
 
 from ..records import make_results
 from .conftest import EVIL
@@ -174,7 +175,7 @@ def test_the_page_has_each_claim_with_its_sources_and_its_command(page, claims_f
         assert not [part for part in texts if part not in text]
     titles = re.findall("<h2>(.*?)</h2>", page)
     assert titles[0] == "All claims" and titles[1] == "It generalises better"
-    assert titles[-2:] == ["How to read this page", "Runs left out of every mean"]
+    assert titles[-3:] == ["How to read this page", "Runs left out of every mean", "Provenance"]
     assert set(re.findall('href="#([^"]+)"', page)) <= set(re.findall(' id="([^"]+)"', page))
     record = pd.read_csv(claims_folder / "runs.csv").iloc[0]
     for fact in ("git_sha", "lsbench", "torch", "device"):

@@ -146,7 +146,7 @@ def test_ids_are_unique_and_every_link_has_a_target(usual_page, sweep, tmp_path)
 def test_every_figure_has_an_alternative_text_with_numbers(usual_page):
     text, parsed = usual_page.text, usual_page.parsed
     labels = [attrs["aria-label"] for tag, attrs in parsed.tags if attrs.get("role") == "img"]
-    assert len(labels) == text.count("<figure>") == 4
+    assert len(labels) == text.count("<figure>") == 5
     assert all(re.search(r"\d\.\d", label) for label in labels)
 
 

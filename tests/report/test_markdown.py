@@ -11,18 +11,23 @@ ESCAPED = r"\*x\* \<b>y\</b> \`z\` [u\](http://v) # w"
 
 def render_blocks(*blocks):
     text = render(doc.Document("", "title", {}, (doc.Section("part", blocks),)), "report.md")
-    return text.partition("## part\n\n")[2].removesuffix("\n")
+    return text.partition("## part\n\n")[2].partition("\n\n## Provenance")[0]
 
 
-def test_a_document_has_its_facts_and_the_other_files_below_the_title():
+def test_a_document_has_its_facts_and_the_other_files_at_the_end():
     files = {"report.md": "this", "runs.csv": "one row per run"}
     text = render(doc.Document("kind", "a_title", {"Runs": "3"}, (), files), "report.md")
-    assert text == "# a_title\n\n- Runs: 3\n- Files: `runs.csv`, one row per run\n"
+    assert text == "# a_title\n\n## Provenance\n\n- Runs: 3\n- Files: `runs.csv`, one row per run\n"
 
 
 @pytest.mark.parametrize(
     ("block", "text"),
     [
+        (doc.Lead(("a", "b")), "a\n\nb"),
+        (
+            doc.Table("", ["a", "b", "c"], [["d", "e", "f"]], further=frozenset([1])),
+            "|   a |   c |\n| --- | --: |\n| d   |   f |",
+        ),
         (
             doc.Prose(("a ", doc.Code("b"), doc.Strong("c"), doc.Emphasis("d"), doc.Link("e", "f"))),
             "a `b`**c***d*e",

@@ -7,6 +7,7 @@ import pytest
 
 from lsbench.errors import StorageError
 from lsbench.formatting import number
+from lsbench.report.comparison import FIRST, against_plain, comparison
 from lsbench.report.document import plain
 from lsbench.report.figures.sweep_figures import KINDS
 from lsbench.report.publish import write_report
@@ -85,9 +86,10 @@ def test_each_data_set_has_a_table_and_a_figure(tmp_path, sweep):
     )
     names = sorted(path.name for path in (folder / "figures").glob("*.png"))
     text = (folder / "report.md").read_text()
-    assert names == ["alpha-cifar10-resnet20.png", "alpha-mnist5k-mlp.png"]
+    parts = ("cifar10-resnet20", "mnist5k-mlp")
+    assert names == [f"{kind}-{part}.png" for kind in ("alpha", "effects") for part in parts]
     assert all(f"(figures/{name})" in text for name in names)
-    assert text.count("| p (Holm) |") == 2
+    assert text.count(" verdict |") == 2
 
 
 def test_markdown_has_the_numbers_of_the_summary(tmp_path, sweep):
@@ -96,20 +98,36 @@ def test_markdown_has_the_numbers_of_the_summary(tmp_path, sweep):
     row = summary[(summary["method"] == "dropout") & (summary["alpha"] == 0.1)].iloc[0]
     half = row["test_accuracy_high"] - row["test_accuracy_mean"]
     bounds = [
-        number(row[f"test_accuracy_{name}"], 2, 100, sign=True) for name in ("diff", "diff_low", "diff_high")
+        number(row[f"test_accuracy_diff_unsmoothed{end}"], 2, 100, sign=True) for end in ("", "_low", "_high")
     ]
     shown = cells((folder / "report.md").read_text(), "dropout", "0.1")
     assert shown[2] == "5"
     assert shown[3] == f"{100 * row['test_accuracy_mean']:.2f} ± {100 * half:.2f}"
     assert shown[4] == f"{bounds[0]} [{bounds[1]}, {bounds[2]}]"
-    assert shown[6] == f"{row['test_nll_mean']:.4f}"
-    assert shown[7] == f"{100 * row['test_ece_mean']:.2f}"
-    assert shown[8] == "—"  # the records have no noise floor
-    assert shown[9] == f"−{100 * -row['test_confidence_gap_mean']:.2f}"
-    assert shown[10] == f"{row['temperature_mean']:.2f}"
-    assert shown[11] == f"{100 * row['test_ece_ts_mean']:.2f}"
-    assert shown[13].startswith(f"+{100 * row['test_ece_vs_ts_diff']:.2f} [")
-    assert shown[14] == f"{row['test_nll_ts_mean']:.4f}"
+    assert shown[5] == row["test_accuracy_diff_unsmoothed_verdict"]
+    assert shown[6:] == [f"{row['test_nll_ts_mean']:.4f}", f"{100 * row['test_ece_ts_mean']:.2f}"]
+
+
+def test_the_columns_on_demand_have_the_numbers_of_the_summary(sweep):
+    results = make_results(sweep())
+    summary, [part] = results.summary, results.parts
+    row = summary[(summary["method"] == "dropout") & (summary["alpha"] == 0.1)].iloc[0]
+    header, rows = comparison(part)
+    assert tuple(header[:8]) == FIRST
+    shown = dict(zip(header, next(r for r in rows if r[:2] == ["dropout", "0.1"]), strict=True))
+    assert shown["NLL"] == f"{row['test_nll_mean']:.4f}"
+    assert shown["ECE %"] == f"{100 * row['test_ece_mean']:.2f}"
+    assert shown["floor %"] == "—"  # the records have no noise floor
+    assert shown["gap %"] == f"−{100 * -row['test_confidence_gap_mean']:.2f}"
+    assert shown["T"] == f"{row['temperature_mean']:.2f}"
+    assert shown["ECE − T alone, points"].startswith(f"+{100 * row['test_ece_vs_ts_diff']:.2f} [")
+    header, rows = against_plain(part)
+    assert {tuple(r[:2]) for r in rows} == {
+        (method, alpha) for method in ("dropout", "augment") for alpha in ("0", "0.05", "0.1", "0.15", "0.2")
+    }
+    shown = dict(zip(header, next(r for r in rows if r[:2] == ["dropout", "0.1"]), strict=True))
+    assert shown["Δ NLL scaled"].startswith(f"{row['test_nll_ts_diff']:+.4f} [".replace("-", "−"))
+    assert shown["verdict on accuracy"] == row["test_accuracy_verdict"]
 
 
 def verdict_lines(folder, records):
@@ -136,8 +154,9 @@ def test_every_ece_is_shown_with_its_noise_floor(tmp_path, sweep):
         record |= {"test_ece_floor": 0.0123 + 0.001 * record["alpha"], "test_ece_floor_ts": 0.0045}
     text = (write(tmp_path, records) / "report.md").read_text()
     ece = 100 * sum(r["test_ece"] for r in records if r["alpha"] == 0.1) / 3
-    shown = cells(text, "none", "0.1")
-    assert (shown[7], shown[8], shown[12]) == (f"{ece:.2f}", "1.24", "0.45")
+    header, rows = comparison(make_results(records).parts[0])
+    shown = dict(zip(header, rows[1], strict=True))
+    assert [shown[name] for name in ("ECE %", "floor %", "floor % scaled")] == [f"{ece:.2f}", "1.24", "0.45"]
     assert f"ECE {ece:.2f} % (noise floor 1.24 %), after scaling" in text and "(noise floor 0.45 %)." in text
     table = terminal_table(make_results(records).parts)
     assert "floor·T" in table and "0.45" in table and max(map(len, table.splitlines())) <= 100

@@ -1,5 +1,8 @@
 import shlex
 
+import pytest
+
+from lsbench.report.answer import sentences
 from lsbench.report.terminal import next_command, terminal_table
 
 from ..records import make_results
@@ -11,41 +14,62 @@ def test_what_failed_or_is_missing_asks_for_the_same_again(sweep):
     command = "lsbench train -m alpha=0,0.1"
     assert next_command(command, records, len(records)).startswith(f"{command}   # trains the 1 ")
     assert next_command(command, records, len(records) + 2).startswith(f"{command}   # trains the 3 ")
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("lsbench compare seed=0,1 'name=a b'", ["decide"]),
+        (
+            "lsbench train -m data=mnist alpha=0,0.1 'seed=range(4)' lr=0.05",
+            ["decide", "data=mnist", "lr=0.05"],
+        ),
+        ("lsbench train -m model.hidden=[8,8] method=none,dropout", ["decide", "model.hidden=[8,8]"]),
+    ],
+)
+def test_a_sweep_that_is_done_offers_a_decision_on_the_same_data_and_model(command, words, sweep):
+    records = sweep(seeds=range(2))
+    following = next_command(command, records, len(records))
+    assert shlex.split(following, comments=True) == ["lsbench", *words]
+    assert "accounts for its looks" in following and "seed=" not in following
+
+
+def test_more_seeds_are_not_advised_where_runs_diverged_or_nothing_is_compared(sweep):
+    records = sweep(seeds=range(2))
+    for command in ("lsbench train -m hydra/sweeper=optuna", "lsbench claims", "lsbench decide", ""):
+        assert next_command(command, records, len(records)) == ""
     records[0]["status"] = "diverged"  # it would diverge again
-    assert "seed=range(6)" in next_command(command, records, len(records))
-
-
-def test_a_sweep_that_is_done_asks_for_twice_the_seeds(sweep):
-    records = sweep(seeds=range(2))
-    command = next_command("lsbench compare seed=0,1 'name=a b'", records, len(records))
-    assert shlex.split(command, comments=True) == ["lsbench", "compare", "name=a b", "seed=range(4)"]
-
-
-def test_nothing_is_said_of_seeds_or_runs_that_somebody_chose(sweep):
-    records = sweep(seeds=[3, 8])
-    assert next_command("lsbench train -m seed=3,8", records, len(records)) == ""
-    records = sweep(seeds=range(2))
-    assert next_command("lsbench train -m hydra/sweeper=optuna", records, len(records)) == ""
+    assert next_command("lsbench compare", records, len(records)) == ""
 
 
 def test_terminal_table_fits_and_names_every_cell(sweep, record):
     records = [*sweep(label_noise=0.2), *sweep(), record("none", 0.1, 9, status="failed")]
     text = terminal_table(make_results(records).parts)
     assert max(map(len, text.splitlines())) <= 100
-    assert sum(line.startswith(("none ", "dropout ", "augment ")) for line in text.splitlines()) == 30
+    assert sum(line.startswith(("none", "dropout", "augment")) for line in text.splitlines()) == 30
     assert "label_noise" in text
 
 
-def test_no_ece_stands_without_its_floor_however_little_room_there_is(sweep, record):
-    named = {"model.hidden": ("[256]", "[512, 256, 64]"), "optim.momentum": (0.9, 0.5)}
-    for names in ([], ["model.hidden"], list(named)):
-        usual, changed = ({name: named[name][index] for name in names} for index in (0, 1))
-        records = [*sweep(**usual), *(record(seed=seed, **changed) for seed in (8, 9))]
-        for item in records:
-            item |= {"test_ece_floor": 0.0123, "test_ece_floor_ts": 0.0045}
-        text = terminal_table(make_results(records).parts)
-        [header] = [line.split("  ") for line in text.splitlines() if line.startswith("method ")]
-        shown = {title.strip() for title in header}
-        assert ("ECE %" in shown) == ("floor %" in shown) == (len(names) < 2)
-        assert {"ECE·T", "floor·T"} <= shown
-        assert max(map(len, text.splitlines())) <= 100 and "floor: the ECE that" in text
+@pytest.mark.parametrize(
+    ("columns", "first", "last"), [(40, 3, 3), (60, 4, 6), (80, 5, 9), (100, 6, 12), (220, 16, 16)]
+)
+def test_the_output_is_as_wide_as_the_terminal(columns, first, last, sweep, monkeypatch):
+    """``first`` to ``last``: the number of columns of the table."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    records = sweep()
+    for item in records:
+        item |= {"test_ece_floor": 0.0123, "test_ece_floor_ts": 0.0045}
+    text = terminal_table(make_results(records).parts)
+    assert max(map(len, text.splitlines())) <= columns
+    [header] = [line for line in text.splitlines() if line.startswith("method ")]
+    titles = [title for title in header.split("  ") if title.strip()]
+    assert first <= len(titles) <= last and "verdict" in header
+
+
+def test_the_output_begins_with_the_answer_and_marks_what_is_chosen(sweep):
+    [part] = make_results(sweep()).parts
+    lines = terminal_table([part]).splitlines()
+    assert lines[0] == part.title
+    assert " ".join(lines[2:]).startswith(" ".join(sentences(part))[:80])
+    chosen = [line.split()[0] for line in lines if line[:7].strip() and "*  " in line and line[0] != "*"]
+    assert sorted(chosen) == sorted(choice.row["method"] for choice in part.choices)

@@ -155,5 +155,5 @@ def _element(figure: Figure, salt: str, box: Bbox | None = None) -> str:
     with mpl.rc_context({"svg.hashsalt": salt}):
         svg = _save(figure, "svg", box, Date=None, Creator=None, Format=None, Type=None).decode()
     svg = svg[svg.index("<svg") :]
-    svg = re.sub(r'<g id="[^"]*">', "<g>", svg)
+    svg = re.sub(r'<g id="[^"]*"(/?)>', r"<g\1>", svg)
     return re.sub(r"<svg[^>]*>", lambda tag: re.sub(r' xmlns[^=]*="[^"]*"', "", tag[0]), svg, count=1)

@@ -22,9 +22,9 @@ def make_figures(tmp_path, traces):
     return of
 
 
-def test_a_sweep_has_four_figures_with_a_panel_for_each_method(make_figures, sweep):
+def test_a_sweep_has_five_figures_with_a_panel_for_each_method(make_figures, sweep):
     figures = make_figures(sweep(seeds=range(2)))
-    assert list(figures) == ["alpha", "reliability", "confidence", "training"]
+    assert list(figures) == ["effects", "alpha", "reliability", "confidence", "training"]
     assert [line.label for line in figures["alpha"].legend[:3]] == ["none", "augment", "dropout"]
     assert figures["alpha"].legend[3:] == (TRAINED, SCALED)
     for name in ("reliability", "confidence"):
@@ -72,16 +72,16 @@ def test_one_alpha_has_no_figure_over_alpha(make_figures, sweep):
     assert list(make_figures(sweep(alphas=[0.1], seeds=[0]))) == ["reliability", "confidence", "training"]
 
 
-def test_without_traces_only_the_figure_over_alpha_is_drawn(tmp_path, sweep):
+def test_without_traces_the_effects_and_the_figure_over_alpha_are_drawn(tmp_path, sweep):
     records = sweep(seeds=[0])
     figures = list(figure_specs(make_results(records, tmp_path / "mine")))
-    assert [spec.name for spec in figures] == ["alpha"]
+    assert [spec.name for spec in figures] == ["effects", "alpha"]
 
 
 def test_each_data_set_has_its_figures(make_figures, sweep):
     both = sweep(alphas=[0.0, 0.1], seeds=[0]) + sweep(alphas=[0.0, 0.1], seeds=[0], data="cifar10")
     figures = make_figures(both)
-    assert len(figures) == 8 and {spec.part for spec in figures.values()} == {"mnist5k, mlp", "cifar10, mlp"}
+    assert len(figures) == 10 and {spec.part for spec in figures.values()} == {"mnist5k, mlp", "cifar10, mlp"}
     assert "training-cifar10-mlp" in figures
 
 
