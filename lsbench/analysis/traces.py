@@ -66,7 +66,10 @@ def read_table(results_dir: str | Path, run: str, file: str) -> Table | None:
     of a second. Raises `DamagedRunError` for one that does not parse or lacks a column of `KEYS`."""
     path = run_dir(results_dir, run) / file
     try:
-        header, *lines = path.read_text(encoding="utf-8").split()
+        text = path.read_text(encoding="utf-8")
+        header, *lines = text.split()
+        if not lines or not text.endswith("\n"):
+            raise ValueError("is truncated")
         names = tuple(header.split(","))
         rows = [line.split(",") for line in lines]
         if any(len(row) != len(names) for row in rows):

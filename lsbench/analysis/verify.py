@@ -1,7 +1,7 @@
 """Verification of stored runs: unchanged files, and numbers that follow from the stored predictions."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +34,7 @@ def verify_run(results_dir: str | Path, record: Record) -> None:
     run = record["run"]
     faults = changed_files(results_dir, run)
     if PREDICTIONS not in faults and record["status"] == DONE:
-        for file, reason in _wrong_numbers(Path(results_dir), record):
+        for file, reason in _wrong_numbers(Path(results_dir), record, set(faults)):
             faults[file] = f"{faults[file]}: {reason}" if file in faults else reason
     if faults:
         (first, reason), *others = faults.items()
@@ -42,8 +42,9 @@ def verify_run(results_dir: str | Path, record: Record) -> None:
         raise DamagedRunError(run_dir(results_dir, run) / first, text)
 
 
-def _wrong_numbers(results_dir: Path, record: Record) -> Iterator[tuple[str, str]]:
-    """The files with numbers that differ from those of the predictions, and what differs."""
+def _wrong_numbers(results_dir: Path, record: Record, changed: Collection[str]) -> Iterator[tuple[str, str]]:
+    """The files with numbers that differ from those of the predictions, and what differs. Of the ``changed``
+    files, reliability.csv is not read."""
     path = run_dir(results_dir, record["run"]) / PREDICTIONS
     if not path.exists():
         return
@@ -63,6 +64,8 @@ def _wrong_numbers(results_dir: Path, record: Record) -> Iterator[tuple[str, str
     ]
     if wrong:
         yield RECORD, ", ".join(wrong)
+    if RELIABILITY in changed:
+        return
     table = read_table(results_dir, record["run"], RELIABILITY)
     if table and not double and not _close(table[1], bins, tolerance):
         yield RELIABILITY, "is not that of the predictions"
@@ -101,6 +104,6 @@ def _close(stored: Values, values: Values, tolerance: float) -> bool:
 def _equal(stored: Any, value: Any, tolerance: float) -> bool:
     if isinstance(value, str):
         return bool(stored == value)
-    if stored is None:  # JSON has no NaN
+    if stored is None or math.isnan(stored):  # in JSON NaN is null
         return not math.isfinite(value)
     return math.isclose(stored, value, rel_tol=tolerance, abs_tol=tolerance)

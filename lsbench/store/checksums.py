@@ -1,6 +1,6 @@
 """SHA-256 of the files of a stored run, in the key `KEY` of its result.json.
 
-The checksum of result.json itself is that of the record without this key, as `files.to_json` writes it.
+The checksum of result.json itself is that of its content without this one, as `files.to_json` writes it.
 Checksums find damage and edits, but are not a signature: whoever changes a file can change its checksum too.
 """
 
@@ -22,16 +22,23 @@ def checksum(content: bytes) -> str:
 
 def with_checksums(record: Mapping[str, Any], files: Mapping[str, str]) -> dict[str, Any]:
     """The content of result.json: the ``record`` and the checksums of the run's other ``files``."""
-    return {**record, KEY: {**files, RECORD: checksum(to_json(record))}}
+    content = {**record, KEY: dict(files)}
+    return {**record, KEY: {**files, RECORD: checksum(to_json(content))}}
 
 
 def split(content: object) -> tuple[Any, Checksums | None]:
-    """The record and the checksums in the content of result.json, None if it has no valid ones, as that of
-    lsbench 0.2 and earlier."""
+    """The record and the checksums in the content of result.json, None if it has none, as that of lsbench 0.2
+    and earlier. Raises ValueError if they are not by name."""
     if not isinstance(content, dict) or KEY not in content:
         return content, None
     checksums = content[KEY]
-    valid = isinstance(checksums, dict) and all(isinstance(value, str) for value in checksums.values())
-    if not valid or RECORD not in checksums:
-        return content, None  # its key is then an invalid one of the record
+    by_name = isinstance(checksums, dict) and all(isinstance(value, str) for value in checksums.values())
+    if not by_name or RECORD not in checksums:
+        raise ValueError("its checksums are damaged")
     return {name: value for name, value in content.items() if name != KEY}, checksums
+
+
+def is_unchanged(record: Mapping[str, Any], checksums: Checksums) -> bool:
+    """True if the ``record`` and the ``checksums`` beside it are as `with_checksums` sealed them."""
+    files = {name: value for name, value in checksums.items() if name != RECORD}
+    return bool(with_checksums(record, files)[KEY][RECORD] == checksums[RECORD])

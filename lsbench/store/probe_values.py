@@ -11,6 +11,8 @@ from lsbench.store.files import to_json, write_atomically
 from lsbench.store.links import check_links
 from lsbench.store.runs import run_dir
 
+KEYS = {"version", "values", "lsbench", "torch", "device"}
+
 
 def read(results_dir: str | Path, run_id: str, name: str) -> Any:
     """The content that `write` stored; None if it is missing, damaged or changed.
@@ -25,9 +27,11 @@ def read(results_dir: str | Path, run_id: str, name: str) -> Any:
         return None
     except OSError as error:
         raise StorageError(f"{path}: cannot be read ({error.strerror})") from error
-    if not isinstance(content, dict) or KEY not in content:  # of lsbench 0.2 or earlier
-        return content
-    stored = content.pop(KEY)
+    if not isinstance(content, dict):
+        return None
+    stored = content.pop(KEY, None)
+    if stored is None:  # of lsbench 0.2 or earlier, unless it is damaged
+        return content if content.keys() <= KEYS else None
     return content if stored == checksum(to_json(content)) else None
 
 

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lsbench.store import checksums, probe_values, runs
-from lsbench.store.files import to_json
 from lsbench.store.links import is_plain_name
 
 MISSING = "is missing"
@@ -25,10 +24,10 @@ def changed_files(results_dir: str | Path, run_id: str) -> dict[str, str]:
     """
     folder = runs.run_dir(results_dir, run_id)
     changed = dict(_changed_probes(results_dir, run_id))
-    stored = runs.read_checksums(results_dir, run_id)
-    if stored is None:
+    record, stored = runs.read(results_dir, run_id), runs.read_checksums(results_dir, run_id)
+    if record is None or stored is None:
         return changed
-    if stored[checksums.RECORD] != checksums.checksum(to_json(runs.read(results_dir, run_id))):
+    if not checksums.is_unchanged(record, stored):
         changed[checksums.RECORD] = runs.CHANGED
     for name in dict.fromkeys([*stored, *FILES]):
         path = folder / name

@@ -3,17 +3,19 @@
 import json
 import math
 import re
+import shlex
 import shutil
 from functools import partial
 
 import pandas as pd
 import pytest
 
+from lsbench.cli import main
 from lsbench.errors import UsageError
 from lsbench.store import runs, sweeps
 from lsbench.store.sweeps import combine
 
-from ..records import make_results
+from ..records import make_results, without_checksums
 
 pytestmark = pytest.mark.usefixtures("sketched")
 
@@ -179,3 +181,101 @@ def test_tables_stay_if_their_runs_are_gone(store, call, tmp_path, sweep):
     code, out, err = call("gone")
     assert (code, out) == (4, "") and "none of the" in err and err.count("\n") == 1
     assert before == {path: path.read_bytes() for path in (tmp_path / "gone").rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def trained(here, capsys, tmp_path):
+    """Two alphas and three seeds, trained and stored; returns their folders in the order of their names."""
+    small = ["model.hidden=[8]", "data.train=200", "data.test=100", "epochs=1", "executor=stack"]
+    assert (
+        main(["train", "-m", "alpha=0,0.1", "seed=0,1,2", "name=mine", f"results_dir={tmp_path}", *small])
+        == 0
+    )
+    capsys.readouterr()
+    return sorted(path.parent for path in tmp_path.glob("runs/*/result.json"))
+
+
+def flip(path, position=0.5):
+    content = bytearray(path.read_bytes())
+    content[int(position * len(content))] ^= 1
+    path.write_bytes(content)
+
+
+def truncate(path):
+    path.write_bytes(path.read_bytes()[:100])
+
+
+def test_damaged_runs_are_left_out_and_named_and_the_others_reported(trained, call, tmp_path):
+    """Without --verify, those whose files cannot be read."""
+    damaged = dict(
+        zip(("predictions.npz", "reliability.csv", "history.csv", "result.json"), trained, strict=False)
+    )
+    for name, folder in damaged.items():
+        truncate(folder / name)
+    code, out, err = call("mine")
+    assert (code, err) == (4, "") and "2 of 6 runs done" in out and "next:" not in out
+    lines = [line for line in out.splitlines() if line.startswith("damaged: ")]
+    assert len(lines) == 4
+    for name, folder in damaged.items():
+        assert [line for line in lines if f"{folder / name}: " in line and "delete the run's folder" in line]
+    assert set(pd.read_csv(tmp_path / "mine" / "runs.csv")["run"]) == {folder.name for folder in trained[4:]}
+    assert pd.read_csv(tmp_path / "mine" / "summary.csv")["n"].sum() == 2
+    text = (tmp_path / "mine" / "report.md").read_text()
+    assert "2 (2 done, 0 diverged, 0 failed); 0 missing; 4 damaged" in text
+    assert text.count("| damaged |") == 4 and "report.html" in out
+    report = json.loads(call("mine", "--json")[1])["reports"][0]
+    assert set(report["damaged"]) == {folder.name for folder in trained[:4]} and report["missing"] == []
+
+
+def test_damaged_runs_are_trained_again_once_their_folders_are_deleted(trained, call, tmp_path):
+    flip(trained[0] / "model.pt")
+    assert call("mine")[0] == 0
+    assert call("mine", "--verify")[0] == 4
+    shutil.rmtree(trained[0])
+    command = json.loads((tmp_path / "mine" / "sweep.json").read_text())["command"]
+    assert main(shlex.split(command)[1:]) == 0 and call("mine", "--verify")[0] == 0
+
+
+@pytest.mark.parametrize(
+    "name", ["config.yaml", "history.csv", "reliability.csv", "predictions.npz", "model.pt"]
+)
+def test_verify_names_a_file_of_which_one_bit_differs(name, trained, call):
+    flip(trained[0] / name)
+    code, out, _ = call("mine", "--verify")
+    assert code == 4 and f"damaged: {trained[0] / name}: has changed since it was stored" in out
+    assert "5 of 6 runs done" in out and "verified: 5 of 5 runs" in out
+    report = json.loads(call("mine", "--verify", "--json")[1])["reports"][0]
+    assert list(report["damaged"]) == [trained[0].name] and report["without_checksums"] == []
+
+
+def test_verify_names_a_number_with_the_right_one(trained, call):
+    path = trained[0] / "result.json"
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps(record | {"test_accuracy": 0.97, "test_nll": 0.1}))
+    assert call("mine")[0] == 0
+    code, out, _ = call("mine", "--verify")
+    assert code == 4 and "result.json: has changed since it was stored: test_accuracy is 0.97" in out
+    assert f"test_nll is 0.1, predictions give {record['test_nll']:.6f}"[:-1] in out
+
+
+def test_verified_runs_change_no_table_and_those_without_checksums_are_counted(trained, call, tmp_path):
+    assert call("mine")[0] == 0
+    tables = {path: path.read_bytes() for path in (tmp_path / "mine").glob("*.csv")}
+    assert not [
+        name
+        for name in pd.read_csv(tmp_path / "mine" / "runs.csv")
+        if "sha256" in name and name != "data_sha256"
+    ]
+    code, out, _ = call("mine", "--verify")
+    assert code == 0 and "verified: 6 of 6 runs\n" in out and "next:" in out
+    without_checksums(trained[0])
+    code, out, _ = call("mine", "--verify")
+    assert code == 0 and "verified: 5 of 6 runs; 1 cannot be: lsbench 0.2 and earlier" in out
+    assert tables == {path: path.read_bytes() for path in (tmp_path / "mine").glob("*.csv")}
+
+
+def test_a_sweep_of_which_every_run_is_damaged_says_so(trained, call):
+    for folder in trained:
+        truncate(folder / "result.json")
+    code, out, err = call("mine")
+    assert (code, err) == (4, "") and out.count("damaged: ") == 6 and "0 of 6 runs done" in out
