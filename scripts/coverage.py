@@ -153,7 +153,7 @@ def experiment(root: str | None, pools: int, seeds: int, work: Path) -> Iterator
     for number in range(pools):
         path = work / f"pool-{number}-seeds-{seeds}.npz"
         if not path.exists():
-            measured = train_pool(images, labels, splits.classes, number, seeds)
+            measured = train_pool(images, labels, splits.classes, (number, seeds))
             part = path.with_suffix(".part.npz")
             np.savez(part, **measured)
             part.replace(path)
@@ -174,17 +174,26 @@ def experiment(root: str | None, pools: int, seeds: int, work: Path) -> Iterator
 
 
 def train_pool(
-    images: np.ndarray, labels: np.ndarray, classes: tuple[str, ...], number: int, seeds: int
+    images: np.ndarray,
+    labels: np.ndarray,
+    classes: tuple[str, ...],
+    pool_and_seeds: tuple[int, int],
+    settings: Sequence[str] = (),
 ) -> dict[str, np.ndarray]:
-    """Train the pairs of a pool as one stack. Of each seed's difference between α = 0.1 and 0: ``test``
-    [seeds,metrics,N] and ``common`` [seeds,metrics,SAMPLE], the contributions of its test rows and of SAMPLE
-    images outside the pool; and ``outside`` [seeds,metrics], the mean over OUTSIDE images."""
+    """Train the pairs of a pool, given by its number and the number of seeds, as one stack.
+
+    Of each seed's difference between α = 0.1 and 0: ``test`` [seeds,metrics,N] and ``common``
+    [seeds,metrics,SAMPLE], the contributions of its test rows and of SAMPLE images outside the pool; and
+    ``outside`` [seeds,metrics], the mean over OUTSIDE images.
+    """
+    number, seeds = pool_and_seeds
     random = np.random.default_rng([SEED, number])
     drawn = random.permutation(len(labels))[: POOL + OUTSIDE]
     pool, outside = drawn[:POOL], drawn[POOL:]
-    settings = [[f"alpha={alpha}", f"seed={seed}"] for seed in range(seeds) for alpha in ALPHAS]
+    members = [[*settings, f"alpha={alpha}", f"seed={seed}"] for seed in range(seeds) for alpha in ALPHAS]
+    plugins.register()
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        runs = [config.to_run(compose("train", overrides=overrides)) for overrides in settings]
+        runs = [config.to_run(compose("train", overrides=overrides)) for overrides in members]
     data = Splits(images[pool], labels[pool], None, None, classes)
     stack = Stack(runs, data, torch.device("cpu"))
     outcomes = evaluate.evaluate(loop.train(stack))
@@ -285,7 +294,6 @@ def main() -> None:
     if options.quick:
         options.repetitions = 20
     torch.set_num_threads(1)
-    plugins.register()
     simulation = list(simulated(options.repetitions))
     measured = []
     if options.work:

@@ -209,6 +209,17 @@ def test_sizes_are_checked_before_training(make_run, splits, monkeypatch):
     assert plan.with_data([replace(run, data=replace(too_many, select=12, calibrate=12))])
 
 
+def test_a_method_that_would_change_nothing_is_refused(make_run, splits, monkeypatch):
+    monkeypatch.setattr(plan, "load", lambda config: splits)
+    run = make_run(augment=1.0)
+    still = replace(run, data=replace(run.data, shift=0, flip=False))
+    with pytest.raises(
+        UsageError, match=r"augment=1: would change nothing: data\.shift=0 and data\.flip=false"
+    ):
+        plan.with_data([run, still])
+    assert plan.with_data([run, replace(still, augment=0.0)])
+
+
 def test_a_stack_is_divided_over_the_cores_into_parts_of_at_least_8(splits, make_run):
     for runs, cores, parts in ((24, 2, [12, 12]), (24, 4, [8, 8, 8]), (15, 4, [15]), (16, 4, [8, 8])):
         jobs = [Job(make_run(seed=seed), splits) for seed in range(runs)]

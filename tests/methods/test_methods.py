@@ -138,3 +138,18 @@ def test_methods_are_registered_by_file():
     names = "augment confidence_penalty distillation dropout focal label_noise mixup weight_decay".split()
     assert list(all_methods()) == names
     assert len({method.knob for method in all_methods().values()}) == len(names)
+
+
+@pytest.mark.parametrize(
+    ("method", "shift", "flip", "words"),
+    [
+        ("dropout", 2, True, "no lsbench.ops.dropout.KeyedDropout"),
+        ("augment", 0, False, "data.shift=0 and data.flip=false"),
+        ("augment", 0, True, ""),
+        ("augment", 1, False, ""),
+    ],
+)
+def test_a_method_says_why_it_would_change_nothing(method, shift, flip, words):
+    reason = all_methods()[method].idle(torch.nn.Linear(2, 2), shift, flip)
+    assert words in reason and bool(reason) == bool(words)
+    assert all_methods()["dropout"].idle(torch.nn.Sequential(KeyedDropout()), 0, False) == ""
