@@ -15,16 +15,19 @@ def is_plain_name(name: object) -> bool:
 
 def check_links(results_dir: str | Path, folder: Path) -> None:
     """Raise `StorageError` if ``folder`` or an entry of it is a link that leads out of ``results_dir``, or if
-    an entry is neither a file nor a folder: reading a pipe would wait for ever."""
+    an entry is neither a file nor a folder: reading a pipe would wait for ever.
+
+    The folder of all runs may itself be a link, to a larger disk.
+    """
     try:
         with os.scandir(folder) as entries:
             unusual = [entry for entry in entries if not _is_ordinary(entry)]
     except OSError:
         return  # whoever opens a file in it reports that
-    root = os.path.realpath(results_dir)
+    roots = {os.path.realpath(path) for path in (results_dir, Path(results_dir) / "runs")}
     for path in (str(folder), *(entry.path for entry in unusual)):
         real = os.path.realpath(path)
-        if os.path.commonpath([root, real]) != root:
+        if not any(os.path.commonpath([root, real]) == root for root in roots):
             raise StorageError(
                 f"{path}: leads out of {results_dir} through a link, to {real}; put a copy in its place"
             )

@@ -121,3 +121,16 @@ def test_a_folder_whose_name_begins_alike_is_outside(tmp_path):
 )
 def test_plain_names_are_no_paths(name, plain):
     assert is_plain_name(name) is plain
+
+
+def test_the_folder_of_all_runs_may_be_on_another_disk(tmp_path):
+    """Its runs may not lead further."""
+    elsewhere, results = tmp_path / "disk", tmp_path / "results"
+    (elsewhere / "one").mkdir(parents=True)
+    results.mkdir()
+    (results / "runs").symlink_to(elsewhere)
+    check_links(results, results / "runs" / "one")
+    (tmp_path / "other").mkdir()
+    (elsewhere / "two").symlink_to(tmp_path / "other")
+    with pytest.raises(StorageError, match="leads out of"):
+        check_links(results, results / "runs" / "two")

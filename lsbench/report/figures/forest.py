@@ -16,15 +16,17 @@ from lsbench.formatting import DASH, number
 from lsbench.report.claim_wording import title
 from lsbench.report.figures.spec import FigureSpec, Forest
 from lsbench.report.figures.verdict_styles import verdict_styles
+from lsbench.report.tables import with_interval
 
 KIND = "claims"
-WIDTH = 320  # of the panel, in points
+WIDTH = 420  # of the panel, in points
 ROW = 27  # height of a claim
 AROUND = 70  # height above and below all claims
 CAPTION = (
-    "The deciding comparison of each claim in units of its margin, with its 95 % interval. Effects to the "
-    "right of 0 agree with the claim, those to the left contradict it. Within the band, one margin to "
-    "either side, a difference counts as none. The scale is linear within the band and logarithmic outside. "
+    "The deciding comparison of each claim, with its 95 % interval in its own unit at the right. So that all "
+    "share an axis, each is divided by its margin, the difference that is too small to matter: within the "
+    "band a difference counts as none. Effects to the right of 0 agree with the claim, those to the left "
+    "contradict it. The scale is linear within the band and logarithmic outside. "
     "The cost of a step has a bound instead of a margin: that claim is supported if the whole interval is to "
     "the right of the band's left edge."
 )
@@ -43,7 +45,8 @@ def forest(findings: Findings, runs: pd.DataFrame) -> FigureSpec | None:
             "label": title(all_claims()[name].words),
             "position": position,
         }
-        rows.append(row | {"effect": effect, "low": low, "high": high})
+        number = f"{with_interval(judged)}{judged.unit.name}"
+        rows.append(row | {"effect": effect, "low": low, "high": high, "number": number})
     table = pd.DataFrame(rows)
     styles = verdict_styles(deciding.values())
     series = tuple((style, table[table["verdict"] == style.label]) for style in styles)
@@ -52,7 +55,7 @@ def forest(findings: Findings, runs: pd.DataFrame) -> FigureSpec | None:
     panel = Forest("Against the claim, and for it", series)
     alt = " ".join(_in_words(row) for row in rows)
     size = (WIDTH, AROUND + ROW * len(rows))
-    return FigureSpec(KIND, KIND, part, "Effects in margins", (panel,), styles, CAPTION, alt, size)
+    return FigureSpec(KIND, KIND, part, "Effects of the claims", (panel,), styles, CAPTION, alt, size)
 
 
 def in_margins(judged: Judged) -> tuple[float, float, float]:

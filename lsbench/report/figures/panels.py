@@ -4,6 +4,7 @@ from functools import singledispatch
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, MaxNLocator, MultipleLocator, NullFormatter, NullLocator
 
@@ -119,21 +120,27 @@ def _effects(panel: Effects, axes: Axes) -> None:
         y = table["position"] + 0.72
         axes.hlines(y, table["low"], table["high"], color=style.colour, linewidth=1.6)
         axes.plot(table["effect"], y, **line_options(style) | {"linestyle": "", "markersize": 6})
-        anchor: Any = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "fontsize": 8}
-        for position, label, number in zip(table["position"], table["label"], table["number"], strict=True):
-            axes.annotate(label, (0, position + 0.42), xytext=(-44, 0), **anchor)
-            axes.annotate(number, (1, position + 0.42), xytext=(12, 0), ha="right", **anchor)
-            axes.axhline(position + 1, color=GRID, linewidth=0.6)
+        _label_rows(axes, table, fontsize=8)
     axes.set(xlim=(-limit, limit), ylim=(panel.rows, 0), yticks=[])
     axes.xaxis.set_major_locator(MaxNLocator(5, symmetric=True))
     axes.set_xlabel(f"difference ({panel.better})")
     axes.spines["left"].set_visible(False)
 
 
+def _label_rows(axes: Axes, table: pd.DataFrame, fontsize: float) -> None:
+    """Write the ``label`` of each row to the left and its ``number`` to the right, and a line below it."""
+    anchor: Any = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "fontsize": fontsize}
+    for position, label, number in zip(table["position"], table["label"], table["number"], strict=True):
+        axes.annotate(label, (0, position + 0.42), xytext=(-44, 0), **anchor)
+        axes.annotate(number, (1, position + 0.42), xytext=(12, 0), ha="right", **anchor)
+        axes.axhline(position + 1, color=GRID, linewidth=0.6)
+
+
 @draw_panel.register
 def _forest(panel: Forest, axes: Axes) -> None:
-    """A row for each ``position``, from the top: the ``label``, and below it ``effect`` from ``low`` to
-    ``high``. The band is one margin to either side; the scale is linear within and logarithmic outside."""
+    """A row for each ``position``, from the top: the ``label`` and the ``number``, and below them ``effect``
+    from ``low`` to ``high``. The band is one margin to either side; the scale is linear within and
+    logarithmic outside."""
     rows = 1 + max(int(table["position"].max()) for _, table in panel.lines)
     largest = max(float(np.nanmax(table[["effect", "low", "high"]].abs())) for _, table in panel.lines)
     limit = 1.25 * max(largest, 2.4)
@@ -143,17 +150,14 @@ def _forest(panel: Forest, axes: Axes) -> None:
         y = table["position"] + 0.68
         axes.hlines(y, table["low"], table["high"], color=style.colour, linewidth=1.6)
         axes.plot(table["effect"], y, **line_options(style) | {"linestyle": "", "markersize": 6})
-        for position, label in zip(table["position"], table["label"], strict=True):
-            anchor: Any = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
-            axes.annotate(label, (0, position + 0.43), xytext=(-44, 0), fontsize=8.5, **anchor)
-            axes.axhline(position + 1, color=GRID, linewidth=0.6)
+        _label_rows(axes, table, fontsize=8.5)
     axes.set(xlim=(-limit, limit), ylim=(rows, 0), yticks=[])
     axes.set_xscale("symlog", linthresh=1, linscale=0.6)
     positive = [tick for tick in (1, 3, 10, 30, 100, 300, 1000) if tick <= limit]
     ticks = [*(-tick for tick in reversed(positive)), 0, *positive]
     axes.set_xticks(ticks, [f"{tick:+g}".replace("-", "−") if tick else "0" for tick in ticks])
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xlabel("effect in margins (to the right: as claimed)")
+    axes.set_xlabel("effect ÷ margin (right: as claimed; within ±1 too small to matter)")
     axes.spines["left"].set_visible(False)
 
 
