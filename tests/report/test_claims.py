@@ -164,7 +164,9 @@ def test_the_panel_draws_each_interval_at_its_row():
     assert first[:, 0] == pytest.approx([4.35, 8.75]) and len(set(first[:, 1])) == 1
     low, high = axes.get_xlim()
     assert low == -high and high > 8.75
-    assert [text.get_text() for text in axes.texts] == ["It generalises better", "It costs next to nothing"]
+    number = "+1.31 [+0.87, +1.75] points"
+    texts = [text.get_text() for text in axes.texts]
+    assert texts == ["It generalises better", number, "It costs next to nothing", "+1.31 points"]
 
 
 def test_the_page_has_each_claim_with_its_sources_and_its_command(page, claims_folder):

@@ -42,9 +42,7 @@ def files(folder):
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize(
-    "which", ["runs", "runs/*-a0-*", "runs/*-a0-*/model.pt", "runs/*-a0-*/result.json", NAME]
-)
+@pytest.mark.parametrize("which", ["runs/*-a0-*", "runs/*-a0-*/model.pt", "runs/*-a0-*/result.json", NAME])
 @pytest.mark.parametrize("command", [["report"], ["report", "--verify"], ["probe"]])
 def test_a_link_that_leads_out_is_refused(which, command, results, call):
     [path] = results.glob(which)

@@ -19,7 +19,7 @@ from lsbench.report.figures.verdict_styles import verdict_styles
 from lsbench.report.tables import with_interval
 
 KIND = "claims"
-WIDTH = 420  # of the panel, in points
+WIDTH = 330  # of the panel, in points
 ROW = 27  # height of a claim
 AROUND = 70  # height above and below all claims
 CAPTION = (
