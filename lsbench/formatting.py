@@ -12,6 +12,12 @@ TERMINAL_WIDTH = 100
 MARKUP = r"[\\`*]|<(?=[A-Za-z/!?])|&(?=#?\w+;)|\](?=\()|(?<![^\W_])_|_(?![^\W_])"
 
 
+def one_line(text: str) -> str:
+    """``text`` as one line, with escapes in place of control characters, which a terminal would obey."""
+    line = " ".join(text.split())
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in line)
+
+
 def escape_markdown(text: str) -> str:
     """Text for Markdown that shows as it is."""
     return re.sub(MARKUP, r"\\\g<0>", text)

@@ -15,6 +15,7 @@ from importlib import import_module
 from lsbench import __version__
 from lsbench.errors import LsbenchError, StorageError, UsageError, did_you_mean, shown
 from lsbench.execution import signals
+from lsbench.formatting import one_line
 
 COMMANDS = ("train", "compare", "decide", "claims", "report", "probe", "data")
 HELP = """\
@@ -131,7 +132,5 @@ def _discard_stdout() -> None:
 def _say(message: str, code: int) -> int:
     """Print ``message`` as one line on stderr, without control characters, and return ``code``."""
     if sys.stderr is not None:  # None if closed before Python started; print would write to stdout
-        line = " ".join(message.split())
-        printable = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in line)
-        print("lsbench:", printable, file=sys.stderr)
+        print("lsbench:", one_line(message), file=sys.stderr)
     return code

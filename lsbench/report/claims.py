@@ -30,7 +30,7 @@ from lsbench.report.figures.spec import FigureSpec
 from lsbench.report.looks import caution
 from lsbench.report.sweep import facts, left_out, setup
 from lsbench.report.tables import POWER_TITLE
-from lsbench.store.sweeps import measured_file
+from lsbench.store.sweeps import read_measured
 from lsbench.terms import DONE
 
 FILES = {
@@ -56,8 +56,7 @@ def judge(results: SweepResults) -> Findings:
 
 
 def _evidence(results: SweepResults, claim: str, members: Sequence[str]) -> Evidence:
-    file = measured_file(results.folder, claim)
-    measured = pd.read_csv(file) if file.exists() else None
+    measured = read_measured(results.folder, claim)
     done = results.runs[results.runs["run"].isin(members) & (results.runs["status"] == DONE)]
     return Evidence(done, results.folder.parent, measured, results.scores.of_run)
 

@@ -9,7 +9,7 @@ from lsbench.analysis.labels import distinguishing_columns
 from lsbench.analysis.results import Part, SweepResults
 from lsbench.errors import StorageError
 from lsbench.execution.progress import track
-from lsbench.formatting import format_setting, number
+from lsbench.formatting import format_setting, number, one_line
 from lsbench.probes import all_probes, run_probe
 from lsbench.report import document as doc
 from lsbench.report import penultimate, projection, text
@@ -79,7 +79,7 @@ def publish(
         files.append(penultimate.PROBES_FILE)
     if points is not None and records:
         files += _write_geometry(folder, points, records)
-    print("", *(f"damaged: {reason}" for reason in damaged.values()), sep="\n")
+    print("", *(one_line(f"damaged: {reason}") for reason in damaged.values()), sep="\n")
     print(f"{len(done)} of {len(sweep.runs)} runs probed")
     print("   ".join([*(str(folder / file) for file in files[:1]), *files[1:]]))
     return StorageError.exit_code if damaged else int(len(done) < len(sweep.runs))

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lsbench.formatting import one_line
 from lsbench.store import runs
 from lsbench.store.sweeps import COMBINING
 from lsbench.terms import DONE
@@ -113,9 +114,9 @@ def print_claims(findings: "Findings", results: "SweepResults") -> None:
 def _print_rest(results: "SweepResults", files: str) -> None:
     """Print the end of every sweep's output: the runs that are not done, ``files``, the next command."""
     for record in results.unfinished:
-        print(f"{record['run']}: {record['status']}: {record['error']}")
+        print(one_line(f"{record['run']}: {record['status']}: {record['error']}"))
     for reason in results.damaged.values():
-        print(f"damaged: {reason}")
+        print(one_line(f"damaged: {reason}"))
     wanted = len(results.sweep.runs)
     print(f"\n{len(results.records) - len(results.unfinished)} of {wanted} runs done\n{files}")
     if results.without_checksums is not None:
@@ -123,7 +124,7 @@ def _print_rest(results: "SweepResults", files: str) -> None:
     if results.damaged:  # the reason of each says what to do
         return
     if command := next_command(results.sweep.command, results.records, wanted):
-        print(f"next: {command}")
+        print(one_line(f"next: {command}"))
 
 
 def _verified(intact: Sequence[runs.Record], without_checksums: Sequence[str]) -> str:

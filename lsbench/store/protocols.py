@@ -30,15 +30,22 @@ class Protocol:
     changed: tuple[dict[str, Any], ...] = ()
 
 
+# The types in the lists of decide.json.
+KINDS = {"questions": str, "looks": int, "levels": float, "cells": str, "changed": dict}
+
+
 def read_protocol(folder: Path) -> Protocol | None:
     """The protocol of the sweep in ``folder``; None if it has none. Raises `StorageError` if damaged."""
     path = _path(folder)
     try:
         content = json.loads(path.read_bytes())
-        lists = ("questions", "looks", "levels", "cells", "changed")
-        protocol = Protocol(**content | {name: tuple(content[name]) for name in lists})
+        protocol = Protocol(**content | {name: tuple(content[name]) for name in KINDS})
         if not len(protocol.looks) == len(protocol.levels) > 0 or len(protocol.cells) != 2:
             raise ValueError("its lists differ in length")
+        if not all(
+            isinstance(item, kind) for name, kind in KINDS.items() for item in getattr(protocol, name)
+        ):
+            raise ValueError("its values are of other types")
         return protocol
     except FileNotFoundError:
         return None

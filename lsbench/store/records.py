@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeGuard
 
 from lsbench.config import Name, Run
+from lsbench.store.links import is_plain_name
 from lsbench.store.provenance import provenance
 from lsbench.terms import COLUMNS, DIVERGED, DONE, FAILED, Outcome
 
@@ -16,7 +17,7 @@ MEASURED_COLUMNS = ("select_nll_ts", "test_confidence_wrong", "test_ece_floor", 
 # The columns that hold a setting of the same name.
 SETTING_COLUMNS = {f.name for f in fields(Run)}.intersection(COLUMNS) - {"data", "model", "method", "device"}
 # The columns of text, and those that may be null instead. All others of COLUMNS hold numbers or null.
-NAMES = ("run", "status", "data", "model", "method", "cell")
+NAMES = ("run", "data", "model", "method", "cell")
 TEXTS = "convention device precision data_sha256 lsbench git_sha torch finished error".split()
 
 
@@ -69,11 +70,14 @@ def is_record(content: object, run_id: str) -> TypeGuard[Record]:
     if content["status"] == DONE and not content.keys() >= set(MEASURED_COLUMNS):
         return False
     named = content["run"] == run_id and all(content[name] in Name() for name in ("data", "model"))
-    return named and all(_is_valid(name, value) for name, value in content.items())
+    named = named and all(is_plain_name(content[name]) for name in ("method", "cell"))
+    return named and all(name.isprintable() and _is_valid(name, value) for name, value in content.items())
 
 
 def _is_valid(name: str, value: object) -> bool:
-    if name in NAMES:
+    if isinstance(value, str) and name != "error" and not value.isprintable():
+        return False  # a terminal would obey its control characters
+    if name in ("status", *NAMES):
         return isinstance(value, str)
     if name in TEXTS:
         return isinstance(value, str | None)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lsbench import __version__
 from lsbench.config import Name
@@ -11,6 +12,9 @@ from lsbench.errors import StorageError, UsageError, shown
 from lsbench.store.files import to_json, write_atomically
 from lsbench.store.links import check_links, is_plain_name
 from lsbench.store.runs import run_dir
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 COMBINING = "lsbench report "  # the beginning of the command of a combined report, and of no other
 
@@ -124,6 +128,23 @@ def _notes(folder: Path, key: str) -> Path:
 def measured_file(folder: Path, claim: str) -> Path:
     """The file in the sweep's ``folder`` with the table that the claim's own `measure` returned."""
     return folder / f"measured-{claim}.csv"
+
+
+def read_measured(folder: Path, claim: str) -> "pd.DataFrame | None":
+    """The table in `measured_file`; None if there is none. Raises `StorageError` for one that is not of
+    numbers."""
+    import pandas as pd
+
+    path = measured_file(folder, claim)
+    try:
+        table = pd.read_csv(path, dtype="float64")
+        if table.empty:
+            raise ValueError("it has no rows")
+        return table
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise StorageError(f"{path}: cannot be read ({error}); run lsbench claims {claim} again") from error
 
 
 def check_rebuildable(results_dir: str | Path, name: str) -> None:

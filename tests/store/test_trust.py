@@ -12,7 +12,10 @@ import torch
 
 from lsbench.analysis.rows import row_scores
 from lsbench.cli import main
+from lsbench.errors import StorageError
+from lsbench.store.protocols import read_protocol
 from lsbench.store.runs import DamagedRunError
+from lsbench.store.sweeps import measured_file, read_measured
 
 from ..records import without_checksums
 
@@ -188,3 +191,41 @@ def test_the_name_of_a_sweep_is_that_of_its_folder(results, call):
     path.write_text(json.dumps(json.loads(path.read_text()) | {"name": "../elsewhere", "looks": []}))
     assert call("report", NAME)[0] == 0 and not Path("elsewhere").exists()
     assert json.loads(path.read_text())["name"] == NAME
+
+
+@pytest.mark.parametrize("content", ["", "a,b\n1\n2,3\n4,5,6\n", "plain,smoothed\n1,x\n", "\0", '"'])
+def test_a_measured_table_that_is_not_of_numbers_is_damaged(content, tmp_path):
+    assert read_measured(tmp_path, "cost") is None
+    measured_file(tmp_path, "cost").write_text(content)
+    with pytest.raises(StorageError, match=r"(?s)measured-cost.*cannot be read .* lsbench claims cost"):
+        read_measured(tmp_path, "cost")
+
+
+PROTOCOL = {
+    "questions": ["test_nll"], "looks": [4, 8], "levels": [0.01, 0.04], "fixed_pairs": 8, "alpha": 0.1,
+    "cells": ["c1", "c2"], "seconds": 0.0, "changed": [],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"looks": ["4", "8"]}, {"levels": "ab"}, {"questions": [3]}, {"cells": [[], []]}, {"changed": "a"}],
+)
+def test_a_protocol_of_other_types_is_damaged(change, tmp_path):
+    (tmp_path / "decide.json").write_text(json.dumps(PROTOCOL))
+    assert read_protocol(tmp_path).looks == (4, 8)
+    (tmp_path / "decide.json").write_text(json.dumps(PROTOCOL | change))
+    with pytest.raises(StorageError, match=r"decide\.json: cannot be read"):
+        read_protocol(tmp_path)
+
+
+def test_control_characters_of_stored_text_do_not_reach_the_terminal(results, call):
+    path = results / NAME / "sweep.json"
+    command = "lsbench train -m seed=0 \x1b]0;me\x07"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"command": command}))
+    [path] = results.glob("runs/*-a0-*/result.json")
+    failed = {"status": "failed", "error": "\x1b[2Jcleared\r\nthen"}
+    path.write_text(json.dumps(json.loads(path.read_text()) | failed))
+    code, out, _ = call("report", NAME)
+    assert code == 1 and r"failed: \x1b[2Jcleared then" in out and r"next: lsbench train" in out
+    assert all(char.isprintable() or char == "\n" for char in out)

@@ -146,7 +146,8 @@ def test_a_file_is_compared_when_it_is_read(folder):
 @pytest.mark.parametrize(
     ("key", "value"),
     [("alpha", "0.1"), ("lr", []), ("error", {}), ("finished", 3), ("model.hidden", [8]), ("test_nll", "1"),
-     ("status", []), ("status", "well"), ("cell", None), ("data", "../mnist"), ("n_test", "many")],
+     ("status", []), ("status", "well"), ("cell", None), ("data", "../mnist"), ("n_test", "many"),
+     ("method", "\x1b[2J"), ("torch", "\x1b]0;title\x07"), ("model.\x1b", 1), ("cell", "../c")],
 )  # fmt: skip
 def test_a_record_with_values_of_other_types_is_damaged(key, value, folder):
     without_checksums(folder)
