@@ -63,6 +63,9 @@ class DecideSweeper(GridSweeper):
         """
         if self.session is None:
             raise UsageError("hydra/sweeper=decide: works in lsbench decide only")
+        if self.params:
+            listed = ", ".join(self.params)
+            raise UsageError(f"hydra.sweeper.params ({listed}): decide has no grid; leave out experiment=")
         loader = self.hydra_context.config_loader
         overrides = OverridesParser.create(loader).parse_overrides(arguments)
         alpha, settings = _one_alpha(overrides)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lsbench.formatting import one_line
 from lsbench.store import runs
-from lsbench.store.sweeps import COMBINING
+from lsbench.store.sweeps import COMBINING, DECIDING
 from lsbench.terms import DONE
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def next_command(command: str, records: Sequence[runs.Record], wanted: int) -> s
     """The command to run after ``command``, with its reason: the same again if runs failed or are missing,
     otherwise one that settles the question with an account of the looks. Empty for what is no comparison of
     training runs, and where runs diverged."""
-    if "hydra/sweeper" in command or command.startswith((COMBINING, "lsbench decide")) or not command:
+    if "hydra/sweeper" in command or command.startswith((COMBINING, DECIDING)) or not command:
         return ""
     left = wanted - sum(runs.is_final(record) for record in records)
     if left:

@@ -59,9 +59,11 @@ def write_protocol(folder: Path, protocol: Protocol, *, restart: bool) -> Protoc
     """Store ``protocol`` unless it is stored, and return what is stored.
 
     With ``restart`` it replaces another one, which it then lists as changed. Raises `UsageError` for another
-    one without it.
+    one without it, and for the folder of a sweep that is no decision.
     """
     before = read_protocol(folder)
+    if before is None and (folder / "sweep.json").exists():
+        raise UsageError(f"name={folder.name}: is a sweep under {folder.parent}; choose another name")
     if before:
         changed = replace(protocol, changed=before.changed)
         if changed == before:

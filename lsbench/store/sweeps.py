@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 COMBINING = "lsbench report "  # the beginning of the command of a combined report, and of no other
+DECIDING = "lsbench decide"  # that of a sequential decision
 
 
 @dataclass(frozen=True)
@@ -37,19 +38,27 @@ def write_sweep(results_dir: str | Path, sweep: Sweep) -> None:
     """Write a sweep's list of runs; it replaces an earlier sweep of the same name.
 
     The looks at the earlier one are kept if its runs are among the new ones, or the reverse: then more seeds
-    were added to the same settings, or a command is resumed. Raises `UsageError` if the earlier one has
-    claims and this one has none, or the reverse: its files would stay and contradict the new ones; and
-    `StorageError` if a link leads out of ``results_dir``.
+    were added to the same settings, or a command is resumed. Raises `UsageError` if the earlier one is of
+    another kind, whose files would stay and contradict the new ones, and `StorageError` if a link leads out
+    of ``results_dir``.
     """
     check_links(results_dir, Path(results_dir) / sweep.name)
     if before := _earlier(results_dir, sweep.name):
-        if bool(before.claims) != bool(sweep.claims):
-            kind = "a sweep without claims" if sweep.claims else "a page of claims"
-            raise UsageError(f"name={sweep.name}: is {kind} under {results_dir}; choose another name")
+        if _kind(before) != _kind(sweep):
+            raise UsageError(
+                f"name={sweep.name}: is {_kind(before)} under {results_dir}; choose another name"
+            )
         if not sweep.looks and (set(before.runs) <= set(sweep.runs) or set(sweep.runs) <= set(before.runs)):
             sweep = replace(sweep, looks=before.looks)
     content = asdict(sweep) | {"lsbench": __version__}
     write_atomically(Path(results_dir) / sweep.name / "sweep.json", to_json(content))
+
+
+def _kind(sweep: Sweep) -> str:
+    """The kind of a sweep, in words."""
+    if sweep.claims:
+        return "a page of claims"
+    return "a decision" if sweep.command.startswith(DECIDING) else "a sweep without claims"
 
 
 def _earlier(results_dir: str | Path, name: str) -> Sweep | None:

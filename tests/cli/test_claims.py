@@ -128,12 +128,12 @@ def test_claims_are_trained_judged_and_reported_again(call, tmp_path, monkeypatc
     command = ("overconfidence", "cost", "dropout_slows", *SMALL, "executor=stack", "seed=range(2)")
     code, out, err = call(*command)
     assert code == 0, err
-    names = [line.split()[0] for line in out.splitlines()[:3]]
-    assert names == ["overconfidence", "cost", "dropout_slows"]
+    names = [line.split()[0] for line in out.splitlines() if line[:1].strip()]  # others are continued
+    assert names[:3] == ["overconfidence", "cost", "dropout_slows"]
     # epochs to an accuracy differ alike in both seeds, which cannot be tested, and a cost has no p
     assert f"Holm-adjusted over the 1 deciding comparison of 3 of the {len(GRIDS)} claims" in out
     assert "12 of 12 runs done" in out
-    assert "next: lsbench claims overconfidence cost dropout_slows" in out and "seed=range(4)" in out
+    assert "next:" not in out  # more seeds until a claim is supported would be no test
     name = "claims-mnist5k-mlp-overconfidence+cost+dropout_slows"
     folder = tmp_path / "results" / name
     sweep = json.loads((folder / "sweep.json").read_text())

@@ -177,3 +177,19 @@ def test_permuted_test_labels_change_no_plan_no_choice_and_no_temperature(decide
     assert (before.loc[common, "test_accuracy"] != after.loc[common, "test_accuracy"]).any()
     permuted = json.loads(Path("others/permuted/decide.json").read_text())
     assert permuted == plan
+
+
+def test_a_decision_and_a_sweep_do_not_take_each_others_name(decide, call):
+    decide(*PLAN)
+    content = (FOLDER / "sweep.json").read_bytes()
+    code, _, err = call("train", "-m", "alpha=0,0.1", f"name={FOLDER.name}", *SMALL)
+    assert code == 2 and f"name={FOLDER.name}: is a decision under" in err
+    assert (FOLDER / "sweep.json").read_bytes() == content
+    assert call("train", "-m", "alpha=0,0.1", "name=grid", *SMALL)[0] == 0
+    code, _, err = decide(*PLAN, "name=grid")
+    assert code == 2 and "name=grid: is a sweep under results" in err
+
+
+def test_an_experiment_with_a_grid_is_refused(decide):
+    code, _, err = decide("experiment=compare")
+    assert code == 2 and "decide has no grid; leave out experiment=" in err
