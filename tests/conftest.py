@@ -87,6 +87,12 @@ def traces():
     return store_traces
 
 
+@pytest.fixture(autouse=True)
+def columns(monkeypatch):
+    """Give the terminal a width, which under xdist is that of the worker's."""
+    monkeypatch.setenv("COLUMNS", "100")
+
+
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     """Run the test in an empty folder."""
