@@ -1,6 +1,7 @@
 """Measure how often 95 % intervals cover the truth, and write results/benchmarks/coverage.*
 
-    python scripts/coverage.py --work FOLDER        # an hour on one core; resumes from FOLDER after a stop
+    python scripts/coverage.py --work FOLDER        # half an hour on one core; resumes from FOLDER
+    python scripts/coverage.py --work FOLDER --seeds 5 10 --pools 100 60     # twice as long
     python scripts/coverage.py --quick              # a short trial, whose figures mean nothing
 
 Two intervals are compared: that of the seeds alone, and the one for new images (lsbench/analysis/crossed.py).
@@ -242,16 +243,15 @@ def lines(simulation: Sequence[dict[str, object]], measured: Sequence[dict[str, 
     if measured:
         text += [
             "",
-            f"MNIST's 70,000 images as the population: {measured[0]['sets']} pools of {POOL:,}, "
-            f"{measured[0]['n']} pairs of networks each (α = 0.1 and 0). Coverage of the population's "
-            "difference by 95 % intervals, with its own 95 % interval (Wilson). “Pool divided anew”: each "
-            f"seed tests {SAMPLE:,} images of the pool. “One test set”: all seeds test the same {SAMPLE:,} "
-            "images from outside.",
+            f"MNIST's 70,000 images as the population: pools of {POOL:,}, with n pairs of networks each "
+            "(α = 0.1 and 0). Coverage of the population's difference by 95 % intervals, with its own 95 % "
+            f"interval (Wilson). “Pool divided anew”: each seed tests {SAMPLE:,} images of the pool. “One "
+            f"test set”: all seeds test the same {SAMPLE:,} images from outside.",
             "",
             *table(
-                "metric | design | difference: | seeds alone: | new images: | width ratio:",
+                "metric | design | n: | pools: | difference: | seeds alone: | new images: | width ratio:",
                 [
-                    (row["metric"], row["design"], f"{row['truth']:+.4f}",
+                    (row["metric"], row["design"], row["n"], row["sets"], f"{row['truth']:+.4f}",
                      *map(partial(_covered, row), NAMES), f"{row['width ratio']:.2f}")
                     for row in measured
                 ],
@@ -284,8 +284,10 @@ def _covered(row: dict[str, object], name: str) -> str:
 def main() -> None:
     options_of: argparse.ArgumentParser = parser(__doc__, turns=1)
     options_of.add_argument("--repetitions", type=int, default=2000, help="of the simulation (default 2000)")
-    options_of.add_argument("--pools", type=int, default=100, help="default %(default)s")
-    options_of.add_argument("--seeds", type=int, default=5, help="default %(default)s")
+    options_of.add_argument("--seeds", type=int, nargs="+", default=[5], help="of a pool (default 5)")
+    options_of.add_argument(
+        "--pools", type=int, nargs="+", default=[100], help="for each number of seeds (default 100)"
+    )
     options_of.add_argument("--root", help="the folder of MNIST")
     options_of.add_argument(
         "--work", type=Path, help="a folder for the pools; without it only the simulation"
@@ -297,7 +299,8 @@ def main() -> None:
     simulation = list(simulated(options.repetitions))
     measured = []
     if options.work:
-        measured = list(experiment(options.root, options.pools, options.seeds, options.work))
+        for seeds, pools in zip(options.seeds, options.pools, strict=True):
+            measured += experiment(options.root, pools, seeds, options.work)
     rows = [{"part": "experiment"} | row for row in measured] + [
         {"part": "simulation"} | row for row in simulation
     ]
