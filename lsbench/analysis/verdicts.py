@@ -74,9 +74,10 @@ class Judged:
     measurement, whose margin is an upper bound.
 
     ``se`` is the standard error of the effect, with its degrees of freedom ``df``; ``rows_se`` is the part of
-    it that more seeds would not remove, NaN if the target is this test set. ``wrong_way`` is the share of
-    single pairs that point the other way than the effect. ``looks`` counts the reports with growing numbers
-    of seeds, this one included, for which p does not account.
+    it that more seeds would not remove, NaN if the target is this test set. ``same_rows`` are the ends of the
+    interval for this test set, of a cell. ``wrong_way`` is the share of single pairs that point the other way
+    than the effect. ``looks`` counts the reports with growing numbers of seeds, this one included, for which
+    p does not account.
 
     Of a cell: the ``label`` of its line, its ``alpha``, the ``metric``, the ``kind`` of comparison, the
     ``other`` cell and the words for it (``against``), and whether the cell is ``chosen`` on the select split.
@@ -96,6 +97,7 @@ class Judged:
     se: float = NAN
     df: float = NAN
     rows_se: float = NAN
+    same_rows: tuple[float, float] = (NAN, NAN)
     wrong_way: float = NAN
     looks: int = 1
     margin: float = NAN
@@ -223,6 +225,7 @@ def _unjudged(difference: Difference) -> Judged:
         kind=difference.kind,
         cell=difference.cell,
         other=difference.other,
+        same_rows=(difference.test_set.low, difference.test_set.high),
         wrong_way=difference.wrong_way,
     )
 

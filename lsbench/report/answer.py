@@ -5,7 +5,7 @@ For each method they speak of its recommended smoothed cell, which select result
 
 from collections.abc import Sequence
 
-from lsbench.analysis.columns import SMOOTHING, Row
+from lsbench.analysis.columns import CONVENTION, SMOOTHING, Row
 from lsbench.analysis.results import Part
 from lsbench.analysis.selection import CRITERION, CRITERION_WORDS, choice_groups, recommended
 from lsbench.analysis.verdicts import NEW_IMAGES, VERDICT_SEEDS, Judged
@@ -25,6 +25,12 @@ CALIBRATION = {
     "equivalent": "stays within {margin}",
     "inconclusive": "is not settled",
 }
+COMPARED = {
+    "supported": "is better",
+    "refuted": "is worse",
+    "equivalent": "stays within {margin}",
+    "inconclusive": "is not settled",
+}
 TARGETS = {
     NEW_IMAGES: "hold for new images from the same source",
     "this test set": "hold for new seeds on this test set only",
@@ -36,7 +42,7 @@ def sentences(part: Part) -> list[str]:
     what is recommended."""
     smoothed = _smoothed(part)
     if not smoothed:
-        return [_nothing(part), _recommendation(part, [])]
+        return [_nothing(part), *_conventions(part), _recommendation(part, [])]
     verdicts = {(judged.cell, judged.metric): judged for judged in part.verdicts if judged.kind == SMOOTHING}
 
     def of_metric(metric: str) -> list[Judged]:
@@ -44,13 +50,26 @@ def sentences(part: Part) -> list[str]:
 
     accuracy = of_metric("test_accuracy")
     if not accuracy:
-        return [_nothing(part), _recommendation(part, [])]
+        return [_nothing(part), *_conventions(part), _recommendation(part, [])]
     calibration = (
         f"The calibration error (ECE) as trained {_clauses(of_metric('test_ece'), CALIBRATION)}. After one "
         f"temperature, it {_clauses(of_metric('test_ece_ts'), CALIBRATION)}, and NLL "
         f"{_clauses(of_metric('test_nll_ts'), CALIBRATION)}."
     )
-    return [f"{_clauses(accuracy, ACCURACY)}.", calibration, _recommendation(part, accuracy)]
+    first = f"{_clauses(accuracy, ACCURACY)}."
+    return [first, calibration, *_conventions(part), _recommendation(part, accuracy)]
+
+
+def _conventions(part: Part) -> list[str]:
+    """What another convention of the targets does to accuracy and NLL; nothing if there is none."""
+    judged = [j for j in part.verdicts if j.kind == CONVENTION]
+    accuracy, nll = ([j for j in judged if j.metric == metric] for metric in ("test_accuracy", "test_nll_ts"))
+    if not accuracy or not nll:
+        return []
+    return [
+        f"Compared with the convention uniform, accuracy {_clauses(accuracy, COMPARED)}; and NLL after one "
+        f"temperature {_clauses(nll, COMPARED)}."
+    ]
 
 
 def one_seed(part: Part) -> list[Prose]:
@@ -88,7 +107,7 @@ def _nothing(part: Part) -> str:
         return "No run is done, so nothing can be said."
     if not (part.cells["alpha"] > 0).any():
         return "No run has smoothing, so nothing can be said of its effect."
-    if part.verdicts:
+    if any(judged.kind == SMOOTHING for judged in part.verdicts):
         return "No α could be chosen, because the settings have no finished seed in common."
     return (
         "No run without smoothing has the same settings, so nothing can be said of the effect of smoothing."

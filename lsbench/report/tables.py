@@ -87,6 +87,7 @@ def full_table(verdicts: Sequence[Judged]) -> Table:
         "difference": [judged.unit.number(judged.effect, sign=True) for judged in verdicts],
         "95 % interval": [interval(judged) for judged in verdicts],
         "holds for": [judged.target if judged.n > 1 else DASH for judged in verdicts],
+        "interval for this test set": [_between(judged, *judged.same_rows) for judged in verdicts],
         "n": [str(judged.n) for judged in verdicts],
         "other way": [_other_way(judged) for judged in verdicts],
         "p (Holm)": [p_text(judged.p_holm, judged) for judged in verdicts],
@@ -117,8 +118,12 @@ def with_interval(judged: Judged) -> str:
 
 def interval(judged: Judged) -> str:
     """low to high in the comparison's unit, or a dash."""
-    low, high = (judged.unit.number(end, sign=True) for end in (judged.low, judged.high))
-    return DASH if DASH in (low, high) else f"{low} to {high}"
+    return _between(judged, judged.low, judged.high)
+
+
+def _between(judged: Judged, low: float, high: float) -> str:
+    ends = [judged.unit.number(end, sign=True) for end in (low, high)]
+    return DASH if DASH in ends else " to ".join(ends)
 
 
 def power_table(titles: Sequence[str], comparisons: Iterable[tuple[Sequence[str], Judged]]) -> Table:

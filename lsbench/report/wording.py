@@ -154,7 +154,7 @@ def _item(label: str, row: Row, note: str, confounded: Sequence[str], verdicts: 
     if row["baseline"] == row["cell"]:
         text += " is plain training itself"
     elif not row["baseline"]:
-        text += ": no baseline was run, so there is no difference to judge"
+        text += ": the same without smoothing was not run, so its effect is unknown"
     sentences = [f"{text}.", *_confidence(row)]
     if confounded:
         sentences.append(

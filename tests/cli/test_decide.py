@@ -157,6 +157,7 @@ def test_a_method_is_compared_with_itself(decide):
     assert set(table["method"]) == {"weight_decay"} and set(table["alpha"]) == {0.0, 0.2}
 
 
+@pytest.mark.slow
 def test_permuted_test_labels_change_no_plan_no_choice_and_no_temperature(decide, monkeypatch):
     """The labels of the test rows alone are permuted, after training."""
     decide(*PLAN)
@@ -179,6 +180,7 @@ def test_permuted_test_labels_change_no_plan_no_choice_and_no_temperature(decide
     assert permuted == plan
 
 
+@pytest.mark.slow
 def test_a_decision_and_a_sweep_do_not_take_each_others_name(decide, call):
     decide(*PLAN)
     content = (FOLDER / "sweep.json").read_bytes()

@@ -127,3 +127,21 @@ def test_the_target_of_the_verdicts_is_named(monkeypatch):
     judged = [replace(comparison, rows_se=0.001) for comparison in part.judged]
     monkeypatch.setitem(part.__dict__, "judged", judged)
     assert sentences(part)[2].endswith("The verdicts hold for new images from the same source.")
+
+
+def test_conventions_alone_are_compared_with_uniform():
+    records = []
+    for seed in range(10):
+        uniform = make_record("none", 0.1, seed)
+        noise = 1e-5 * (-1) ** seed * (1 + seed % 3)
+        changed = {
+            "test_accuracy": uniform["test_accuracy"] - 0.01 + noise,
+            "test_nll_ts": uniform["test_nll_ts"] + noise,
+        }
+        records += [uniform, make_record("none", 0.1, seed, convention="as_printed", **changed)]
+    texts = sentences(part_of(records))
+    assert texts[0].startswith("No run without smoothing has the same settings")
+    assert texts[1].startswith(
+        "Compared with the convention uniform, accuracy is worse with none, convention=as_printed"
+    )
+    assert "and NLL after one temperature stays within ±0.0050 nats" in texts[1] and len(texts) == 3

@@ -7,7 +7,6 @@ from lsbench.report.terminal import next_command, terminal_table
 
 from ..records import make_results
 
-
 METHODS = ("none", "dropout", "augment")
 
 
