@@ -7,10 +7,10 @@
 Two intervals are compared: that of the seeds alone, and the one for new images (lsbench/analysis/crossed.py).
 
 - Simulated: paired differences with effects of seeds and of rows, whose mean is 0. The seeds share one test
-  set, or each tests a fifth of a pool, drawn anew.
+  set, or each tests a fifth of a pool, drawn again.
 - Real: the 70,000 images of MNIST are the population. From it pools of 5,000 images are drawn; in each, SEEDS
   pairs of networks (α = 0.1 and 0) are trained as `lsbench compare` does on its default data, which each seed
-  divides anew. The truth is the mean difference of all networks on images outside their pools, in samples of
+  divides again. The truth is the mean difference of all networks on images outside their pools, in samples of
   the size of a test split. MNIST is searched for as `lsbench data where mnist` does, or in --root.
 """
 
@@ -117,7 +117,7 @@ KINDS: dict[str, tuple[Effects, float]] = {  # with the standard deviation of a 
 
 def simulated(repetitions: int) -> Iterator[dict[str, object]]:
     for kind, (effects, row_sd) in KINDS.items():
-        for design, pool, size in (("one test set", 500, 500), ("pool divided anew", 1500, 300)):
+        for design, pool, size in (("one test set", 500, 500), ("re-divided pool", 1500, 300)):
             for strength in (0.3, 2.0):
                 for n in (2, 3, 5, 10, 20):
                     random = np.random.default_rng([SEED, n, pool])
@@ -165,7 +165,7 @@ def experiment(root: str | None, pools: int, seeds: int, work: Path) -> Iterator
         if metric not in SHOWN:
             continue
         truth = float(np.mean([pool["outside"][:, index] for pool in stored]))
-        for design, name in (("pool divided anew", "test"), ("one test set", "common")):
+        for design, name in (("re-divided pool", "test"), ("one test set", "common")):
             draws = [
                 intervals(list(pool[name][:, index].astype(float)), list(pool[f"{name}_rows"]))
                 for pool in stored
@@ -245,7 +245,7 @@ def lines(simulation: Sequence[dict[str, object]], measured: Sequence[dict[str, 
             "",
             f"MNIST's 70,000 images as the population: pools of {POOL:,}, with n pairs of networks each "
             "(α = 0.1 and 0). Coverage of the population's difference by 95 % intervals, with its own 95 % "
-            f"interval (Wilson). “Pool divided anew”: each seed tests {SAMPLE:,} images of the pool. “One "
+            f"interval (Wilson). “Re-divided pool”: each seed tests {SAMPLE:,} images of the pool. “One "
             f"test set”: all seeds test the same {SAMPLE:,} images from outside.",
             "",
             *table(

@@ -29,7 +29,7 @@ def crossed_variance(values: Sequence[Floats], rows: Sequence[Integers]) -> Cros
 
     ``values[s]`` float64 [N_s] are the contributions of the test rows of seed s, and ``rows[s]`` int64 [N_s]
     identify these rows, by numbers from 0. Seeds may have the same rows (an official test set), or sets of
-    one size that overlap (a pool that each seed divides anew).
+    one size that overlap (a pool that each seed divides again).
 
     With c = values minus their seed's mean, the covariance of two seeds is estimated by the products of c in
     the rows that they share. If all seeds have the same N rows, the variance is that of the ANOVA of random
