@@ -39,6 +39,6 @@ DEFINITIONS = {
     "evidence of equality. Below 8 seeds each is marked “exploratory”.",
     "chosen": "an α, and a method's strength if several were run, by mean NLL on the select split after "
     "temperature scaling. T is fitted on the calibrate split. The test split is used once, at the end, and "
-    "influences neither. Of data without a test set each seed divides the images again, so that an image that "
+    "influences neither. Of data without a test set each seed divides the images again, so an image that "
     "one seed tests on may be a select image of another.",
 }
