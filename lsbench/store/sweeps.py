@@ -11,6 +11,7 @@ from lsbench.config import Name
 from lsbench.errors import StorageError, UsageError, shown
 from lsbench.store.files import to_json, write_atomically
 from lsbench.store.links import check_links, is_plain_name
+from lsbench.store.protocols import read_protocol
 from lsbench.store.runs import run_dir
 
 if TYPE_CHECKING:
@@ -180,5 +181,8 @@ def combine(results_dir: str | Path, names: list[str], name: str, command: str) 
     if taken and not read_sweep(results_dir, name).command.startswith(COMBINING):
         raise UsageError(f"name={name}: is a trained sweep under {results_dir}; choose another name")
     union = dict.fromkeys(run_id for sweep in sweeps for run_id in sweep.runs)
-    looks = sorted({look for sweep in sweeps for look in sweep.looks})
-    write_sweep(results_dir, Sweep(name, command, tuple(union), looks=tuple(looks)))
+    looks = {look for sweep in sweeps for look in sweep.looks}
+    for part in names:
+        if protocol := read_protocol(Path(results_dir) / part):
+            looks.update(protocol.looks)
+    write_sweep(results_dir, Sweep(name, command, tuple(union), looks=tuple(sorted(looks))))

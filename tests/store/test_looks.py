@@ -5,6 +5,7 @@ import json
 import pytest
 
 from lsbench.report.looks import caution
+from lsbench.store.protocols import Protocol, write_protocol
 from lsbench.store.sweeps import Sweep, combine, note_look, read_sweep, write_sweep
 
 from ..records import make_results, make_sweep
@@ -44,8 +45,11 @@ def test_a_combined_report_takes_over_the_looks_at_its_parts(tmp_path):
     looked(tmp_path, names(5), 5)
     looked(tmp_path, names(8), 8)
     write_sweep(tmp_path, Sweep("other", "lsbench compare", names(10, "a0.2"), looks=(10,)))
-    combine(tmp_path, ["mine", "other"], "both", "lsbench report mine other name=both")
-    assert read_sweep(tmp_path, "both").looks == (5, 8, 10)
+    plan = Protocol(("test_accuracy",), (4, 12), (0.01, 0.04), 12, 0.1, ("c0", "c1"))
+    write_protocol(tmp_path / "decided", plan, restart=False)
+    write_sweep(tmp_path, Sweep("decided", "lsbench decide", names(4, "a0.3")))
+    combine(tmp_path, ["mine", "other", "decided"], "both", "lsbench report mine other decided name=both")
+    assert read_sweep(tmp_path, "both").looks == (4, 5, 8, 10, 12)
 
 
 def test_sweeps_of_earlier_versions_have_no_looks(tmp_path):
