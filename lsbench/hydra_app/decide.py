@@ -21,6 +21,7 @@ from lsbench.store.protocols import Protocol, write_protocol
 
 log = logging.getLogger(__name__)
 
+MOST_PAIRS = 1000  # as of budget=, see cli/decide.py
 QUESTIONS = {metric.removeprefix("test_"): metric for metric in BY_METRIC}  # as a user names them
 
 
@@ -161,7 +162,7 @@ def _looks(looks: Sequence[int], pairs: int) -> tuple[int, ...]:
     """``looks``, or the default ones up to ``pairs``."""
     if not looks:
         return sequential.looks_up_to(pairs)
-    if list(looks) != sorted(set(looks)) or looks[0] < 3:
+    if list(looks) != sorted(set(looks)) or looks[0] < 3 or looks[-1] > MOST_PAIRS:
         listed = ",".join(map(str, looks))
-        raise UsageError(f"looks=[{listed}]: allowed are ascending numbers of pairs, of at least 3")
+        raise UsageError(f"looks=[{listed}]: allowed are ascending numbers of pairs, from 3 to {MOST_PAIRS}")
     return tuple(looks)
