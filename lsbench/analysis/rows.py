@@ -138,6 +138,8 @@ def row_scores(results_dir: str | Path, run: str, temperature: float) -> RowScor
             if "test_rows" not in stored:
                 return None
             rows, logits, labels = (stored[f"test_{name}"] for name in ("rows", "logits", "labels"))
+        if not len(rows) == len(logits) == len(labels) > 0 or rows.min() < 0 or labels.min() < 0:
+            raise ValueError("its arrays do not fit together")
         return RowScores(rows.astype(np.int64), scores(logits, labels.astype(np.int64), temperature))
     except FileNotFoundError:
         return None

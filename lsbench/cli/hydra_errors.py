@@ -15,7 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 from lsbench import conf_dir
 from lsbench.cli.parser import SYNONYMS
 from lsbench.config import DataConfig, MethodConfig, OptimConfig, Run, describe
-from lsbench.errors import did_you_mean
+from lsbench.errors import LsbenchError, did_you_mean
 
 # The extra of lsbench to install for choices that need another package.
 EXTRAS = {
@@ -31,6 +31,8 @@ SCHEMAS = (Run, DataConfig, MethodConfig, OptimConfig)
 
 def explain(error: Exception, words: Sequence[str]) -> str:
     """One line for an error that Hydra or OmegaConf raised over ``words``, the command's arguments."""
+    if isinstance(error.__cause__, LsbenchError):  # of a sweeper or launcher that Hydra made
+        return str(error.__cause__)
     text = str(error)
     explanation = (
         _unknown_choice(text, words)

@@ -70,7 +70,7 @@ class DecideSweeper(GridSweeper):
         loader = self.hydra_context.config_loader
         overrides = OverridesParser.create(loader).parse_overrides(arguments)
         alpha, settings = _one_alpha(overrides)
-        arms = _Arms(combinations(settings)[0], (0.0, alpha))
+        arms = _Arms(combinations(settings)[0], (0, alpha))
         jobs = compose.check(compose.compose(loader, self.config, arms.points(0, 1), 0), whole=False)
         if self.session.dry_run:
             return self._preview(arms)
@@ -126,7 +126,7 @@ class _Arms:
     def points(self, first: int, end: int) -> list[Point]:
         """The jobs of the seeds from ``first`` up to ``end``, which is not among them."""
         return [
-            [*self.settings, f"alpha={alpha:g}", f"seed={seed}"]
+            [*self.settings, f"alpha={alpha}", f"seed={seed}"]
             for seed in range(first, end)
             for alpha in self.alphas
         ]

@@ -63,8 +63,8 @@ def section(decision: Decision, figure: FigureSpec | None, caution: str) -> doc.
 
 
 def figure(decision: Decision, part: str) -> FigureSpec | None:
-    """The path of each question's estimate over the looks; None before the first look."""
-    shown = [outcome for outcome in decision.outcomes if outcome.looks]
+    """The path of each question's estimate over the looks; None if none has an interval."""
+    shown = [outcome for outcome in decision.outcomes if len(_path(outcome))]
     if not shown:
         return None
     style = line_style(1, "difference, with the interval valid at the look")
@@ -116,10 +116,10 @@ def describe(decision: Decision) -> dict[str, Any]:
 
 
 def _path(outcome: Outcome) -> pd.DataFrame:
-    """The looks in the unit that is shown."""
+    """The looks in the unit that is shown, without those that have no interval."""
     scale = outcome.question.unit.scale
     rows = [(look.pairs, look.difference.diff * scale, look.half_width * scale) for look in outcome.looks]
-    return pd.DataFrame(rows, columns=["pairs", "effect", "half"])
+    return pd.DataFrame(rows, columns=["pairs", "effect", "half"]).dropna(ignore_index=True)
 
 
 def _plan(decision: Decision) -> str:

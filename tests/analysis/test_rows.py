@@ -114,3 +114,24 @@ def test_there_is_no_variance_for_unknown_or_unequal_rows():
     ):
         assert crossed_scores([terms] * 2) is None
     assert crossed_scores([[(1.0, a, "test_nll")]]) is None  # one seed
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"test_rows": np.arange(9)},
+        {"test_rows": np.arange(10) - 1},
+        {"test_labels": np.full(10, -1)},
+        {"test_labels": np.zeros(9, int)},
+    ],
+)
+def test_arrays_that_do_not_fit_together_are_damage(arrays, tmp_path):
+    record = make_record(seed=0)
+    folder = tmp_path / "runs" / record["run"]
+    folder.mkdir(parents=True)
+    whole = {"test_rows": np.arange(10), "test_logits": np.eye(10), "test_labels": np.arange(10)}
+    np.savez(folder / "predictions.npz", **whole)
+    assert row_scores(tmp_path, record["run"], 1.0) is not None
+    np.savez(folder / "predictions.npz", **whole | arrays)
+    with pytest.raises(StorageError, match="predictions"):
+        row_scores(tmp_path, record["run"], 1.0)

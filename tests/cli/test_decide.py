@@ -114,6 +114,18 @@ def test_a_run_that_diverges_makes_the_exit_code_1(decide):
     assert code == 1 and "diverged" in out and "next:" not in out
 
 
+def test_runs_that_all_diverge_have_a_report_without_a_path(decide):
+    code, _, err = decide(*PLAN, settings=(*SMALL, "epochs=3", "batch_size=50", "lr=1e30"))
+    assert code == 1 and "Error" not in err
+    text = (FOLDER / "report.md").read_text()
+    assert "![Look by look" not in text and "8 runs were spent" in text
+
+
+def test_alpha_is_trained_with_all_its_digits(decide):
+    assert decide("looks=[3]", "question=[accuracy]", "alpha=0.12345678")[0] == 0
+    assert set(pd.read_csv(FOLDER / "runs.csv")["alpha"]) == {0.0, 0.12345678}
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -129,6 +141,11 @@ def test_a_run_that_diverges_makes_the_exit_code_1(decide):
         (["looks=[2,4]"], "from 3 to 1000"),
         (["looks=[3,10000000]"], "from 3 to 1000"),
         (["looks=[x]"], "allowed are numbers of pairs"),
+        (["looks="], "looks=: allowed is a list such as [5,10,20]"),
+        (["looks=[3,٤]"], "allowed are numbers of pairs"),
+        (["looks=[3,1001]"], "numbers of pairs up to 1000"),
+        (["looks=[3,4]", "budget=4"], "leave out one of them"),
+        (["budget=٤"], "budget=٤: allowed"),
         (["alpha=0"], "alpha=0: allowed is a number above 0"),
         (["alpha=1.5"], "alpha=1.5: allowed"),
         (["alpha=0.1,0.2"], "decide compares one value of each setting"),
@@ -141,6 +158,7 @@ def test_a_run_that_diverges_makes_the_exit_code_1(decide):
 def test_wrong_input_ends_in_one_line_before_anything_is_written(words, message, decide):
     code, out, err = decide(*words)
     assert code == 2 and message in err and len(err.splitlines()) == 1 and not out
+    assert "Error in call" not in err
     assert not Path("results/runs").exists() and not FOLDER.exists()
 
 
