@@ -20,6 +20,7 @@ Floats = np.ndarray[Any, np.dtype[np.float64]]
 Integers = np.ndarray[Any, np.dtype[np.int64]]
 
 RUNS_IN_MEMORY = 200
+MOST_ROWS = 10**8  # of a data set: its images are held in memory
 TINY = float(np.finfo(np.float64).tiny)  # the least probability of a label, as in metrics/nll.py
 
 
@@ -138,7 +139,8 @@ def row_scores(results_dir: str | Path, run: str, temperature: float) -> RowScor
             if "test_rows" not in stored:
                 return None
             rows, logits, labels = (stored[f"test_{name}"] for name in ("rows", "logits", "labels"))
-        if not len(rows) == len(logits) == len(labels) > 0 or rows.min() < 0 or labels.min() < 0:
+        fitting = len(rows) == len(logits) == len(labels) > 0
+        if not fitting or min(rows.min(), labels.min()) < 0 or rows.max() >= MOST_ROWS:
             raise ValueError("its arrays do not fit together")
         return RowScores(rows.astype(np.int64), scores(logits, labels.astype(np.int64), temperature))
     except FileNotFoundError:

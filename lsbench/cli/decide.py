@@ -22,7 +22,7 @@ excludes 0 or lies within the margin of equivalence.
 
   question=[...]    accuracy, ece, ece_ts, nll_ts; ts is after temperature scaling (default:
                     [accuracy,nll_ts])
-  budget=N          at most N pairs (default: 40), or a time: 30s, 20min, 2h
+  budget=N          at most N pairs (default: 40), or a time for this call: 30s, 20min, 2h
   looks=[...]       other looks, such as looks=[5,10,20], the last of which is the budget
   alpha=A           the smoothing to compare with alpha=0 (default: 0.1)
   name=NAME         the report's folder results/NAME/ (default: decide-<data>-<model>)
@@ -53,6 +53,8 @@ def main(arguments: Sequence[str]) -> int:
             preset.append(f"hydra.sweeper.questions=[{','.join(questions)}]")
         elif key == "budget":
             preset.append(_budget(value))
+        elif key == "hydra.mode":
+            raise UsageError(f"{shown(word)}: decide always trains several runs; leave it out")
         elif key == "looks":
             looks = _listed(word, value, "[5,10,20]")
             if not all(re.fullmatch("[0-9]{1,6}", look) and int(look) <= MOST_PAIRS for look in looks):

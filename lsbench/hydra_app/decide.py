@@ -105,6 +105,9 @@ class DecideSweeper(GridSweeper):
             print(look_line(decision, pairs), flush=True)
             if not decision.is_open:
                 return
+            if not any(outcome.looks and outcome.looks[-1].difference.n for outcome in decision.outcomes):
+                log.warning("no pair of runs is done, so no further look is taken")
+                return
             before = pairs
 
     def _preview(self, arms: "_Arms") -> list[Sequence[JobReturn]]:

@@ -138,14 +138,15 @@ def _verified(intact: Sequence[runs.Record], without_checksums: Sequence[str]) -
 def next_command(command: str, records: Sequence[runs.Record], wanted: int) -> str:
     """The command to run after ``command``, with its reason: the same again if runs failed or are missing,
     otherwise one that settles the question with an account of the looks. Empty for what is no comparison of
-    training runs, and where runs diverged."""
+    training runs, for several data sets or models, and where runs diverged."""
     if "hydra/sweeper" in command or command.startswith((COMBINING, DECIDING)) or not command:
         return ""
     left = wanted - sum(runs.is_final(record) for record in records)
     if left:
         return f"{command}   # trains the {left} that failed or are missing"
     program, name, *words = shlex.split(command)
-    if name == "claims" or any(record["status"] != DONE for record in records):
+    several = len({(record["data"], record["model"]) for record in records}) > 1
+    if name == "claims" or several or any(record["status"] != DONE for record in records):
         return ""
     settings = [word for word in words if _is_setting_of_decide(word)]
     decide = shlex.join([program, "decide", *settings])

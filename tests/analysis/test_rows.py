@@ -121,6 +121,7 @@ def test_there_is_no_variance_for_unknown_or_unequal_rows():
     [
         {"test_rows": np.arange(9)},
         {"test_rows": np.arange(10) - 1},
+        {"test_rows": np.arange(10) + 2**40},
         {"test_labels": np.full(10, -1)},
         {"test_labels": np.zeros(9, int)},
     ],

@@ -118,7 +118,8 @@ def test_runs_that_all_diverge_have_a_report_without_a_path(decide):
     code, _, err = decide(*PLAN, settings=(*SMALL, "epochs=3", "batch_size=50", "lr=1e30"))
     assert code == 1 and "Error" not in err
     text = (FOLDER / "report.md").read_text()
-    assert "![Look by look" not in text and "8 runs were spent" in text
+    assert "![Look by look" not in text and "6 runs were spent, of at most 8" in text
+    assert "no further look is taken" in err
 
 
 def test_alpha_is_trained_with_all_its_digits(decide):
@@ -151,6 +152,7 @@ def test_alpha_is_trained_with_all_its_digits(decide):
         (["method=none,dropout"], "decide compares one value of each setting"),
         (["seed=3"], "seed=3: decide takes the seeds"),
         (["nonsense"], "a setting is KEY=VALUE"),
+        (["hydra.mode=RUN"], "decide always trains several runs"),
         (["--budget=3"], "no such flag"),
     ],
 )

@@ -40,6 +40,8 @@ def test_more_seeds_are_not_advised_where_runs_diverged_or_nothing_is_compared(s
     records = sweep(seeds=range(2))
     for command in ("lsbench train -m hydra/sweeper=optuna", "lsbench claims", "lsbench decide", ""):
         assert next_command(command, records, len(records)) == ""
+    both = records + sweep(seeds=range(2), data="cifar10")
+    assert next_command("lsbench compare data=mnist5k,cifar10", both, len(both)) == ""
     records[0]["status"] = "diverged"  # it would diverge again
     assert next_command("lsbench compare", records, len(records)) == ""
 
