@@ -105,6 +105,7 @@ def call(capsys, tmp_path, monkeypatch):
     return run
 
 
+@pytest.mark.slow
 def test_the_claim_from_the_command_to_the_verdict_and_again(call, tmp_path):
     """Four teachers, two students of each, which differ in their temperature, and two that learn alone."""
     assert call(*SMALL, "--dry-run")[1].startswith("14 runs: 0 stored, 14 to train")

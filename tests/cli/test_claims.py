@@ -186,6 +186,7 @@ def test_no_experiment_of_train_overwrites_the_page_of_all_claims(call, tmp_path
     assert (tmp_path / "results" / "claims-mnist5k-mlp" / "sweep.json").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_the_claims_sweeper_takes_all_claims_if_none_is_named(call, monkeypatch, capsys):
     two = {name: all_claims()[name] for name in ("generalisation", "width")}
     monkeypatch.setattr("lsbench.claims.all_claims", lambda: two)

@@ -105,6 +105,7 @@ def extensions(tmp_path):
     return tmp_path / "extensions"
 
 
+@pytest.mark.slow
 def test_one_flag_brings_each_kind_of_extension(extensions, shell, tmp_path):
     """A claim about a method, on a data set and a model, with a metric and a probe, all from outside."""
     grid = ("louder", "seed=0,1", "data=stripes", "model=linear", "epochs=1")

@@ -57,6 +57,7 @@ def test_nothing_is_collected_outside_a_multirun(tmp_path):
     assert not session.reports
 
 
+@pytest.mark.slow
 def test_another_sweeper_and_launcher_write_the_same_report(call, tmp_path):
     """Neither `grid` nor `stacked` sees these jobs: their runs are collected from worker processes."""
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="needs hydra-joblib-launcher")
